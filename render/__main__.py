@@ -1,0 +1,6 @@
+"""`python -m render`."""
+
+from render.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,610 @@
+"""Arguments in, exit code out: the only place that prints errors.
+
+Exit codes: 0 done, 2 the user's input is wrong, 1 anything else, 130 interrupted. torch is only
+imported inside the commands that paint.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from render import __version__
+
+if TYPE_CHECKING:
+    import torch
+
+    from render.storyboard import Storyboard
+    from render.timeline import Plan
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Commands(click.Group):
+    """A group whose first argument may also be a storyboard: `render film.yaml` makes the film."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            first = args[0]
+            if re.fullmatch(r"[a-z][a-z-]*", first) and not Path(first).exists():
+                near = difflib.get_close_matches(first, self.list_commands(ctx), 1)
+                hint = f"did you mean {near[0]}?" if near else "`render --help` lists them"
+                raise click.UsageError(f"{first!r} is neither a command nor a file; {hint}")
+            args = ["film", *args]
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # `render -o out.mp4 film.yaml`: options of `film` may come before the storyboard.
+        if args and args[0].startswith("-") and args[0] not in ("--help", "-h", "--version"):
+            args = ["film", *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["film", "check", "still", "interpolate", "inspect", "models", "schema"]
+
+
+def wrong(message: object) -> click.exceptions.Exit:
+    """The user's input is wrong: say so, exit with 2."""
+    click.echo(f"render: {message}", err=True)
+    return click.exceptions.Exit(WRONG_INPUT)
+
+
+def failed(message: object) -> click.exceptions.Exit:
+    """Something else went wrong: say so, exit with 1."""
+    click.echo(f"render: {message}", err=True)
+    return click.exceptions.Exit(FAILED)
+
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+FILE = click.Path(path_type=Path)
+latents_option = click.option(
+    "--latents",
+    type=FILE,
+    metavar="FOLDER",
+    help="Where the keyframes' latents are kept.  [default: STORYBOARD.latents, beside it]",
+)
+device_option = click.option(
+    "--device",
+    default="auto",
+    metavar="auto|cpu|cuda|cuda:1|mps",
+    show_default=True,
+    help="What computes.",
+)
+draft_option = click.option(
+    "--draft", is_flag=True, help="Half the size, a third of the steps, the same plan."
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+log_option = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="json: one object a line, for machines.",
+)
+
+
+@click.group(cls=Commands, context_settings=SETTINGS, invoke_without_command=True)
+@click.version_option(__version__, message="render %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Render makes an animated film from a storyboard: shots with prompts and a moving camera.
+
+    \b
+      render storyboard.yaml -o film.mp4     make the film; run it again to go on
+      render check storyboard.yaml           find mistakes, see the plan, cost nothing
+      render interpolate a.png b.png -o morph.mp4
+
+    Killed at any moment, the same command goes on from the saved latents, and the film is the same.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@cli.command()
+@click.argument("storyboard", type=FILE)
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="OUT.mp4",
+    help="The film.  [default: STORYBOARD's name + .mp4, here]",
+)
+@draft_option
+@device_option
+@latents_option
+@click.option(
+    "--fresh", is_flag=True, help="Make every keyframe anew; the old latents are moved aside."
+)
+@click.option("-y", "--yes", is_flag=True, help="Answer yes to what --fresh asks.")
+@click.option("--force", is_flag=True, help="Overwrite OUT.mp4 even if Render did not write it.")
+@quiet_option
+@click.option("-v", "--verbose", is_flag=True, help="Say more: models, folders, tracebacks.")
+@log_option
+def film(
+    storyboard: Path,
+    output: Path | None,
+    draft: bool,
+    device: str,
+    latents: Path | None,
+    fresh: bool,
+    yes: bool,
+    force: bool,
+    quiet: bool,
+    verbose: bool,
+    log_format: str,
+) -> None:
+    """Make the film of STORYBOARD (`render STORYBOARD` does the same).
+
+    Finished keyframes are kept as latents and never made twice: run the same command again after
+    an interruption or an edit, and only what is missing or changed is made.
+    """
+    from render.video import VideoError, check_output
+
+    with mistakes(verbose):
+        board = load_board(storyboard)
+        output = output or Path(f"{storyboard.stem}.mp4")
+        try:
+            check_output(output, board.codec)
+        except VideoError as error:
+            raise wrong(error) from error
+        may_overwrite(output, force)
+        plan = plan_of(board, draft)
+        folder = latents or latents_folder(storyboard)
+        check_latents(folder)
+        if fresh:
+            set_aside(folder, yes)
+        render_film(plan, folder, output, device, quiet, verbose, log_format)
+
+
+def render_film(
+    plan: Plan, folder: Path, output: Path, device: str, quiet: bool, verbose: bool, log_format: str
+) -> None:
+    """Load the models, make the film and say what was kept if it is interrupted."""
+    from render.describe import describe_plan, duration, remember_speed
+    from render.models import folder as models_folder
+    from render.progress import display, preview_writer
+
+    mode = "quiet" if quiet else "json" if log_format == "json" else "auto"
+    preview = preview_writer(output.with_name(f"{output.stem}.preview.png"))
+    chosen = pick_device(device)
+
+    from render.estimate import Costs
+    from render.film import load_models, make_film, missing
+    from render.latents import Store
+
+    store = Store(folder)
+    todo = missing(plan, store)
+    if verbose:
+        click.echo("\n".join(describe_plan(plan, folder)), err=True)
+        click.echo(f"device {chosen}", err=True)
+    models = load_models(plan.board, chosen)
+    started = time.monotonic()
+    try:
+        with display(mode) as show:
+
+            def shown(report: Any) -> None:
+                if report.picture is not None:
+                    preview(report.picture)
+                show(report)
+
+            make_film(plan, models, store, output, shown)
+    except KeyboardInterrupt:
+        left = len(missing(plan, store))
+        total = len(plan.keyframes)
+        click.echo(
+            f"\nInterrupted. {total - left} of {total} keyframes are kept in {folder}; "
+            "run the same command again to go on.",
+            err=True,
+        )
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    seconds = time.monotonic() - started
+    remember_speed(models_folder(), str(chosen), Costs(plan).total(todo), seconds)
+    if mode == "auto":
+        size = f"{plan.board.size[0]}x{plan.board.size[1]}"
+        click.echo(
+            f"{output}: {plan.frame_count} frames, {size}, "
+            f"{float(plan.board.duration):g} s, made in {duration(seconds)}"
+        )
+
+
+@cli.command()
+@click.argument("storyboard", type=FILE)
+@draft_option
+@latents_option
+def check(storyboard: Path, draft: bool, latents: Path | None) -> None:
+    """Find every mistake in STORYBOARD, or show its plan: keyframes, what is done, the cost."""
+    with mistakes():
+        board = load_board(storyboard)
+        plan = plan_of(board, draft)
+        print_plan(plan, latents or latents_folder(storyboard))
+
+
+@cli.command()
+@click.argument("storyboard", type=FILE)
+@click.option("--at", "at", required=True, metavar="TIME", help="When: 3.2s, 1500ms, 90f, 1:02.5.")
+@click.option("-o", "--output", type=FILE, metavar="FRAME.png", required=True)
+@draft_option
+@device_option
+@latents_option
+@quiet_option
+@log_option
+def still(
+    storyboard: Path,
+    at: str,
+    output: Path,
+    draft: bool,
+    device: str,
+    latents: Path | None,
+    quiet: bool,
+    log_format: str,
+) -> None:
+    """One frame of STORYBOARD as a PNG, making only the keyframes that lead to it."""
+    from render import yamlnodes
+
+    with mistakes():
+        board = load_board(storyboard)
+        try:
+            seconds = yamlnodes.time(at, board.fps)
+        except ValueError as error:
+            raise wrong(f"--at {at}: {error}") from error
+        if not 0 <= seconds < board.duration:
+            raise wrong(f"--at {at}: the film runs from 0 to {float(board.duration):g} s")
+        check_picture_output(output)
+        folder = latents or latents_folder(storyboard)
+        check_latents(folder)
+        plan = plan_of(board, draft)
+        number = min(int(seconds * board.fps), plan.frame_count - 1)
+
+        from render.progress import display
+
+        chosen = pick_device(device)
+
+        from render.film import load_models, make_still
+        from render.latents import Store
+        from render.provenance import write_png
+
+        store = Store(folder)
+        mode = "quiet" if quiet else "json" if log_format == "json" else "auto"
+        with interruptible(store.folder), display(mode) as show:
+            frame, note = make_still(plan, load_models(board, chosen), store, number, show)
+        write_png(output, frame, note)
+
+
+@cli.command()
+@click.argument("inputs", type=FILE, nargs=-1, required=True, metavar="A B [C ...]")
+@click.option("-o", "--output", type=FILE, metavar="OUT.mp4", required=True)
+@click.option(
+    "--seconds",
+    default="2",
+    show_default=True,
+    metavar="TIME",
+    help="From each picture to the next.",
+)
+@click.option("--ease", default="in-out", show_default=True, help="How each way is paced.")
+@click.option(
+    "--blend",
+    type=click.Choice(["lerp", "slerp", "codes"]),
+    default="lerp",
+    show_default=True,
+    help="The way through latent space.",
+)
+@click.option("--loop", is_flag=True, help="Go on from the last picture back to the first.")
+@click.option("--fps", default="24", show_default=True, help="24, 23.976, 30000/1001, ...")
+@click.option("--size", metavar="WxH", help="[default: the first input's]")
+@click.option(
+    "--model", metavar="NAME", help="The generator.  [default: the latents' own, else starter]"
+)
+@click.option("--codec", default="h264", show_default=True)
+@click.option("--quality", type=int, default=17, show_default=True)
+@device_option
+@click.option("--force", is_flag=True, help="Overwrite OUT.mp4 even if Render did not write it.")
+@quiet_option
+@log_option
+def interpolate(
+    inputs: tuple[Path, ...],
+    output: Path,
+    force: bool,
+    device: str,
+    quiet: bool,
+    log_format: str,
+    **options: Any,
+) -> None:
+    """Travel through latent space between finished pictures (PNG, JPG) and latents (.safetensors).
+
+    Every input is passed exactly, no frame is doubled: n ways of s seconds are n·s·fps frames, and
+    one more for the last picture unless --loop.
+    """
+    with mistakes():
+        from render.journey import plan_journey
+
+        journey = plan_journey(inputs, output, **options)
+        may_overwrite(output, force)
+        chosen = pick_device(device)
+
+        from render.interpolate import make_journey
+        from render.progress import display
+
+        mode = "quiet" if quiet else "json" if log_format == "json" else "auto"
+        with interruptible(None), display(mode) as show:
+            make_journey(journey, output, chosen, show)
+
+
+@cli.command()
+@click.argument("file", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="The note as it is stored.")
+@click.option("--storyboard", is_flag=True, help="Only the storyboard, ready to be rendered again.")
+def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
+    """What Render noted in FILE (PNG, MP4, latent): storyboard, prompts, seed, models, step."""
+    from render.provenance import ProvenanceError, format_note
+    from render.provenance import inspect as read_note
+
+    try:
+        note = read_note(file)
+    except ProvenanceError as error:
+        raise wrong(error) from error
+    if as_json:
+        click.echo(json.dumps(note, indent=2, ensure_ascii=False, sort_keys=True))
+    elif storyboard:
+        click.echo(note.get("storyboard") or "", nl=False)
+    else:
+        click.echo(format_note(note))
+
+
+@cli.group(invoke_without_command=True, context_settings=SETTINGS)
+@click.pass_context
+def models(ctx: click.Context) -> None:
+    """List generators and perceptors: size, licence, where. `models get NAME` fetches one."""
+    if ctx.invoked_subcommand is None:
+        print_models()
+
+
+@models.command()
+@click.argument("name")
+@click.option("--from", "source", type=FILE, metavar="FILE", help="A file you already have.")
+@click.option(
+    "--config",
+    type=FILE,
+    metavar="FILE.yaml",
+    help="The config of your own VQGAN (taming's model.yaml).",
+)
+@quiet_option
+def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> None:
+    """Download the weights of NAME, or take them from a file; checked, resumed, never half-made."""
+    from render.models import ModelError, add, download, find, known
+
+    in_table = any(
+        name.lower() in map(str.lower, known(role)) for role in ("generator", "perceptor")
+    )
+    try:
+        if source is not None and not in_table:
+            shape = None
+            if config is not None:
+                from render.conversion import read_config
+
+                shape = read_config(config)
+            path = add(name, source, shape)
+        else:
+            with download_bar(name, quiet) as shown:
+                path = download(find(name), shown, source)
+    except ModelError as error:
+        raise wrong(error) from error
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted; the same command goes on from here.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    if not quiet:
+        click.echo(f"{name} is at {path}")
+
+
+@cli.command()
+def schema() -> None:
+    """The JSON Schema of storyboards, for editors."""
+    from render.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+# What the commands share.
+
+
+@contextmanager
+def mistakes(verbose: bool = False) -> Iterator[None]:
+    """Every error that a command may meet, as a sentence and an exit code, never a traceback."""
+    from render.models import ModelError
+    from render.provenance import ProvenanceError
+    from render.storyboard import StoryboardError
+    from render.video import VideoError
+
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
+        raise
+    except StoryboardError as error:
+        click.echo(error, err=True)
+        count = len(error.problems)
+        click.echo(f"{count} mistake{'s' if count > 1 else ''}; nothing was written", err=True)
+        raise click.exceptions.Exit(WRONG_INPUT) from error
+    except (ModelError, ProvenanceError) as error:
+        raise wrong(error) from error
+    except VideoError as error:
+        raise failed(error) from error
+    except Exception as error:
+        if verbose or os.environ.get("RENDER_TRACEBACK"):
+            raise
+        for name in ("FilmError", "LatentError", "JourneyError"):
+            if type(error).__name__ == name:
+                raise (failed if name == "FilmError" else wrong)(error) from error
+        raise failed(
+            f"{type(error).__name__}: {error}. This is a defect of Render, not of your storyboard; "
+            "finished keyframes are kept. Run again with RENDER_TRACEBACK=1 to see where."
+        ) from error
+
+
+@contextmanager
+def interruptible(folder: Path | None) -> Iterator[None]:
+    """Ctrl-C ends cleanly and says what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = (
+            f"Finished keyframes are kept in {folder}; the same command goes on. " if folder else ""
+        )
+        click.echo(f"\nInterrupted. {kept}", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def load_board(path: Path) -> Storyboard:
+    """The storyboard, its warnings told; raises StoryboardError."""
+    from render.storyboard import load
+
+    board = load(path)
+    for warning in board.warnings:
+        click.echo(f"{path}:{warning.line}:{warning.column}: warning: {warning.message}", err=True)
+    return board
+
+
+def plan_of(board: Storyboard, is_draft: bool) -> Plan:
+    """What will be done, with the digests of the models that are here."""
+    from render import models
+    from render.timeline import draft, make_plan
+
+    generator = models.known("generator")[board.generator]
+    if is_draft:
+        board = draft(board, generator.factor)
+    return make_plan(board, generator.factor, models.digest_named)
+
+
+def latents_folder(storyboard: Path) -> Path:
+    """Beside the storyboard, so that every film made of it shares its keyframes."""
+    return storyboard.with_name(f"{storyboard.stem}.latents")
+
+
+def may_overwrite(output: Path, force: bool) -> None:
+    """A film that Render made is made again; anything else is somebody's work."""
+    from render.provenance import ProvenanceError
+    from render.provenance import inspect as read_note
+
+    if force or not output.exists():
+        return
+    try:
+        read_note(output)
+    except ProvenanceError:
+        raise wrong(
+            f"{output} exists and was not written by Render; choose another name or add --force"
+        ) from None
+
+
+def check_picture_output(output: Path) -> None:
+    """`still` writes PNG into a folder that is there."""
+    if output.suffix.lower() != ".png":
+        raise wrong(f"-o {output}: a still is written as PNG; name it {output.stem}.png")
+    if output.is_dir() or not output.parent.is_dir():
+        raise wrong(f"-o {output}: {output.parent} is not a folder that is there")
+    if not os.access(output.parent, os.W_OK):
+        raise wrong(f"-o {output}: {output.parent} cannot be written; choose another folder")
+
+
+def check_latents(folder: Path) -> None:
+    """Found out before the first keyframe is made, not after it."""
+    if folder.exists() and not folder.is_dir():
+        raise wrong(f"{folder} is in the way: latents are kept in a folder; name one: --latents")
+    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise wrong(f"{there} cannot be written; keep the latents elsewhere: --latents FOLDER")
+
+
+def set_aside(folder: Path, yes: bool) -> None:
+    """Move old latents out of the way, after asking; nothing is deleted."""
+    if not folder.is_dir():
+        return
+    number = next(n for n in range(1, 10_000) if not _aside(folder, n).exists())
+    target = _aside(folder, number)
+    if not yes:
+        click.confirm(
+            f"Move the latents in {folder} aside to {target} and start over?", abort=True, err=True
+        )
+    folder.rename(target)
+
+
+def _aside(folder: Path, number: int) -> Path:
+    return folder.with_name(f"{folder.name}.{number}")
+
+
+def pick_device(name: str) -> torch.device:
+    """auto|cpu|cuda|cuda:N|mps to a device that is there; says what is wrong otherwise."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
+        raise wrong(f"--device {name}: one of auto, cpu, cuda, cuda:1, mps")
+    import torch
+
+    # The same bytes every time: no kernel is chosen by a race.
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        name = "cuda" if cuda else "mps" if mps else "cpu"
+    if name.startswith("cuda"):
+        count = torch.cuda.device_count() if cuda else 0
+        if int(name.partition(":")[2] or 0) >= count:
+            raise wrong(f"--device {name}: torch sees {count} CUDA devices; --device cpu works")
+    if name == "mps" and not mps:
+        raise wrong("--device mps: torch sees no Metal device; --device cpu works")
+    return torch.device(name)
+
+
+@contextmanager
+def download_bar(name: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Bytes so far and in all, as a bar on a terminal and as nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total or None)
+
+
+def print_plan(plan: Plan, folder: Path) -> None:
+    """Shots, keyframes, chains, what is done, and what the rest costs."""
+    from render.describe import describe_plan
+
+    for line in describe_plan(plan, folder):
+        click.echo(line)
+
+
+def print_models() -> None:
+    """The table of generators and perceptors."""
+    from render.describe import describe_models
+
+    for line in describe_models():
+        click.echo(line)
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):  # prompts are in any language
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        sys.exit(cli(standalone_mode=False))
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(WRONG_INPUT)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\nInterrupted.", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # `render check film.yaml | head`
+        sys.stderr.close()
+        sys.exit(FAILED)

@@ -1,0 +1,207 @@
+"""THE OUTER LOOP: a plan in, keyframes on disk, a video out."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from render import __version__
+from render.estimate import Meter, memory
+from render.frames import Frame, frames, to_frame
+from render.generator import load_generator
+from render.keyframe import Models, climb, embed_targets
+from render.latents import Store
+from render.models import known
+from render.optimize import Step
+from render.perceptor import load_perceptor
+from render.provenance import to_text
+from render.storyboard import Storyboard
+from render.timeline import ALGORITHM, Keyframe, Plan, Report
+from render.video import write_video
+
+Show = Callable[[Report], None]
+
+
+class FilmError(Exception):
+    """A render that cannot go on: a sentence that says what is kept and what to do."""
+
+
+def load_models(board: Storyboard, device: torch.device) -> Models:
+    """Raises ModelError when weights are not there."""
+    perceptors = known("perceptor")
+    return Models(
+        load_generator(known("generator")[board.generator]).to(device),
+        tuple((load_perceptor(perceptors[n]).to(device), w) for n, w in board.perceptors),
+    )
+
+
+def make_film(plan: Plan, models: Models, store: Store, output: Path, show: Show) -> None:
+    """Make the keyframes that the store lacks, then decode and encode every frame.
+
+    Resuming is not a mode: a keyframe whose latent is there is done. Killed at any moment and
+    run again, it writes the same bytes.
+    """
+    board = plan.board
+    todo = missing(plan, store)
+    meter = Meter(plan, todo, plan.frame_count)
+    make_keyframes(plan, models, store, todo, meter, show)
+
+    def shown() -> Iterator[Frame]:
+        numbers = range(plan.frame_count)
+        for number, frame in enumerate(frames(plan, store, models.generator, numbers), start=1):
+            yield frame
+            shot = board.shots[plan.keyframes[plan.moment(number - 1).left].shot].name
+            done = meter.at_frame(number)
+            show(Report("decode", shot, number, plan.frame_count, 0, 0, done))
+
+    with reasons(plan, store):
+        comment = to_text(note(plan, "film"))
+        metadata = {"title": board.source.stem if board.source else "", "comment": comment}
+        write_video(output, shown(), board.size, board.fps, board.codec, board.quality, metadata)
+
+
+def make_still(
+    plan: Plan, models: Models, store: Store, number: int, show: Show
+) -> tuple[Frame, dict[str, Any]]:
+    """Frame `number` and its note, made with no more keyframes than lead to it."""
+    moment = plan.moment(number)
+    wanted = ancestry(plan, moment.left)
+    if moment.fraction:
+        wanted |= ancestry(plan, moment.right)
+    todo = [keyframe for keyframe in missing(plan, store) if keyframe.index in wanted]
+    make_keyframes(plan, models, store, todo, Meter(plan, todo, 1), show)
+    with reasons(plan, store):
+        frame = next(frames(plan, store, models.generator, [number]))
+    return frame, note(plan, "frame", plan.keyframes[moment.left], number)
+
+
+def make_keyframes(
+    plan: Plan, models: Models, store: Store, todo: list[Keyframe], meter: Meter, show: Show
+) -> None:
+    """Optimise and store these keyframes, parents first."""
+    if not todo:
+        return
+    targets = embed_targets(plan, models)
+    for keyframe in todo:
+        with reasons(plan, store):
+            parent = None
+            if keyframe.parent is not None:
+                parent = store.load(plan.keyframes[keyframe.parent].key).to(models.device)
+            for step in climb(plan, keyframe, models, targets, parent):
+                show(report(plan, keyframe, step, models, meter))
+            if not torch.isfinite(step.average).all():
+                raise FilmError(
+                    f"the keyframe at {float(keyframe.time):g} s of shot "
+                    f"{plan.board.shots[keyframe.shot].name!r} became NaN; a smaller step size "
+                    "or smaller loss weights will hold it. Finished keyframes are kept"
+                )
+            store.save(keyframe.key, step.average, note(plan, "latent", keyframe))
+
+
+def missing(plan: Plan, store: Store) -> list[Keyframe]:
+    """The keyframes still to be made, in the film's order, which puts parents first."""
+    return [keyframe for keyframe in plan.keyframes if not store.has(keyframe.key)]
+
+
+def ancestry(plan: Plan, index: int) -> set[int]:
+    """A keyframe and all that it goes on from."""
+    indices: set[int] = set()
+    step: int | None = index
+    while step is not None:
+        indices.add(step)
+        step = plan.keyframes[step].parent
+    return indices
+
+
+def report(plan: Plan, keyframe: Keyframe, step: Step, models: Models, meter: Meter) -> Report:
+    """Reading the loss or a picture waits for the device, so both are read now and then."""
+    last = step.index == step.steps
+    picture = None
+    if last or step.index % 25 == 0:
+        with torch.no_grad():
+            picture = to_frame(models.generator.decode(step.average), plan.board.size)
+    return Report(
+        stage="optimise",
+        shot=plan.board.shots[keyframe.shot].name,
+        keyframe=keyframe.index + 1,
+        keyframes=len(plan.keyframes),
+        step=step.index,
+        steps=step.steps,
+        done=meter.at_step(keyframe, step.index),
+        loss=float(step.loss) if last or step.index % 5 == 0 else None,
+        picture=picture,
+    )
+
+
+def note(
+    plan: Plan, kind: str, keyframe: Keyframe | None = None, frame: int | None = None
+) -> dict[str, Any]:
+    """What Render writes into its files: enough to make them again. No clock, no machine."""
+    board = plan.board
+    models = [{"role": "generator", "name": board.generator, "sha256": plan.generator}]
+    for (name, _), (digest, _) in zip(board.perceptors, plan.perceptors, strict=True):
+        models.append({"role": "perceptor", "name": name, "sha256": digest})
+    written: dict[str, Any] = {
+        "render": __version__,
+        "algorithm": ALGORITHM,
+        "kind": kind,
+        "storyboard": board.text,
+        "storyboard_file": board.source.name if board.source else None,
+        "seed": board.seed,
+        "size": list(board.size),
+        "models": models,
+    }
+    if frame is not None:
+        written["frame"] = frame
+        written["time"] = float(frame / board.fps)
+    if keyframe is not None:
+        written["shot"] = board.shots[keyframe.shot].name
+        written["time_in_shot"] = str(keyframe.time)
+        written["prompts"] = [
+            {"prompt": a.text or (a.image.name if a.image else ""), "weight": a.weight}
+            for a in keyframe.aims
+        ]
+        written["key"] = keyframe.key
+        written["steps"] = keyframe.steps
+    return written
+
+
+@contextmanager
+def reasons(plan: Plan, store: Store) -> Iterator[None]:
+    """Turn what a machine runs out of into a sentence that says what would fit."""
+    kept = f"Finished keyframes are kept in {store.folder}; the same command goes on from there."
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise FilmError(f"the disk of {store.folder} is full. {kept}") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise FilmError(
+                f"{error.filename or store.folder} cannot be written ({error.strerror}); "
+                "choose another folder with --latents"
+            ) from error
+        raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise FilmError(f"out of memory. {advice(plan)} {kept}") from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error) or "not enough memory" in str(error):
+            raise FilmError(f"out of memory. {advice(plan)} {kept}") from error
+        raise
+
+
+def advice(plan: Plan) -> str:
+    """What would need less memory, from the same arithmetic as `render check`."""
+    cutouts = max(shot.settings.cutouts for shot in plan.board.shots)
+    width, height = plan.board.size
+    needed = memory(plan)
+    fewer = max(1, cutouts // 4)
+    return (
+        f"{width}x{height} with {cutouts} cutouts needs about {needed / 2**30:.1f} GiB; "
+        f"cutouts: {fewer} needs {memory(plan, fewer) / 2**30:.1f} GiB, "
+        f"and size: [{width // 4 * 2}, {height // 4 * 2}] about a quarter of the rest."
+    )

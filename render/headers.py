@@ -1,0 +1,42 @@
+"""The header of a safetensors file, read without torch and without trust.
+
+Eight bytes of length, that many of JSON, then the tensors (github.com/huggingface/safetensors).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+LARGEST_HEADER = 25_000_000  # bytes
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Tensor names to their entries, and "__metadata__"; raises OSError or ValueError."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        size = file.seek(0, os.SEEK_END)
+        if not 2 <= length <= min(LARGEST_HEADER, size - 8):
+            raise ValueError("it is truncated or not a safetensors file")
+        file.seek(8)
+        try:
+            header = json.loads(file.read(length))
+        except RecursionError as error:
+            raise ValueError("its header is nested too deeply") from error
+    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
+        raise ValueError("its header is not a safetensors header")
+    return header
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the file is there and as long as its header says."""
+    try:
+        header = read_header(path)
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
+        return bool(path.stat().st_size == 8 + length + max(ends))
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return False

@@ -1,0 +1,64 @@
+"""Travel between finished pictures through latent space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from render import __version__
+from render.frames import Frame, to_frame
+from render.generator import load_generator
+from render.journey import Journey, JourneyError, note_of
+from render.keyframe import load_image
+from render.latents import BLENDS, load_latent
+from render.models import known
+from render.provenance import to_text
+from render.timeline import Report
+from render.video import write_video
+
+
+def make_journey(
+    journey: Journey, output: Path, device: torch.device, show: Callable[[Report], None]
+) -> None:
+    """Write the film of a journey; holds two stops at a time, however many there are."""
+    generator = load_generator(known("generator")[journey.generator]).to(device)
+    factor = generator.factor
+    cells = [math.ceil(side / factor) for side in journey.size]  # width, height
+    blend = BLENDS[journey.blend]
+
+    @lru_cache(maxsize=3)
+    def codes(index: int) -> Tensor:
+        stop = journey.stops[index]
+        if stop.latent:
+            latent = load_latent(stop.path)[0].to(device)
+            if tuple(latent.shape[1:]) != (generator.codebook.shape[1], cells[1], cells[0]):
+                raise JourneyError(
+                    f"{stop.path} holds {tuple(latent.shape[1:])}, which is not a latent of "
+                    f"{journey.size[0]}x{journey.size[1]} of {journey.generator}"
+                )
+        else:
+            size = (cells[0] * factor, cells[1] * factor)
+            latent = generator.encode(load_image(stop.path, device, size))
+        return generator.quantise(latent)
+
+    @torch.no_grad()
+    def frames() -> Iterator[Frame]:
+        for number in range(journey.frame_count):
+            left, right, share = journey.place(number)
+            mixed = codes(left)
+            if share > 0:
+                mixed = blend(generator, mixed, codes(right), share)
+            yield to_frame(generator.paint(mixed), journey.size)
+            done = (number + 1) / journey.frame_count
+            show(Report("decode", "", number + 1, journey.frame_count, 0, 0, done))
+
+    comment = to_text(note_of(journey, __version__))
+    metadata = {"comment": comment}
+    write_video(
+        output, frames(), journey.size, journey.fps, journey.codec, journey.quality, metadata
+    )

@@ -1,0 +1,225 @@
+"""What `render interpolate` is asked for, checked before torch is loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from render import models, yamlnodes
+from render.curves import EASINGS
+from render.provenance import ProvenanceError
+from render.provenance import inspect as read_note
+from render.video import VideoError, check_frame, check_output
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+MOST_FRAMES = 10_000_000
+LARGEST_SIDE = 4096
+
+
+class JourneyError(Exception):
+    """Inputs that cannot be travelled between; a sentence, or a line for each mistake."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One of the pictures passed through."""
+
+    path: Path
+    latent: bool  # else a picture, to be encoded
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A way through latent space, as asked for and found possible."""
+
+    stops: tuple[Stop, ...]
+    generator: str
+    size: tuple[int, int]  # (width, height)
+    fps: Fraction
+    frames_per_leg: int
+    ease: str
+    blend: str
+    loop: bool
+    codec: str
+    quality: int
+
+    @property
+    def frame_count(self) -> int:
+        """Every leg's frames, and one more for the last picture unless it loops."""
+        legs = len(self.stops) if self.loop else len(self.stops) - 1
+        return legs * self.frames_per_leg + (0 if self.loop else 1)
+
+    def place(self, frame: int) -> tuple[int, int, float]:
+        """The stops on either side of a frame, and its eased way between them in 0..1."""
+        leg, step = divmod(frame, self.frames_per_leg)
+        share = EASINGS[self.ease](step / self.frames_per_leg)
+        return leg % len(self.stops), (leg + 1) % len(self.stops), share
+
+
+def plan_journey(
+    inputs: tuple[Path, ...],
+    output: Path,
+    *,
+    seconds: str,
+    ease: str,
+    blend: str,
+    loop: bool,
+    fps: str,
+    size: str | None,
+    model: str | None,
+    codec: str,
+    quality: int,
+) -> Journey:
+    """Everything checked; raises JourneyError with every mistake."""
+    problems: list[str] = []
+    try:
+        check_output(output, codec)
+    except VideoError as error:
+        problems.append(str(error))
+    if len(inputs) < 2:
+        problems.append("two or more pictures or latents are needed to travel between")
+    try:
+        rate = yamlnodes.frame_rate(fps)
+        length = yamlnodes.time(seconds, rate)
+        if length <= 0:
+            raise ValueError(f"--seconds {seconds}: must be more than 0")
+        frames_per_leg = max(1, math.floor(length * rate + Fraction(1, 2)))
+        if frames_per_leg * len(inputs) > MOST_FRAMES:
+            raise ValueError(f"--seconds {seconds}: over {MOST_FRAMES:,} frames; ask for less")
+    except ValueError as error:
+        problems.append(str(error))
+    if ease not in EASINGS:
+        problems.append(f"--ease {ease}: one of {', '.join(EASINGS)}")
+    stops, notes = [], []
+    for path in inputs:
+        try:
+            stop, note = _stop(path)
+        except JourneyError as error:
+            problems.append(str(error))
+            continue
+        stops.append(stop)
+        if note is not None:
+            notes.append((path, note))
+    if problems:
+        raise JourneyError("\n".join(problems))
+    generator = _generator(model, notes)
+    picture = _size(size, stops, notes)
+    try:
+        check_frame(picture, rate, codec, quality)
+    except VideoError as error:
+        raise JourneyError(str(error)) from error
+    return Journey(
+        tuple(stops), generator, picture, rate, frames_per_leg, ease, blend, loop, codec, quality
+    )
+
+
+def _stop(path: Path) -> tuple[Stop, dict[str, Any] | None]:
+    if path.is_dir():
+        raise JourneyError(f"{path} is a folder; name a picture or a latent in it")
+    if not path.is_file():
+        raise JourneyError(f"{path} is not there")
+    if path.suffix.lower() == ".safetensors":
+        try:
+            note = read_note(path)
+        except ProvenanceError as error:
+            raise JourneyError(str(error)) from error
+        if note.get("kind") != "latent":
+            raise JourneyError(f"{path} is not a latent that Render wrote")
+        return Stop(path, True), note
+    _picture_size(path)
+    return Stop(path, False), None
+
+
+def _picture_size(path: Path) -> tuple[int, int]:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            size: tuple[int, int] = image.size
+            image.verify()
+    except Exception as error:  # Pillow raises whatever its many readers raise
+        raise JourneyError(
+            f"{path} is not a picture that can be read ({error}); PNG and JPG can"
+        ) from error
+    if max(size) > 4 * LARGEST_SIDE:
+        raise JourneyError(f"{path} is {size[0]}x{size[1]}; at most {4 * LARGEST_SIDE} a side")
+    return size
+
+
+def _generator(asked: str | None, notes: list[tuple[Path, dict[str, Any]]]) -> str:
+    """The one generator of all latents; raises JourneyError when they differ."""
+    known = models.known("generator")
+    if asked is not None and asked not in known:
+        raise JourneyError(f"--model {asked}: `render models` lists the generators there are")
+    name = asked
+    for path, note in notes:
+        made_by: dict[str, Any] = next(
+            (m for m in note.get("models", []) if m.get("role") == "generator"), {}
+        )
+        name = name or str(made_by.get("name"))
+        if name not in known:
+            raise JourneyError(
+                f"{path} was made by the generator {name}, which is not here; "
+                "`render models` lists what is"
+            )
+        here = models.digest_named("generator", name)
+        if made_by.get("sha256") != here:
+            raise JourneyError(
+                f"{path} is a latent of another model: {made_by.get('name')} "
+                f"({str(made_by.get('sha256'))[:12]}), not {name} ({here[:12]}). A latent only "
+                "means something to the generator that made it; use its frame as a PNG instead"
+            )
+    return name or "starter"
+
+
+def _size(
+    asked: str | None, stops: list[Stop], notes: list[tuple[Path, dict[str, Any]]]
+) -> tuple[int, int]:
+    """The film's size: --size, else the latents', else the first picture's, made even."""
+    wanted: tuple[int, int] | None = None
+    if asked is not None:
+        parts = asked.lower().split("x")
+        if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
+            raise JourneyError(f"--size {asked}: write width x height, such as 640x384")
+        wanted = (int(parts[0]), int(parts[1]))
+    for path, note in notes:
+        size = tuple(note["size"])
+        if wanted is not None and size != wanted:
+            raise JourneyError(
+                f"{path} is a latent of {size[0]}x{size[1]}, not {wanted[0]}x{wanted[1]}; "
+                "all latents must be of one size, and --size cannot change them"
+            )
+        wanted = (size[0], size[1])
+    if wanted is None:
+        width, height = _picture_size(stops[0].path)
+        scale = min(1.0, LARGEST_SIDE / max(width, height))
+        wanted = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
+    if not all(16 <= side <= LARGEST_SIDE for side in wanted):
+        raise JourneyError(
+            f"{wanted[0]}x{wanted[1]}: sides are 16 to {LARGEST_SIDE} pixels; choose with --size"
+        )
+    return wanted
+
+
+def note_of(journey: Journey, version: str) -> dict[str, Any]:
+    """What is written into the film."""
+    settings = {
+        "ease": journey.ease,
+        "blend": journey.blend,
+        "loop": journey.loop,
+        "fps": str(journey.fps),
+        "frames_per_leg": journey.frames_per_leg,
+    }
+    digest = models.digest_named("generator", journey.generator)
+    return {
+        "render": version,
+        "kind": "journey",
+        "inputs": [stop.path.name for stop in journey.stops],
+        "size": list(journey.size),
+        "models": [{"role": "generator", "name": journey.generator, "sha256": digest}],
+        "settings": json.dumps(settings, sort_keys=True),
+    }

@@ -1,0 +1,163 @@
+"""One keyframe: where its latent begins, what it is pulled towards, and the way down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from render.camera import moves
+from render.cutouts import cut, sample_views
+from render.generator import Generator
+from render.losses import Sight, Wish, weighted_sum
+from render.optimize import Step, optimize
+from render.perceptor import Perceptor
+from render.timeline import Aim, Keyframe, Plan, derived_seed
+from render.warp import warp
+
+
+@dataclass(frozen=True)
+class Models:
+    """The frozen networks of one film, on their device."""
+
+    generator: Generator
+    perceptors: tuple[tuple[Perceptor, float], ...]  # with their weights
+
+    @property
+    def device(self) -> torch.device:
+        return self.generator.low.device
+
+
+Target = tuple[str | None, Path | None]  # what an aim wants: a text or an image
+Targets = tuple[dict[Target, Tensor], ...]  # for each perceptor: its (D,) unit embeddings
+
+
+def embed_targets(plan: Plan, models: Models) -> Targets:
+    """Every text and image that any keyframe wants, embedded once by each perceptor."""
+    wanted = list(dict.fromkeys((a.text, a.image) for k in plan.keyframes for a in k.aims))
+    texts = [text for text, _ in wanted if text is not None]
+    images = [image for _, image in wanted if image is not None]
+    tables = []
+    for perceptor, _ in models.perceptors:
+        table: dict[Target, Tensor] = {}
+        if texts:
+            table.update(
+                zip([(text, None) for text in texts], perceptor.embed_texts(texts), strict=True)
+            )
+        for image in images:
+            table[None, image] = embed_image(load_image(image, models.device), perceptor)
+        tables.append(table)
+    return tuple(tables)
+
+
+@torch.no_grad()
+def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
+    """(1, 3, H, W) to (D,): the mean direction of sixteen seeded views, without noise."""
+    height, width = picture.shape[-2:]
+    views = sample_views(16, (width, height), (0.6, 1.0), seed=0, noise=False)
+    mean = perceptor.embed_views(cut(picture, views, perceptor.side)).mean(0)
+    return F.normalize(mean, dim=0)
+
+
+def load_image(path: Path, device: torch.device, size: tuple[int, int] | None = None) -> Tensor:
+    """A picture file as (1, 3, H, W) in [0, 1]; filled and cropped to (width, height) if given."""
+    with Image.open(path) as image:
+        pixels = torch.from_numpy(np.array(image.convert("RGB")))  # (H, W, 3) uint8
+    picture = pixels.permute(2, 0, 1)[None].to(device).float() / 255
+    return picture if size is None else fill(picture, size)
+
+
+def fill(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """Scale (1, 3, H, W) until it covers (width, height), keep its middle."""
+    width, height = size
+    scale = max(width / picture.shape[-1], height / picture.shape[-2])
+    covering = (
+        max(height, round(picture.shape[-2] * scale)),
+        max(width, round(picture.shape[-1] * scale)),
+    )
+    picture = F.interpolate(picture, size=covering, mode="bicubic", antialias=True).clamp(0, 1)
+    top, left = (covering[0] - height) // 2, (covering[1] - width) // 2
+    return picture[..., top : top + height, left : left + width]
+
+
+@torch.no_grad()
+def beginning(
+    plan: Plan, keyframe: Keyframe, generator: Generator, parent: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """The latent a keyframe starts from, and the picture it should hold on to, if there is one.
+
+    A camera at rest starts from the parent's own latent: no decoding and encoding, which loses a
+    little every time. A moving one decodes the parent, warps it as float and encodes it.
+    """
+    device = generator.low.device
+    if parent is None:
+        if keyframe.init is None:
+            return generator.encode(soft_noise(plan.size, keyframe.seed).to(device)), None
+        picture = load_image(keyframe.init, device, plan.size)
+    else:
+        picture = generator.decode(parent)
+        if not moves(keyframe.matrix):
+            return parent, picture
+    if moves(keyframe.matrix):
+        picture = warp(picture, keyframe.matrix, keyframe.border)
+    return generator.encode(picture), picture
+
+
+def soft_noise(size: tuple[int, int], seed: int) -> Tensor:
+    """A grey picture (1, 3, H, W) with faint large clouds of colour, to break the symmetry.
+
+    Strong noise or random codes leave their blobs in what a small perceptor paints.
+    """
+    width, height = size
+    random = torch.Generator().manual_seed(seed)
+    picture = torch.full((1, 3, height, width), 0.5)
+    for cells, strength in ((2, 0.08), (4, 0.06), (8, 0.05), (32, 0.03)):
+        shape = (max(2, round(cells * height / width)), cells)
+        clouds = torch.randn(1, 3, *shape, generator=random)
+        picture += strength * F.interpolate(
+            clouds, size=(height, width), mode="bicubic", align_corners=False
+        )
+    return picture.clamp(0, 1)
+
+
+def wishes_of(aims: tuple[Aim, ...], models: Models, targets: Targets) -> tuple[Wish, ...]:
+    """The keyframe's aims as tensors, for each perceptor."""
+    if not aims:
+        return ()
+    device = models.device
+    weights = torch.tensor([aim.weight for aim in aims], device=device)
+    stops = torch.tensor([aim.stop for aim in aims], device=device)
+    return tuple(
+        Wish(perceptor, weight, torch.stack([table[a.text, a.image] for a in aims]), weights, stops)
+        for (perceptor, weight), table in zip(models.perceptors, targets, strict=True)
+    )
+
+
+def climb(
+    plan: Plan, keyframe: Keyframe, models: Models, targets: Targets, parent: Tensor | None
+) -> Iterator[Step]:
+    """Optimise one keyframe from its parent's latent (1, C, h, w); yields after every step."""
+    settings = keyframe.settings
+    latent, held = beginning(plan, keyframe, models.generator, parent)
+    wishes = wishes_of(keyframe.aims, models, targets)
+
+    def loss(latent: Tensor, codes: Tensor, picture: Tensor, step: int) -> Tensor:
+        seed = derived_seed(keyframe.seed, step)
+        views = sample_views(settings.cutouts, plan.size, settings.cutout_size, seed)
+        sight = Sight(latent, codes, picture, held, views, wishes)
+        return weighted_sum(sight, settings.losses)
+
+    return optimize(
+        latent,
+        models.generator,
+        loss,
+        steps=keyframe.steps,
+        step_size=settings.step_size,
+        smoothing=settings.smoothing,
+    )

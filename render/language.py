@@ -1,0 +1,304 @@
+"""The storyboard language as tables: every key, what it may hold, and what it means.
+
+The parser reads by these tables, and the JSON Schema and the reference are printed from them. A row
+names the dataclass field in `storyboard.py` that it fills; the field's default is the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from render.curves import EASINGS
+from render.fields import (
+    Choice,
+    FrameRate,
+    Group,
+    Number,
+    Pair,
+    Reader,
+    Row,
+    Text,
+    Time,
+    WeightedNames,
+)
+from render.keymaps import Moving
+from render.models import known
+from render.prompts import Picture, Prompts, Style
+from render.video import CODECS, GREATEST_RATE, GREATEST_RATE_TERM, LEAST_SIDE
+from render.yamlnodes import Mistake, Node, Scalar, Sequence, looks_like_number, shown
+
+BORDERS = ("mirror", "wrap", "smear", "black")
+TRANSITIONS = ("cut", "continue")
+BETWEEN = ("auto", "latent", "picture")
+# What a picture is judged by, and how much each counts where the storyboard says nothing.
+LOSSES: dict[str, float] = {"prompts": 1.0, "smoothness": 0.1, "commitment": 0.1, "hold": 0.5}
+LOSS_MEANINGS = {
+    "prompts": "come near to the prompts",
+    "smoothness": "let neighbouring pixels be alike",
+    "commitment": "let the latent be near to codes that the generator knows",
+    "hold": "stay near to the keyframe before, as the camera sees it now",
+}
+
+DURATION_LIMIT = Fraction(36_000)  # seconds, of a film
+SHOT_LIMIT = 1000
+SIDE_LIMIT = 4096  # pixels
+
+
+def _transition_keys(scalar: Scalar) -> tuple[str, ...]:
+    """`transition: 2s` says how long, `transition: cut` says which."""
+    return ("duration",) if looks_like_number(scalar.text[:1]) else ("kind",)
+
+
+CAMERA = Group(
+    (
+        Row(
+            "zoom",
+            Moving(0.01, 100, rate=(0.1, 10), growth=True, rest=1.0, verb="moving"),
+            "zoom",
+            "1.08/s comes 8% closer every second; without /s a pose, 2 is twice as close",
+        ),
+        Row(
+            "x",
+            Moving(-1000, 1000, "%", 100, rate=(-1000, 1000), rest=0.0, verb="moving"),
+            "x",
+            "5%/s moves right by 5% of the frame's width every second; without /s a pose",
+        ),
+        Row(
+            "y",
+            Moving(-1000, 1000, "%", 100, rate=(-1000, 1000), rest=0.0, verb="moving"),
+            "y",
+            "5%/s moves down by 5% of the frame's height every second; without /s a pose",
+        ),
+        Row(
+            "angle",
+            Moving(-36_000, 36_000, "deg", rate=(-3600, 3600), rest=0.0, verb="turning"),
+            "angle",
+            "6deg/s turns the picture counter-clockwise; without /s a pose",
+        ),
+        Row("border", Choice(BORDERS), "border", "what comes in from outside the picture"),
+    ),
+)
+
+TRANSITION = Group(
+    (
+        Row(
+            "kind",
+            Choice(TRANSITIONS),
+            "kind",
+            "cut starts anew; continue goes on from the last picture of the shot before",
+        ),
+        Row(
+            "duration",
+            Time(Fraction(0), DURATION_LIMIT),
+            "duration",
+            "how long the prompts of the shot before fade over into this one's",
+        ),
+        Row("ease", Choice(tuple(EASINGS)), "ease", "how they fade"),
+    ),
+    short=_transition_keys,
+    shorthand={"anyOf": [Choice(TRANSITIONS).schema(), Time(Fraction(0), DURATION_LIMIT).schema()]},
+)
+
+# What a shot may set, and `defaults` for every shot.
+SETTINGS = (
+    Row(
+        "iterations",
+        Group(
+            (
+                Row("first", Number(1, 10_000, whole=True), "first", "for a picture from nothing"),
+                Row("then", Number(0, 10_000, whole=True), "then", "for every later keyframe"),
+            ),
+            short=lambda scalar: ("first", "then"),
+            shorthand=Number(1, 10_000, whole=True).schema(),
+        ),
+        "",
+        "how many steps each keyframe is worked on",
+    ),
+    Row(
+        "keyframes",
+        Group(
+            (
+                Row(
+                    "every",
+                    Time(Fraction(1, 100), Fraction(60)),
+                    "every",
+                    "time between pictures that are worked on",
+                ),
+                Row(
+                    "between",
+                    Choice(BETWEEN),
+                    "between",
+                    "frames between them: latent melts, picture moves and fades, auto chooses",
+                ),
+            ),
+            short=lambda scalar: ("every",),
+            shorthand=Time(Fraction(1, 100), Fraction(60)).schema(),
+        ),
+        "",
+        "which frames are worked on, and how the others come from them",
+    ),
+    Row("step", Number(0.0001, 10), "step_size", "how far each step goes"),
+    Row(
+        "cutouts",
+        Group(
+            (
+                Row(
+                    "count", Number(1, 1024, whole=True), "cutouts", "views of the picture per step"
+                ),
+                Row(
+                    "size",
+                    Pair(Number(0.05, 1), "[0.4, 1.0]", ordered=True),
+                    "cutout_size",
+                    "smallest and largest view, as parts of the shorter side",
+                ),
+            ),
+            short=lambda scalar: ("count",),
+            shorthand=Number(1, 1024, whole=True).schema(),
+        ),
+        "",
+        "the views by which a picture is compared with the prompts",
+    ),
+    Row(
+        "smoothing", Number(0, 0.999), "smoothing", "how calm a picture is: an average of its steps"
+    ),
+    Row(
+        "losses",
+        Group(
+            tuple(
+                Row(name, Number(0, 10_000), name, meaning)
+                for name, meaning in LOSS_MEANINGS.items()
+            ),
+        ),
+        "losses",
+        "what counts how much",
+    ),
+)
+
+DURATION = Row("duration", Time(Fraction(1, 1000), DURATION_LIMIT), "duration", "how long it lasts")
+CAMERA_ROW = Row("camera", CAMERA, "camera", "how the view moves", nullable=True)
+TRANSITION_ROW = Row("transition", TRANSITION, "transition", "how the shot begins")
+
+DEFAULTS = Group((DURATION, CAMERA_ROW, TRANSITION_ROW, *SETTINGS))
+
+NAME_HELP = "a shot with a name keeps its pictures when others are put before it; else shot-1, ..."
+SHOT = Group(
+    (
+        Row("name", Text(100, "a name"), "name", NAME_HELP),
+        DURATION,
+        Row("prompts", Prompts(), "prompts", "what should be seen: 'text:weight | text'", True),
+        Row("style", Style(), "style", "instead of the storyboard's style", nullable=True),
+        Row("exclude", Prompts(away=True), "exclude", "instead of the storyboard's", nullable=True),
+        Row("init", Picture(), "init", "path of a picture to begin with"),
+        CAMERA_ROW,
+        TRANSITION_ROW,
+        *SETTINGS,
+    )
+)
+
+
+@dataclass(frozen=True)
+class Shots:
+    """The list of shots, each left as its node until the defaults are known."""
+
+    item: Group
+
+    def read(self, node: Node, key: str, reader: Reader) -> tuple[Node, ...]:
+        example = "Write at least one: '- {duration: 4s, prompts: a red sky}'"
+        if isinstance(node, Scalar) and node.null:
+            raise Mistake(node, f"there are no shots. {example}")
+        if not isinstance(node, Sequence):
+            raise Mistake(node, f"shots is not a list. Begin every shot with '- '. {example}")
+        if not node.items:
+            raise Mistake(node, f"there are no shots. {example}")
+        if len(node.items) > SHOT_LIMIT:
+            message = f"there are {len(node.items)} shots, more than {SHOT_LIMIT}. Make two films"
+            raise Mistake(node, message)
+        return node.items
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": self.item.schema(), "minItems": 1, "maxItems": SHOT_LIMIT}
+
+
+@dataclass(frozen=True)
+class Version:
+    """The version of the storyboard language, of which there is one."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> int:
+        if not isinstance(node, Scalar) or node.text != "1":
+            said = shown(node.text) if isinstance(node, Scalar) else "as a list or mapping"
+            raise Mistake(node, f"version {said} is not one that this Render reads. Write 1")
+        return 1
+
+    def schema(self) -> dict[str, Any]:
+        return {"const": 1}
+
+
+@dataclass(frozen=True)
+class Known:
+    """The names of the models there are, looked up each time: the user's own come and go."""
+
+    role: str
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(known(self.role))
+
+
+STORYBOARD = Group(
+    (
+        Row("version", Version(), "version", "'version: 1'", required=True),
+        Row(
+            "size",
+            Pair(Number(LEAST_SIDE, SIDE_LIMIT, whole=True), "[320, 192] or 320x192", "x"),
+            "size",
+            "width and height in pixels",
+        ),
+        Row("fps", FrameRate(GREATEST_RATE, GREATEST_RATE_TERM), "fps", "frames per second"),
+        Row("seed", Number(0, 2**63 - 1, whole=True), "seed", "another number, another film"),
+        Row(
+            "models",
+            Group(
+                (
+                    Row("generator", Choice(Known("generator")), "generator", "draws the pictures"),
+                    Row(
+                        "perceptors",
+                        WeightedNames(Known("perceptor"), Number(0.001, 1000)),
+                        "perceptors",
+                        "compare them with the prompts: a name, a list, or {name: weight}",
+                    ),
+                )
+            ),
+            "",
+            "which networks make the film; `render models` lists them",
+        ),
+        Row(
+            "output",
+            Group(
+                (
+                    Row("codec", Choice(tuple(CODECS)), "codec", "how the film is encoded"),
+                    Row("quality", Number(0, 63, whole=True), "quality", "less is better"),
+                )
+            ),
+            "",
+            "how the film is written",
+        ),
+        Row("style", Style(), "style", "added to every text prompt", nullable=True),
+        Row("exclude", Prompts(away=True), "exclude", "what should not be seen", nullable=True),
+        Row("defaults", DEFAULTS, "defaults", "settings for every shot that does not set them"),
+        Row("shots", Shots(SHOT), "shots", "a list of shots", required=True),
+    )
+)
+
+
+def places() -> dict[str, str]:
+    """Where each key belongs, for those who wrote it elsewhere."""
+    places = {row.key: "the top level" for row in STORYBOARD.rows}
+    for row in SHOT.rows:
+        places.setdefault(row.key, "a shot")
+    for row in (*STORYBOARD.rows, *SHOT.rows):
+        if isinstance(row.kind, Group) and row.kind is not DEFAULTS:
+            for inner in row.kind.rows:
+                places.setdefault(inner.key, f"'{row.key}'")
+    return places

@@ -1,0 +1,113 @@
+"""Latents at rest (save, load, has) and between (lerp, slerp, codes)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from render.generator import Generator
+from render.headers import is_whole
+
+FORMAT = "render.latent.1"
+LARGEST = 256 * 2**20  # bytes of a latent file; 4096 px at f8 and 256 channels is 256 MiB
+
+
+class LatentError(Exception):
+    """A latent that cannot be used, as a sentence with the next step in it."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of latents, each under its keyframe's key. Nothing in it is ever deleted."""
+
+    folder: Path
+
+    def path(self, key: str) -> Path:
+        return self.folder / f"{key}.safetensors"
+
+    def has(self, key: str) -> bool:
+        """Whether a whole latent lies under the key; a damaged one does not count."""
+        return is_whole(self.path(key))
+
+    def save(self, key: str, latent: Tensor, note: dict[str, Any]) -> None:
+        """Write (1, C, h, w) float32 beside its place, flush, rename: it is there whole or not."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.path(key)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        # One key: safetensors writes several in any order, and equal latents are equal bytes.
+        metadata = {"render": json.dumps({**note, "format": FORMAT}, sort_keys=True)}
+        try:
+            with partial.open("wb") as file:
+                file.write(save({"latent": latent.detach().cpu().contiguous()}, metadata))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+    def load(self, key: str) -> Tensor:
+        """(1, C, h, w) float32."""
+        return load_latent(self.path(key))[0]
+
+
+def load_latent(path: Path) -> tuple[Tensor, dict[str, Any]]:
+    """A latent (1, C, h, w) float32 and its note; raises LatentError for anything else."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise LatentError(f"{path} is too large to be a latent")
+        if not is_whole(path):
+            raise LatentError(f"{path} is truncated or not a latent; render its keyframe again")
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            note = json.loads(metadata.get("render", "{}"))
+            if not isinstance(note, dict) or note.get("format") != FORMAT:
+                raise LatentError(f"{path} is a safetensors file, but no latent that Render wrote")
+            latent = file.get_tensor("latent")
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise LatentError(f"{path} cannot be read as a latent: {error}") from error
+    if latent.ndim != 4 or latent.shape[0] != 1 or latent.dtype != torch.float32:
+        raise LatentError(f"{path} holds a tensor of another shape than a latent's")
+    return latent, note
+
+
+def lerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:
+    """The straight way from a to b; fraction in 0..1."""
+    return torch.lerp(a, b, fraction)
+
+
+def slerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:
+    """Along the sphere, cell by cell (Shoemake 1985); lengths are interpolated along a line.
+
+    The latent of a VQGAN is not Gaussian: one angle for the whole tensor would hardly differ from
+    lerp. The vector of one cell is what has a direction.
+    """
+    lengths_a, lengths_b = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
+    unit_a, unit_b = a / lengths_a.clamp_min(1e-12), b / lengths_b.clamp_min(1e-12)
+    cosine = (unit_a * unit_b).sum(1, keepdim=True).clamp(-1, 1)
+    angle = cosine.arccos()
+    # Nearly parallel or opposite cells have no stable arc: those take the straight way.
+    straight = angle.sin() < 1e-3
+    sine = torch.where(straight, torch.ones_like(angle), angle.sin())
+    arc = (((1 - fraction) * angle).sin() * unit_a + (fraction * angle).sin() * unit_b) / sine
+    length = torch.lerp(lengths_a, lengths_b, fraction)
+    return torch.where(straight, torch.lerp(a, b, fraction), arc * length)
+
+
+# What `--blend` names: from two quantised latents and a fraction to what is painted.
+BLENDS: dict[str, Callable[[Generator, Tensor, Tensor, float], Tensor]] = {
+    "lerp": lambda generator, a, b, fraction: lerp(a, b, fraction),
+    "slerp": lambda generator, a, b, fraction: slerp(a, b, fraction),
+    # Every frame made of true codes: crisper, but cells pop from one code to the next.
+    "codes": lambda generator, a, b, fraction: generator.quantise(lerp(a, b, fraction)),
+}

@@ -1,0 +1,117 @@
+"""What makes a picture good: one function each, and their weighted sum.
+
+A new loss is a name with its weight in `language.LOSSES` and a function of the same name here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from render.cutouts import Views, cut
+from render.perceptor import Perceptor
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The prompts of one keyframe as one perceptor understands them."""
+
+    perceptor: Perceptor
+    weight: float
+    targets: Tensor  # (p, D), unit length
+    weights: Tensor  # (p,), signed
+    stops: Tensor  # (p,), a distance; -inf pulls for ever
+
+
+@dataclass(frozen=True)
+class Sight:
+    """All that a loss may look at in one step."""
+
+    latent: Tensor  # (B, C, h, w)
+    codes: Tensor  # (B, C, h, w), the latent quantised, straight-through
+    picture: Tensor  # (B, 3, H, W) in [0, 1]
+    parent: Tensor | None  # (B, 3, H, W): the keyframe before, as the camera sees it now
+    views: Views
+    wishes: tuple[Wish, ...]
+
+
+def distance(a: Tensor, b: Tensor) -> Tensor:
+    """Squared great-circle distance of unit vectors, 2·asin(|a-b|/2)², in 0..π²/2."""
+    # Bounded away from 1, where asin's slope has no end: opposite vectors would give NaN.
+    chord: Tensor = (a - b).norm(dim=-1).div(2).clamp(max=1 - 1e-6)
+    return chord.arcsin().square().mul(2)
+
+
+class _Stop(torch.autograd.Function):
+    """The value passes unchanged; the gradient ends where the value is below its stop."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, stop: Tensor) -> Tensor:
+        ctx.save_for_backward(value >= stop)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (pulls,) = ctx.saved_tensors
+        return gradient * pulls, None
+
+
+def prompts(sight: Sight) -> Tensor:
+    """How far every view is from what the prompts ask, with sign, weight and stop (K. Crowson).
+
+    A negative weight turns the sign, so that the picture moves away. Divided by the sum of the
+    weights' sizes: doubling every weight changes nothing.
+    """
+    total = sight.picture.new_zeros(())
+    for wish in sight.wishes:
+        if len(wish.targets) == 0:
+            continue
+        cuts = cut(sight.picture, sight.views, wish.perceptor.side)
+        embeddings = wish.perceptor.embed_views(cuts)  # (n, D)
+        far = distance(embeddings[:, None], wish.targets[None])  # (n, p)
+        signed = _Stop.apply(far * wish.weights.sign(), wish.stops)
+        strength = wish.weights.abs() / wish.weights.abs().sum()
+        total = total + wish.weight * (signed * strength).sum(1).mean()
+    return total
+
+
+def smoothness(sight: Sight) -> Tensor:
+    """Total variation, squared: neighbouring pixels are alike."""
+    picture = sight.picture
+    return (picture[..., 1:, :] - picture[..., :-1, :]).square().mean() + (
+        picture[..., :, 1:] - picture[..., :, :-1]
+    ).square().mean()
+
+
+def commitment(sight: Sight) -> Tensor:
+    """The latent stays near the code that stands for it, so that its next step is felt."""
+    return F.mse_loss(sight.latent, sight.codes.detach())
+
+
+def hold(sight: Sight) -> Tensor:
+    """Stay near the keyframe before, as the camera sees it now; 0 where a chain starts."""
+    if sight.parent is None:
+        return sight.picture.new_zeros(())
+    return F.mse_loss(sight.picture, sight.parent)
+
+
+LOSSES: dict[str, Callable[[Sight], Tensor]] = {
+    "prompts": prompts,
+    "smoothness": smoothness,
+    "commitment": commitment,
+    "hold": hold,
+}
+
+
+def weighted_sum(sight: Sight, weights: tuple[tuple[str, float], ...]) -> Tensor:
+    """The one number that a keyframe goes down."""
+    total = sight.picture.new_zeros(())
+    for name, weight in weights:
+        if weight != 0:
+            total = total + weight * LOSSES[name](sight)
+    return total

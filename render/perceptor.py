@@ -1,0 +1,109 @@
+"""The perceptor: a frozen CLIP (Radford et al. 2021, arXiv 2103.00020), from text or views to vectors.
+
+Every one is open_clip's own model, the embedded starter too. Only tensors are ever read from a
+weights file; the architecture comes from the file's header or from our table.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.model import CLIP
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from render.models import Model, ModelError, digest_of, need
+
+# What OpenAI's models were trained with; open_clip's laion models use the same.
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class Perceptor(nn.Module):
+    """A frozen CLIP: pictures in [0, 1] and texts to unit vectors of one space."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        clip: Any,  # open_clip.CLIP, or another of open_clip's models
+        digest: str = "",
+        mean: tuple[float, ...] = MEAN,
+        std: tuple[float, ...] = STD,
+    ) -> None:
+        super().__init__()
+        self.clip, self.digest = clip, digest
+        size = clip.visual.image_size
+        self.side = int(size[0] if isinstance(size, tuple | list) else size)
+        self.context = int(clip.context_length)
+        self.tokenizer = open_clip.SimpleTokenizer(context_length=self.context)
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+        self.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        """(n, D), unit length. Longer texts than the context are cut by the tokenizer."""
+        tokens = self.tokenizer(texts).to(self.mean.device)
+        return F.normalize(self.clip.encode_text(tokens).float(), dim=-1)
+
+    def embed_views(self, views: Tensor) -> Tensor:
+        """(n, 3, S, S) in [0, 1] to (n, D), unit length."""
+        return F.normalize(self.clip.encode_image((views - self.mean) / self.std).float(), dim=-1)
+
+    def tokens_of(self, text: str) -> int:
+        """How many tokens the text takes, start and end included."""
+        return len(self.tokenizer.encode(text)) + 2
+
+
+def build_clip(config: dict[str, Any]) -> Any:
+    """open_clip's CLIP of an architecture: one that it names, or the arguments of its class."""
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # Building draws weights that are replaced at once: not from anybody's random state.
+        warnings.simplefilter("ignore")  # it warns of the activation that a tag expects
+        if "open_clip" in config:
+            clip = open_clip.create_model(config["open_clip"], pretrained=None)
+        else:
+            clip = CLIP(**{key: dict(v) if isinstance(v, dict) else v for key, v in config.items()})
+    return clip
+
+
+def load_perceptor(model: Model) -> Perceptor:
+    """The named perceptor; raises ModelError when its weights are not there or do not fit."""
+    path = need(model)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        config = {**model.config, **json.loads(metadata.get("config", "{}"))}
+        statistics = [
+            tuple(json.loads(metadata[name]))
+            if name in metadata
+            else tuple(config.get(name, usual))
+            for name, usual in (("mean", MEAN), ("std", STD))
+        ]
+        shape = {k: v for k, v in config.items() if k not in ("mean", "std", "pretrained")}
+        clip = build_clip(shape)
+        clip.load_state_dict(whole_state(state, clip))
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} does not hold the perceptor {model.name}: {error}") from error
+    return Perceptor(clip, digest_of(model), *statistics)
+
+
+def whole_state(state: dict[str, Tensor], clip: Any) -> dict[str, Tensor]:
+    """The tensors in float32; a token table stored as the rows in use is filled with their mean."""
+    whole = {
+        name: value.float() if value.is_floating_point() else value for name, value in state.items()
+    }
+    if "token_embedding.rows" in whole:
+        rows, ids = whole.pop("token_embedding.rows"), whole.pop("token_embedding.ids").long()
+        table = rows.mean(0).repeat(clip.token_embedding.weight.shape[0], 1)  # (vocabulary, width)
+        table[ids] = rows
+        whole["token_embedding.weight"] = table
+    return whole

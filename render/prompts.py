@@ -1,0 +1,253 @@
+"""What to climb towards and away from: texts and images, their shorthand, style and exclude."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from render import yamlnodes
+from render.curves import Curve, constant
+from render.fields import Group, Noted, Number, Reader, Row, Text, written
+from render.keymaps import Moving
+from render.yamlnodes import Mapping, Mistake, Node, Scalar, Sequence, shown
+
+PICTURE_PIXELS = 64_000_000  # of an image that is named; more is a mistake or a bomb
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # no decoder that runs other programs
+PROMPT_LIMIT = 100  # in one shot
+TEXT_LIMIT = 1000  # characters; a perceptor reads about 77 words of it
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text or an image to climb towards (weight > 0) or away from (weight < 0)."""
+
+    text: str | None
+    image: Path | None
+    weight: Curve
+    stop: float = -math.inf  # the distance at which it stops pulling
+
+
+def with_style(prompts: tuple[Prompt, ...], style: str | None) -> tuple[Prompt, ...]:
+    """The prompts with the style behind every text."""
+    if style is None:
+        return prompts
+    return tuple(p if p.text is None else replace(p, text=f"{p.text}, {style}") for p in prompts)
+
+
+def split_weights(written: str) -> tuple[str, float | None, float | None]:
+    """Text, weight and stop of one prompt in shorthand, `text:weight:stop`.
+
+    A colon belongs to the text unless a number follows, to the end or to the next such colon.
+    Raises ValueError with a sentence: also where it could be meant either way (`at 10:30`).
+    """
+    text = written.strip()
+    numbers: list[float] = []
+    while len(numbers) < 2:
+        head, colon, tail = text.rpartition(":")
+        if not colon or not yamlnodes.looks_like_number(tail):
+            break
+        try:
+            numbers.insert(0, float(yamlnodes.number(tail)))
+        except ValueError as error:
+            raise ValueError(f"in the prompt {shown(written)}, '{tail.strip()}' {error}") from error
+        text = head
+    example = "the form {text: ..., weight: 1}"
+    if numbers and text[-1:].isdigit():
+        raise ValueError(
+            f"the prompt {shown(written)} has a digit before the colon, which may be a time of day "
+            f"or a weight. Write it in {example}"
+        )
+    text = text.strip()
+    if text.endswith(":"):
+        message = f"the prompt {shown(written)} has a colon with nothing behind it. Write a weight "
+        raise ValueError(message + f"there, as in 'sky:0.5', or use {example}")
+    if comma := re.search(r":\s*([+-]?[0-9]+),([0-9]+)$", text):
+        message = f"the prompt {shown(written)} has a comma in its weight. Write "
+        raise ValueError(message + f"{comma[1]}.{comma[2]}, or use {example}")
+    if not text:
+        raise ValueError("a prompt has no text. Write what should be seen, as in 'a red sky:0.5'")
+    weight, stop = (*numbers, None, None)[:2]
+    return text, weight, stop
+
+
+WEIGHT = Moving(-1000, 1000)
+# Squared great-circle distances lie in 0..pi^2/2; for a prompt pushed away from they count below 0.
+STOP = Number(-5, 5)
+PROMPT_TEXT = Text(TEXT_LIMIT, "what should be seen")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file, named from the storyboard's folder; looked at, not kept."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> Path:
+        name = written(node, key, "the path of an image, from the storyboard's folder").text
+        try:
+            path = (reader.folder / name).resolve()
+            if path not in reader.pictures:
+                reader.pictures[path] = _look_at(path)
+            wrong = reader.pictures[path]
+        except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, links in a circle
+            wrong = "cannot be a file's name. Write the path from the storyboard's folder"
+        if wrong:
+            raise Mistake(node, f"{key} {shown(name)} {wrong}")
+        return path
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+def _look_at(path: Path) -> str | None:
+    """The end of a sentence that says why this is no usable image; None when it is one."""
+    if path.is_dir():
+        return "is a folder. Name an image in it"
+    if not path.exists():
+        return f"is not there. Put the image at {path}, or correct its name"
+    if not path.is_file():
+        return "is not an ordinary file. Name an image"
+    from PIL import Image  # only where an image is named: its import costs as much as all else
+
+    too_large = f"Scale it to {PICTURE_PIXELS // 1_000_000} million pixels or fewer"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large images; we refuse them below
+            with Image.open(path, formats=PICTURE_FORMATS) as image:
+                width, height = image.size
+                if width * height > PICTURE_PIXELS:
+                    return f"is {width}x{height} pixels. {too_large}"
+                if image.format == "PNG":
+                    image.verify()  # every chunk's checksum, without decoding
+                else:
+                    image.draft("L", (width // 8, height // 8))  # JPEG decodes 8 times smaller
+                    image.load()
+    except Image.DecompressionBombError:
+        return f"is far too large. {too_large}"
+    except PermissionError:
+        return "may not be read. Give yourself the right to read it"
+    except (OSError, SyntaxError, ValueError):  # Pillow's words for broken files
+        return f"is not an image that can be read. Use one of {', '.join(PICTURE_FORMATS)}"
+    return None
+
+
+PROMPT = Group(
+    (
+        Row("text", PROMPT_TEXT, "text", "what should be seen, taken exactly as written"),
+        Row("image", Picture(), "image", "path of a picture to come near to, instead of a text"),
+        Row("weight", WEIGHT, "weight", "how strongly, beside the others; below 0 pushes away"),
+        Row("stop", STOP, "stop", "the distance at which it stops pulling"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Shorthand, a mapping, or a list of either; to a tuple of Prompt.
+
+    `away` reads exclude: the same forms, but what they name is pushed away from, so that weights
+    and stops are written without a minus and kept with one.
+    """
+
+    away: bool = False
+
+    def read(self, node: Node, key: str, reader: Reader) -> tuple[Prompt, ...]:
+        items = node.items if isinstance(node, Sequence) else (node,)
+        if not items:
+            raise Mistake(node, f"{key} is an empty list. Write what should be seen")
+        before = len(reader.problems)
+        found: list[Prompt] = []
+        for item in items:
+            if isinstance(item, Mapping):
+                found += self._mapping(item, key, reader)
+            else:
+                found += self._shorthand(written(item, key, "a text such as sky:0.5"), reader)
+        if len(found) > PROMPT_LIMIT:
+            raise Mistake(node, f"{key} holds {len(found)} prompts. Keep at most {PROMPT_LIMIT}")
+        if len(reader.problems) > before:
+            raise Noted
+        if all(key.value == 0 for prompt in found for key in prompt.weight.keys):
+            message = f"{key}: every weight is 0, so nothing pulls. Give at least one a weight"
+            raise Mistake(node, message)
+        return tuple(self._directed(prompt) for prompt in found)
+
+    def _shorthand(self, node: Scalar, reader: Reader) -> list[Prompt]:
+        found = []
+        for piece in node.text.split("|"):
+            try:
+                text, weight, stop = split_weights(" ".join(piece.split()))
+            except ValueError as error:
+                reader.problem(node, str(error))
+                continue
+            if len(text) > TEXT_LIMIT:
+                reader.problem(node, f"a prompt is longer than {TEXT_LIMIT} characters. Shorten it")
+            if not yamlnodes.printable(text):
+                reader.problem(node, f"{shown(text)} holds control characters. Remove them")
+            self._check(node, reader, weight, "weight", WEIGHT.low, WEIGHT.high)
+            self._check(node, reader, stop, "stop", STOP.low, STOP.high)
+            curve = constant(1.0 if weight is None else weight)
+            found.append(Prompt(text, None, curve, -math.inf if stop is None else stop))
+        return found
+
+    def _mapping(self, node: Mapping, key: str, reader: Reader) -> list[Prompt]:
+        given = PROMPT.read(node, f"a prompt in {key}", reader)
+        text_node, image_node = node.get("text"), node.get("image")
+        if (text_node is None) == (image_node is None):
+            which = "both text and image" if text_node else "neither text nor image"
+            reader.problem(node, f"a prompt in {key} has {which}. Give it one of them")
+        text: str | None = given.get("text")
+        weight = given.get("weight", constant(1.0))
+        if text is not None and text_node is not None and _carries_weight(text):
+            message = f"the text {shown(text)} is taken as written, with its number. Write a "
+            reader.warn(text_node, message + "weight in its own key: {text: ..., weight: 0.5}")
+        low = min(level.value for level in weight.keys)
+        self._check(node.get("weight") or node, reader, low, "weight", WEIGHT.low, WEIGHT.high)
+        stop = given.get("stop")
+        self._check(node.get("stop") or node, reader, stop, "stop", STOP.low, STOP.high)
+        return [Prompt(text, given.get("image"), weight, -math.inf if stop is None else stop)]
+
+    def _check(
+        self, node: Node, reader: Reader, value: float | None, what: str, low: float, high: float
+    ) -> None:
+        if value is None:
+            return
+        if self.away and value < 0:
+            message = f"the {what} {value:g} in exclude has a minus. Write it without: exclude "
+            reader.problem(node, message + "pushes away already")
+        elif not low <= value <= high:
+            message = f"the {what} {value:g} is out of range. It goes from {low:g} to {high:g}"
+            reader.problem(node, message)
+
+    def _directed(self, prompt: Prompt) -> Prompt:
+        if not self.away:
+            return prompt
+        keys = tuple(replace(key, value=-key.value) for key in prompt.weight.keys)
+        stop = prompt.stop if math.isinf(prompt.stop) else -prompt.stop
+        return replace(prompt, weight=replace(prompt.weight, keys=keys), stop=stop)
+
+    def schema(self) -> dict[str, Any]:
+        item = {"anyOf": [PROMPT_TEXT.schema(), PROMPT.schema()]}
+        return {"anyOf": [*item["anyOf"], {"type": "array", "items": item, "minItems": 1}]}
+
+
+def _carries_weight(text: str) -> bool:
+    """Whether a text looks as if a weight was meant at its end."""
+    head, colon, tail = text.rpartition(":")
+    return bool(colon) and yamlnodes.looks_like_number(tail) and not head[-1:].isdigit()
+
+
+@dataclass(frozen=True)
+class Style:
+    """A text that is added to others; it has no weight of its own."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> str:
+        text = PROMPT_TEXT.read(node, key, reader)
+        if "|" in text or _carries_weight(text):
+            message = f"{key} {shown(text)} is added to every text prompt and has no weights or "
+            raise Mistake(node, message + "parts of its own. Write plain words")
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return PROMPT_TEXT.schema()

@@ -1,0 +1,334 @@
+"""What the user wrote: the storyboard's dataclasses, YAML to them, every mistake with its line.
+
+A shot's seeds come from the storyboard's seed, its name and the time within it. A shot with a name
+therefore keeps its pictures when others are put in front of it; one without is called shot-1,
+shot-2, ... by its place, and does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from render.curves import Curve, constant
+from render.fields import Noted, Reader, merged
+from render.language import DURATION_LIMIT, LOSSES, SHOT, STORYBOARD, TRANSITION, places
+from render.prompts import Prompt, with_style
+from render.video import CODECS
+from render.yamlnodes import (
+    SIZE_LIMIT,
+    Mapping,
+    Mistake,
+    Node,
+    Problem,
+    Scalar,
+    compose,
+    decode,
+    seconds,
+)
+
+__all__ = [
+    "LOSSES",
+    "Camera",
+    "Problem",
+    "Prompt",
+    "Settings",
+    "Shot",
+    "Storyboard",
+    "StoryboardError",
+    "Transition",
+    "load",
+    "parse",
+]
+
+KEYFRAME_LIMIT = 500_000
+PROBLEM_LIMIT = 100  # shown at once
+
+
+class StoryboardError(Exception):
+    """A storyboard that cannot be rendered: every mistake in `problems`, a line each in str()."""
+
+    def __init__(self, problems: tuple[Problem, ...], source: Path | None = None) -> None:
+        self.problems = problems
+        self.source = source
+        super().__init__(problems, source)
+
+    def __str__(self) -> str:
+        name = self.source if self.source is not None else "storyboard"
+        return "\n".join(f"{name}:{p.line}:{p.column}: {p.message}" for p in self.problems)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The pose over the shot's time. zoom > 1 is closer; x, y in frame widths and heights,
+    positive moves the camera right and down; angle in degrees, positive turns the picture
+    counter-clockwise. `border` says what comes in from outside the picture."""
+
+    zoom: Curve = field(default_factory=lambda: constant(1.0))
+    x: Curve = field(default_factory=lambda: constant(0.0))
+    y: Curve = field(default_factory=lambda: constant(0.0))
+    angle: Curve = field(default_factory=lambda: constant(0.0))
+    border: str = "mirror"
+
+
+@dataclass(frozen=True)
+class Transition:
+    """How a shot begins: "cut" starts anew, "continue" goes on from the last picture while the
+    prompts cross over during the first `duration` seconds of this shot."""
+
+    kind: str = "cut"
+    duration: Fraction = Fraction(0)
+    ease: str = "in-out"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a shot's keyframes are made. The defaults here are the program's defaults."""
+
+    first: int = 100  # optimisation steps of a keyframe that starts a chain
+    then: int = 25  # optimisation steps of every later keyframe
+    every: Fraction = Fraction(1, 4)  # seconds between keyframes
+    between: str = "auto"  # frames between keyframes: one of BETWEEN
+    step_size: float = 0.1
+    cutouts: int = 16  # views of the picture per step
+    cutout_size: tuple[float, float] = (0.4, 1.0)  # of the shorter side
+    smoothing: float = 0.9  # decay of the running average of the latent
+    losses: tuple[tuple[str, float], ...] = tuple(LOSSES.items())  # weights
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One shot. Its prompts already carry style (in the text) and exclude (negative weights)."""
+
+    name: str
+    duration: Fraction
+    prompts: tuple[Prompt, ...]
+    camera: Camera = Camera()
+    transition: Transition = Transition()
+    init: Path | None = None
+    settings: Settings = Settings()
+
+
+@dataclass(frozen=True)
+class Storyboard:
+    """A film as written: everything that decides it but the algorithm."""
+
+    version: int
+    shots: tuple[Shot, ...]
+    size: tuple[int, int] = (320, 192)  # (width, height) in pixels
+    fps: Fraction = Fraction(24)
+    seed: int = 0
+    generator: str = "starter"
+    perceptors: tuple[tuple[str, float], ...] = (("starter", 1.0),)  # (name, weight)
+    codec: str = "h264"
+    quality: int = 17  # constant rate factor: less is better
+    source: Path | None = None
+    text: str = ""  # the YAML as written
+    warnings: tuple[Problem, ...] = ()  # what looks unintended but can be rendered
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds."""
+        return sum((shot.duration for shot in self.shots), Fraction(0))
+
+
+def load(path: Path) -> Storyboard:
+    """The storyboard in a file. Raises StoryboardError with every mistake in it."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise Mistake(Scalar("", 1, 1), "this is a folder. Name the storyboard in it")
+        if path.exists() and not path.is_file():
+            raise Mistake(Scalar("", 1, 1), "this is not an ordinary file. Name a storyboard")
+        with path.open("rb") as file:
+            text = decode(file.read(SIZE_LIMIT + 1))
+    except Mistake as mistake:
+        raise StoryboardError((mistake.problem,), path) from mistake
+    except FileNotFoundError as error:
+        message = "there is no such file. Check the name and the folder"
+        raise StoryboardError((Problem(1, 1, message),), path) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"the file cannot be read: {reason}. Check its name and its rights"
+        raise StoryboardError((Problem(1, 1, message),), path) from error
+    return parse(text, path.parent, path)
+
+
+def parse(text: str, folder: Path, source: Path | None = None) -> Storyboard:
+    """The storyboard that a text says; images are named from `folder`. Raises StoryboardError."""
+    found: list[Problem] = []
+    node = compose(text, found)
+    reader = Reader(folder=folder, places=places())
+    reader.problems.update(dict.fromkeys(found))
+    board = None
+    if isinstance(node, Mapping):
+        board = _storyboard(node, reader, source, text)
+    elif not found:
+        message = "this is not a storyboard. Begin with 'version: 1' and a list of 'shots'"
+        reader.problem(node or Scalar("", 1, 1), message)
+    if board is None or reader.problems:
+        problems = sorted(reader.problems)
+        if len(problems) > PROBLEM_LIMIT:
+            last = problems[PROBLEM_LIMIT - 1]
+            more = f"and {len(problems) - PROBLEM_LIMIT} more mistakes. Correct those above first"
+            problems[PROBLEM_LIMIT:] = [Problem(last.line, last.column, more)]
+        raise StoryboardError(tuple(problems), source)
+    return board
+
+
+def _storyboard(node: Mapping, reader: Reader, source: Path | None, text: str) -> Storyboard | None:
+    fps_node = node.get("fps")
+    if fps_node is not None:  # before all else: times may be written in frames
+        fps = reader.attempt(STORYBOARD.row("fps").kind, fps_node, "fps")
+        reader.fps = fps or reader.fps
+    given = STORYBOARD.read(node, "the storyboard", reader)
+    style, exclude = given.pop("style", None), given.pop("exclude", None) or ()
+    given.pop("defaults", None)
+    shot_nodes = given.pop("shots", ())
+    _check_output(node, given, reader)
+    shots: list[Shot] = []
+    names: dict[str, Node] = {}
+    for index, shot_node in enumerate(shot_nodes):
+        name, name_node = _name(index, shot_node)
+        if name in names:
+            message = f"two shots are called '{name}', the first in line {names[name].line}. "
+            reader.problem(name_node, message + "Rename one: a shot's seeds come from its name")
+        names.setdefault(name, name_node)
+        reader.shot = name
+        try:
+            shots.append(_shot(index, shot_node, node.get("defaults"), style, exclude, reader))
+        except Mistake as mistake:
+            reader.problems[mistake.problem] = None
+        except Noted:
+            pass
+    _check_shots(shots, shot_nodes, reader)
+    if reader.problems or not shots:
+        return None
+    return Storyboard(
+        shots=tuple(shots),
+        source=source,
+        text=text,
+        warnings=tuple(sorted(reader.warnings)),
+        **given,
+    )
+
+
+def _check_output(node: Mapping, given: dict[str, Any], reader: Reader) -> None:
+    """Size and quality against what the codec can take."""
+    name = given.get("codec", Storyboard.codec)
+    codec = CODECS[name]
+    width, height = given.get("size", Storyboard.size)
+    if codec.even and (width % 2 or height % 2):
+        better = f"{width + width % 2}x{height + height % 2}"
+        message = f"size {width}x{height}: {name} needs even sides; {better} would work"
+        reader.problem(node.get("size") or node, message)
+    output = node.get("output")
+    quality_node = output.get("quality") if isinstance(output, Mapping) else None
+    quality = given.get("quality", Storyboard.quality)
+    if quality_node is None or "quality" not in given:
+        return
+    if codec.quality is None:
+        reader.warn(quality_node, f"quality has no meaning for {name}, which has one quality only")
+    elif not codec.quality[0] <= quality <= codec.quality[1]:
+        low, high = codec.quality
+        message = f"quality {quality} is out of range. For {name} it goes from {low} to {high}"
+        reader.problem(quality_node, message)
+
+
+def _name(index: int, own: Node) -> tuple[str, Node]:
+    """What the shot is called, and the node that says so."""
+    node = own.get("name") if isinstance(own, Mapping) else None
+    if isinstance(node, Scalar) and not node.null and node.text.strip():
+        return " ".join(node.text.split()), node
+    return f"shot-{index + 1}", own
+
+
+def _shot(
+    index: int,
+    own: Node,
+    defaults: Node | None,
+    style: str | None,
+    exclude: tuple[Prompt, ...],
+    reader: Reader,
+) -> Shot:
+    name, reader.duration = reader.shot, None
+    if not isinstance(own, Mapping):
+        raise Mistake(own, f"{name} is not a mapping. Write keys such as duration and prompts")
+    node = merged(defaults, own, SHOT) if isinstance(defaults, Mapping) else own
+    if not isinstance(node, Mapping):
+        raise Noted
+    if (duration_node := node.get("duration")) is not None:
+        reader.duration = reader.attempt(SHOT.row("duration").kind, duration_node, "duration")
+    reader.begins_with_image = own.get("init") is not None
+    given = SHOT.read(node, f"shot '{name}'", reader)
+    if reader.duration is not None and reader.duration * reader.fps < 1:
+        message = (
+            f"shot '{name}' lasts {seconds(reader.duration)}, less than one frame. Lengthen it"
+        )
+        reader.problem(duration_node or own, message)
+    if duration_node is None:
+        reader.problem(own, f"shot '{name}' has no 'duration'. Write how long it lasts, as in 4s")
+    transition = _transition(index, own, node, given.get("transition") or {}, reader)
+    if "losses" in given:
+        given["losses"] = tuple({**LOSSES, **given["losses"]}.items())
+    if not any(weight for _, weight in given.get("losses", Settings.losses)):
+        message = f"every loss of shot '{name}' is 0, so nothing is asked of it. Give one a weight"
+        reader.problem(node.get("losses") or node, message)
+    if reader.duration is None or "prompts" not in given:
+        raise Noted
+    own_style = given.get("style", style)
+    own_exclude = given.get("exclude", exclude) or ()
+    return Shot(
+        name=name,
+        duration=reader.duration,
+        prompts=with_style(given["prompts"], own_style) + own_exclude,
+        camera=Camera(**(given.get("camera") or {})),
+        transition=transition,
+        init=given.get("init"),
+        settings=Settings(**{f.name: given[f.name] for f in fields(Settings) if f.name in given}),
+    )
+
+
+def _transition(
+    index: int, own: Mapping, node: Mapping, given: dict[str, Any], reader: Reader
+) -> Transition:
+    """How a shot begins, checked against the shot it begins and the one before."""
+    kind = given.get("kind", "continue" if "duration" in given else "cut")
+    own_node, any_node = own.get("transition"), node.get("transition")
+    if index == 0 and kind != "cut":
+        if own_node is None:
+            return Transition()  # the defaults are meant for the shots that have one before them
+        message = "the first shot has nothing before it to continue from. Write 'cut', or remove it"
+        reader.problem(own_node, message)
+    written = TRANSITION.long(own_node) if own_node is not None else None
+    if kind == "cut":
+        if isinstance(written, Mapping) and (extra := written.get("duration")) is not None:
+            message = "a cut has no duration. Remove it, or write 'continue' to fade the prompts"
+            reader.problem(extra, message)
+        return Transition()
+    if any_node is not None and reader.begins_with_image:
+        message = f"shot '{reader.shot}' continues from the shot before, so it cannot begin with "
+        reader.problem(own.get("init") or own, message + "init. Let it cut, or remove init")
+    duration = given.get("duration", Fraction(0))
+    if any_node is not None and reader.duration is not None and duration > reader.duration:
+        message = (
+            f"the transition takes {seconds(duration)}, longer than shot '{reader.shot}' with "
+        )
+        reader.problem(any_node, message + f"{seconds(reader.duration)}. Shorten it")
+    return Transition(kind, duration, given.get("ease", Transition.ease))
+
+
+def _check_shots(shots: list[Shot], nodes: tuple[Node, ...], reader: Reader) -> None:
+    """What no shot can know alone."""
+    if not nodes:
+        return
+    total = sum((shot.duration for shot in shots), Fraction(0))
+    if total > DURATION_LIMIT:
+        message = f"the film lasts {seconds(total)}, longer than {seconds(DURATION_LIMIT)}. "
+        reader.problem(nodes[0], message + "Make two films")
+    keyframes = sum(shot.duration / shot.settings.every for shot in shots)
+    if keyframes > KEYFRAME_LIMIT:
+        message = f"the film has {float(keyframes):.0f} keyframes, more than {KEYFRAME_LIMIT}. "
+        reader.problem(nodes[0], message + "Set keyframes further apart")

@@ -1,0 +1,294 @@
+"""Storyboard to Plan: which keyframes, from which parent, at which seed and key. Pure, no torch.
+
+`check`, resume and rendering all read the same Plan, so none of them can disagree. A keyframe's
+key is a digest of everything that decides its picture and of nothing else: not of absolute time,
+frame rate, file names or order. A latent on disk under its key is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from render import camera
+from render.camera import IDENTITY, Matrix
+from render.curves import EASINGS
+from render.storyboard import Prompt, Settings, Storyboard
+
+ALGORITHM = 1  # raised when the same storyboard gives other pictures; the changelog says why
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A prompt at one time: what pulls, and how hard."""
+
+    text: str | None
+    image: Path | None
+    weight: float
+    stop: float
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """One latent to be made."""
+
+    key: str
+    index: int  # in the film
+    shot: int
+    time: Fraction  # seconds into the shot
+    parent: int | None  # index of the keyframe it goes on from; None starts a chain
+    matrix: Matrix  # from the parent's picture (or the init image) to this one
+    border: str
+    init: Path | None
+    aims: tuple[Aim, ...]
+    steps: int
+    seed: int
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A frame between (or on) keyframes."""
+
+    left: int  # index of a keyframe
+    right: int
+    fraction: float  # 0 at left .. 1 at right
+    from_left: Matrix  # the left keyframe's picture to this frame
+    from_right: Matrix
+    border: str
+    between: str  # latent | picture
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done for one storyboard."""
+
+    board: Storyboard
+    size: tuple[int, int]  # (width, height) that the generator makes, cropped to the board's
+    frame_count: int
+    keyframes: tuple[Keyframe, ...]
+    generator: str  # digests of the weights
+    perceptors: tuple[tuple[str, float], ...]
+    starts: tuple[Fraction, ...]  # when each shot starts, and when the last one ends
+    firsts: tuple[int, ...]  # index of each shot's first keyframe, and the number of all
+    frame: tuple[float, float]  # the board's size in units of the made picture's height
+
+    def chains(self) -> list[list[Keyframe]]:
+        """Runs of keyframes in which each goes on from the one before."""
+        runs: list[list[Keyframe]] = []
+        for keyframe in self.keyframes:
+            if keyframe.parent is None:
+                runs.append([])
+            runs[-1].append(keyframe)
+        return runs
+
+    def moment(self, frame: int) -> Moment:
+        """What frame number `frame`, at frame / fps seconds, is made of."""
+        return _moment(self, frame)
+
+    def shot_frames(self, shot: int) -> range:
+        """The frames that begin within a shot: start <= frame / fps < end."""
+        fps = self.board.fps
+        first, last = math.ceil(self.starts[shot] * fps), math.ceil(self.starts[shot + 1] * fps)
+        return range(first, min(last, self.frame_count))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the core tells the outside while it works; it displays nothing itself."""
+
+    stage: str  # optimise | decode
+    shot: str
+    keyframe: int  # 1..keyframes while optimising, frame 1..frames while decoding
+    keyframes: int
+    step: int
+    steps: int
+    done: float  # share of all work, 0..1
+    loss: float | None = None
+    picture: Any = None  # (H, W, 3) uint8
+
+
+def make_plan(board: Storyboard, factor: int, digest: Callable[[str, str], str]) -> Plan:
+    """`factor` is the generator's pixels per cell; `digest(role, name)` that of its weights."""
+    width, height = (math.ceil(side / factor) * factor for side in board.size)
+    starts = [Fraction(0)]
+    for shot in board.shots:
+        starts.append(starts[-1] + shot.duration)
+    generator = digest("generator", board.generator)
+    perceptors = tuple((digest("perceptor", name), weight) for name, weight in board.perceptors)
+    common = {
+        "algorithm": ALGORITHM,
+        "size": [width, height],
+        "generator": generator,
+        "perceptors": perceptors,
+    }
+    frame = (board.size[0] / height, board.size[1] / height)
+    keyframes: list[Keyframe] = []
+    firsts = []
+    for number in range(len(board.shots)):
+        firsts.append(len(keyframes))
+        for time in keyframe_times(board, number):
+            keyframes.append(_keyframe(board, number, time, keyframes, common, frame))
+    return Plan(
+        board=board,
+        size=(width, height),
+        # Half up, by hand: round() would take two shots of 0.5 frames to no frame at all.
+        frame_count=max(1, math.floor(starts[-1] * board.fps + Fraction(1, 2))),
+        keyframes=tuple(keyframes),
+        generator=generator,
+        perceptors=perceptors,
+        starts=tuple(starts),
+        firsts=(*firsts, len(keyframes)),
+        frame=frame,
+    )
+
+
+def draft(board: Storyboard, factor: int) -> Storyboard:
+    """The same shots and keyframes, half the size and a third of the steps."""
+    width, height = (max(4 * factor, round(side / 2 / factor) * factor) for side in board.size)
+
+    def cheaper(settings: Settings) -> Settings:
+        return replace(
+            settings, first=max(10, settings.first // 3), then=max(5, settings.then // 3)
+        )
+
+    shots = tuple(replace(shot, settings=cheaper(shot.settings)) for shot in board.shots)
+    return replace(board, size=(width, height), shots=shots)
+
+
+def keyframe_times(board: Storyboard, number: int) -> list[Fraction]:
+    """Multiples of `every` within the shot, and one beyond its end where a chain ends."""
+    shot = board.shots[number]
+    count = math.ceil(shot.duration / shot.settings.every)
+    goes_on = number + 1 < len(board.shots) and board.shots[number + 1].transition.kind != "cut"
+    return [shot.settings.every * k for k in range(count if goes_on else count + 1)]
+
+
+def derived_seed(*parts: object) -> int:
+    """63 bits out of any printable parts; the same on every machine."""
+    text = json.dumps([str(part) for part in parts])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def aims_at(board: Storyboard, number: int, time: Fraction) -> tuple[Aim, ...]:
+    """The prompts that pull at `time`; during a crossfade also those of the shot before."""
+    shot = board.shots[number]
+    fresh = _aims(shot.prompts, time, 1.0)
+    transition = shot.transition
+    if transition.kind == "cut" or time >= transition.duration:
+        return fresh
+    share = EASINGS[transition.ease](float(time / transition.duration))
+    before = board.shots[number - 1]
+    old = _aims(before.prompts, before.duration + time, 1 - share)
+    return _merged(old + _aims(shot.prompts, time, share))
+
+
+def _aims(prompts: tuple[Prompt, ...], time: Fraction, share: float) -> tuple[Aim, ...]:
+    weighted = ((prompt, prompt.weight.at(time) * share) for prompt in prompts)
+    return tuple(
+        Aim(prompt.text, prompt.image, round(weight, 12), prompt.stop)
+        for prompt, weight in weighted
+        if weight != 0
+    )
+
+
+def _merged(aims: tuple[Aim, ...]) -> tuple[Aim, ...]:
+    """One aim for each thing wanted: a prompt that both shots share keeps its full weight."""
+    weights: dict[tuple[str | None, Path | None, float], float] = {}
+    for aim in aims:
+        wanted = (aim.text, aim.image, aim.stop)
+        weights[wanted] = round(weights.get(wanted, 0.0) + aim.weight, 12)
+    return tuple(Aim(t, i, w, s) for (t, i, s), w in weights.items() if w != 0)
+
+
+def _keyframe(
+    board: Storyboard,
+    number: int,
+    time: Fraction,
+    before: list[Keyframe],
+    common: Mapping[str, Any],
+    frame: tuple[float, float],
+) -> Keyframe:
+    shot = board.shots[number]
+    settings = shot.settings
+    opens = time == 0
+    parent = None if opens and shot.transition.kind == "cut" else before[-1].index
+    border, init = shot.camera.border, None
+    if parent is None:
+        init = shot.init
+        matrix = camera.tidy(camera.matrix(shot.camera, time, frame)) if init else IDENTITY
+    elif opens:  # the shot before carries the camera to its own end
+        previous = board.shots[number - 1]
+        border = previous.camera.border
+        matrix = camera.between(previous.camera, before[-1].time, previous.duration, frame)
+    else:
+        matrix = camera.between(shot.camera, before[-1].time, time, frame)
+    aims = aims_at(board, number, time)
+    steps = settings.first if parent is None else settings.then
+    seed = derived_seed(board.seed, shot.name, time)
+    decides = {
+        **common,
+        "steps": steps,
+        "step_size": settings.step_size,
+        "cutouts": [settings.cutouts, *settings.cutout_size],
+        "smoothing": settings.smoothing,
+        "losses": sorted(settings.losses),
+        "aims": [[aim.text, _image_digest(aim.image), aim.weight, aim.stop] for aim in aims],
+        "matrix": matrix,
+        "border": border if camera.moves(matrix) else None,
+        "init": _image_digest(init),
+        "seed": seed,
+        "parent": None if parent is None else before[-1].key,
+    }
+    text = json.dumps(decides, sort_keys=True, ensure_ascii=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return Keyframe(
+        key, len(before), number, time, parent, matrix, border, init, aims, steps, seed, settings
+    )
+
+
+def _image_digest(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    status = path.stat()
+    return _digest_of_file(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _digest_of_file(path: Path, size: int, changed: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _moment(plan: Plan, frame: int) -> Moment:
+    board = plan.board
+    time = frame / board.fps
+    number = max(0, min(bisect_right(plan.starts, time), len(board.shots)) - 1)
+    shot = board.shots[number]
+    local = min(time - plan.starts[number], shot.duration)
+    nearest = plan.firsts[number] + math.floor(local / shot.settings.every)
+    left = plan.keyframes[min(nearest, plan.firsts[number + 1] - 1)]
+    right = plan.keyframes[min(left.index + 1, len(plan.keyframes) - 1)]
+    # The next shot's first keyframe stands where this shot's camera ends.
+    right_time = right.time if right.shot == number else shot.duration
+    span = right_time - left.time
+    between = shot.settings.between
+    if between == "auto":
+        moving = camera.moves(camera.between(shot.camera, left.time, right_time, plan.frame))
+        between = "picture" if moving else "latent"
+    return Moment(
+        left=left.index,
+        right=right.index,
+        fraction=float((local - left.time) / span) if span > 0 else 0.0,
+        from_left=camera.between(shot.camera, left.time, local, plan.frame),
+        from_right=camera.between(shot.camera, right_time, local, plan.frame),
+        border=shot.camera.border,
+        between=between,
+    )

@@ -1,0 +1,20 @@
+"""One thread for everything: tiny tensors gain nothing from two, and lose when a core is busy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in every subprocess
+
+
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tiny true models, as `render models get` would leave them."""
+    import tiny
+
+    folder = tmp_path_factory.mktemp("models")
+    tiny.write_models(folder)
+    return folder

@@ -1,0 +1,65 @@
+"""Views: seeded, inside the picture, and equal to a slow loop that crops."""
+
+from __future__ import annotations
+
+import torch
+
+from render.cutouts import Views, cut, sample_views
+
+
+def test_the_same_seed_gives_the_same_views_whatever_the_global_state() -> None:
+    torch.manual_seed(1)
+    first = sample_views(9, (96, 64), (0.4, 1.0), seed=5)
+    torch.manual_seed(2)
+    again = sample_views(9, (96, 64), (0.4, 1.0), seed=5)
+    other = sample_views(9, (96, 64), (0.4, 1.0), seed=6)
+    assert torch.equal(first.homographies, again.homographies)
+    assert not torch.equal(first.homographies, other.homographies)
+    picture = torch.rand(1, 3, 64, 96)
+    assert torch.equal(cut(picture, first, 32), cut(picture, again, 32))
+
+
+def crop_view(left: int, top: int, side: int, height: int, width: int) -> torch.Tensor:
+    half = side / 2
+    return torch.tensor(
+        [
+            [half, 0, left + half - width / 2],
+            [0, half, top + half - height / 2],
+            [0, 0, 1],
+        ]
+    )
+
+
+def test_a_plain_view_equals_a_crop() -> None:
+    picture = torch.rand(1, 3, 64, 96)
+    places = [(0, 0, 32), (64, 32, 32), (16, 8, 32)]
+    matrices = torch.stack([crop_view(x, y, s, 64, 96) for x, y, s in places])
+    views = Views(matrices, torch.ones(3, 3, 1, 1), None, 0)
+    cuts = cut(picture, views, 32)
+    for index, (x, y, side) in enumerate(places):
+        assert torch.allclose(cuts[index], picture[0, :, y : y + side, x : x + side], atol=1e-4)
+
+
+def test_a_view_that_shrinks_averages() -> None:
+    picture = torch.rand(1, 3, 64, 64)
+    views = Views(crop_view(0, 0, 64, 64, 64)[None], torch.ones(1, 3, 1, 1), None, 0)
+    expected = torch.nn.functional.avg_pool2d(picture, 4)
+    assert torch.allclose(cut(picture, views, 16), expected, atol=1e-4)
+
+
+def test_few_views_cover_the_picture() -> None:
+    picture = torch.rand(1, 3, 64, 96, requires_grad=True)
+    cut(picture, sample_views(8, (96, 64), (0.4, 1.0), seed=3), 32).sum().backward()
+    assert (picture.grad != 0).any(1).float().mean() > 0.95
+
+
+def test_views_stay_near_the_picture() -> None:
+    views = sample_views(64, (96, 64), (0.4, 1.0), seed=2)
+    centres = views.homographies[:, :2, 2]
+    assert (centres.abs() <= torch.tensor([48.0, 32.0])).all()
+    assert (views.homographies[:, 2, :2].abs() <= 0.25).all()
+
+
+def test_noise_is_only_added_when_asked() -> None:
+    assert sample_views(4, (64, 64), (0.5, 1.0), seed=1, noise=False).noise is None
+    assert sample_views(4, (64, 64), (0.5, 1.0), seed=1).noise is not None

@@ -1,0 +1,338 @@
+"""The installed command, end to end, on tiny true models: films, stills, resume, errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from render.video import read_video
+
+RENDER = Path(sysconfig.get_path("scripts")) / "render"
+BOARD = """\
+version: 1
+size: 64x48
+fps: 12
+seed: 7
+models: {generator: tiny-vqgan, perceptors: tiny-clip}
+style: oil painting
+exclude: text
+defaults:
+  iterations: {first: 6, then: 3}
+  keyframes: {every: 0.5s}
+  cutouts: 3
+shots:
+  - name: dawn
+    duration: 1s
+    prompts: a red sea | a sun:0.5
+    camera: {zoom: 1.2/s}
+  - name: fire
+    duration: 1s
+    prompts: fire
+    transition: 0.5s
+  - name: night
+    duration: 0.5s
+    prompts: night
+"""
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, models_folder: Path) -> Run:
+    """The installed `render` in a folder of its own, with the tiny models to be had."""
+    environment = {**os.environ, "RENDER_MODELS": str(models_folder), "COLUMNS": "100"}
+
+    def render(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [RENDER, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            **options,  # type: ignore[call-overload]
+        )
+
+    return render
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    path = tmp_path / "film.yaml"
+    path.write_text(BOARD)
+    return path
+
+
+def latents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "film.latents").iterdir()}
+
+
+def test_a_film_is_made_described_and_not_made_twice(run: Run, board: Path, tmp_path: Path) -> None:
+    before = run("check", "film.yaml")
+    assert before.returncode == 0, before.stderr
+    assert "8 keyframes" not in before.stdout
+    assert "7 keyframes in 2 chains" in before.stdout
+    made = run("film.yaml", "-o", "film.mp4")
+    assert made.returncode == 0, made.stderr
+    assert "\x1b" not in made.stderr  # no control codes without a terminal
+    film = read_video(tmp_path / "film.mp4")
+    assert (film.size, film.fps) == ((64, 48), Fraction(12))
+    assert len(list(film.frames)) == 30
+    assert (tmp_path / "film.preview.png").exists()
+    note = json.loads(run("inspect", "film.mp4", "--json").stdout)
+    assert note["storyboard"] == BOARD
+    assert {m["name"] for m in note["models"]} == {"tiny-vqgan", "tiny-clip"}
+    assert all(len(model["sha256"]) == 64 for model in note["models"])
+    assert run("inspect", "film.mp4", "--storyboard").stdout == BOARD
+
+    stored, times = latents(tmp_path), {}
+    for path in (tmp_path / "film.latents").iterdir():
+        times[path.name] = path.stat().st_mtime_ns
+    first = (tmp_path / "film.mp4").read_bytes()
+    again = run("film", "film.yaml", "-o", "again.mp4", "-q")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert (tmp_path / "again.mp4").read_bytes() == first
+    assert latents(tmp_path) == stored
+    for path in (tmp_path / "film.latents").iterdir():
+        assert path.stat().st_mtime_ns == times[path.name], "a finished keyframe was made again"
+    assert "all" in run("check", "film.yaml").stdout
+
+    # Another frame rate or codec decodes again and optimises nothing.
+    board.write_text(BOARD.replace("fps: 12", "fps: 23.976"))
+    assert run("film.yaml", "-o", "other.mp4").returncode == 0
+    assert latents(tmp_path) == stored
+    assert read_video(tmp_path / "other.mp4").fps == Fraction(24000, 1001)
+
+    # An edit to the first chain leaves the second alone.
+    board.write_text(BOARD.replace("prompts: fire", "prompts: a lake"))
+    edited = run("check", "film.yaml").stdout
+    rows = {line.split()[0]: line for line in edited.splitlines() if line.startswith("  ")}
+    assert " all " in rows["dawn"]
+    assert "1 of 3" in rows["fire"]  # its first keyframe only knows the prompts of the dawn
+    assert " all " in rows["night"]
+
+
+def test_the_same_storyboard_gives_the_same_bytes(run: Run, board: Path, tmp_path: Path) -> None:
+    assert run("film.yaml", "-o", "one.mp4").returncode == 0
+    shutil.move(tmp_path / "film.latents", tmp_path / "kept")
+    assert run("film.yaml", "-o", "two.mp4").returncode == 0
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+
+
+def test_fresh_asks_and_moves_aside(run: Run, board: Path, tmp_path: Path) -> None:
+    assert run("film.yaml", "-o", "film.mp4", "-q").returncode == 0
+    stored = latents(tmp_path)
+    refused = run("film.yaml", "-o", "film.mp4", "--fresh", input="n\n")
+    assert refused.returncode != 0
+    assert latents(tmp_path) == stored
+    done = run("film.yaml", "-o", "film.mp4", "--fresh", "--yes", "-q")
+    assert done.returncode == 0, done.stderr
+    assert latents(tmp_path) == stored
+    assert {p.name for p in (tmp_path / "film.latents.1").iterdir()} == set(stored)
+
+
+def test_a_damaged_latent_is_made_again(run: Run, board: Path, tmp_path: Path) -> None:
+    assert run("film.yaml", "-o", "film.mp4", "-q").returncode == 0
+    film, stored = (tmp_path / "film.mp4").read_bytes(), latents(tmp_path)
+    victim = sorted((tmp_path / "film.latents").iterdir())[2]
+    victim.write_bytes(victim.read_bytes()[:100])
+    assert run("film.yaml", "-o", "film.mp4", "-q").returncode == 0
+    assert latents(tmp_path) == stored
+    assert (tmp_path / "film.mp4").read_bytes() == film
+
+
+def test_draft_still_and_json(run: Run, board: Path, tmp_path: Path) -> None:
+    board.write_text(BOARD.replace("64x48", "128x96"))
+    draft = run("film.yaml", "-o", "draft.mp4", "--draft", "--log-format", "json")
+    assert draft.returncode == 0, draft.stderr
+    events = [json.loads(line) for line in draft.stderr.splitlines()]
+    shares = [event["done"] for event in events if event.get("event") == "progress"]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert read_video(tmp_path / "draft.mp4").size == (64, 48)
+    made = run("still", "film.yaml", "--at", "0.25s", "-o", "frame.png", "--draft")
+    assert made.returncode == 0, made.stderr
+    with Image.open(tmp_path / "frame.png") as image:
+        assert image.size == (64, 48)
+        still = np.array(image)
+    frames = list(read_video(tmp_path / "draft.mp4").frames)
+    apart = [np.abs(frame.astype(int) - still).mean() for frame in frames]
+    assert np.argmin(apart) == 3  # the film's own frame, but for x264
+    assert "dawn" in run("inspect", "frame.png").stdout
+
+
+def test_a_still_makes_no_more_than_it_needs(run: Run, board: Path, tmp_path: Path) -> None:
+    assert run("still", "film.yaml", "--at", "0.5s", "-o", "frame.png").returncode == 0
+    assert len(latents(tmp_path)) == 2
+
+
+def test_interpolate_passes_every_input_exactly(run: Run, board: Path, tmp_path: Path) -> None:
+    assert run("film.yaml", "-o", "film.mp4", "-q").returncode == 0
+    latent = f"film.latents/{sorted(latents(tmp_path))[0]}"
+    random_picture = np.random.default_rng(0).integers(0, 255, (60, 90, 3), dtype=np.uint8)
+    Image.fromarray(random_picture).save(tmp_path / "photo.jpg")
+    assert run("still", "film.yaml", "--at", "0s", "-o", "a.png").returncode == 0
+    common = ("--seconds", "0.5", "--model", "tiny-vqgan", "--fps", "12")
+    for blend in ("lerp", "slerp", "codes"):
+        made = run(
+            "interpolate", "a.png", latent, "photo.jpg", "-o", "m.mp4", "--blend", blend, *common
+        )
+        assert made.returncode == 0, made.stderr
+        assert len(list(read_video(tmp_path / "m.mp4").frames)) == 2 * 6 + 1
+    looped = run("interpolate", "a.png", latent, "-o", "loop.mp4", "--loop", *common)
+    assert looped.returncode == 0, looped.stderr
+    frames = list(read_video(tmp_path / "loop.mp4").frames)
+    assert len(frames) == 12
+    assert not np.array_equal(frames[0], frames[-1])
+    assert "journey" in run("inspect", "loop.mp4").stdout
+
+
+def test_interpolate_refuses_what_does_not_fit(run: Run, board: Path, tmp_path: Path) -> None:
+    assert run("film.yaml", "-o", "film.mp4", "-q").returncode == 0
+    latent = f"film.latents/{sorted(latents(tmp_path))[0]}"
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / latent).read_bytes()[:80])
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    cases = {
+        ("a.png",): "two or more",
+        ("a.png", "absent.png"): "absent.png is not there",
+        ("a.png", "film.yaml"): "not a picture",
+        ("a.png", "cut.safetensors"): "cut.safetensors",
+        (latent, "a.png", "--size", "128x96"): "64x48, not 128x96",
+        (latent, "a.png", "--model", "starter"): "another model",
+        ("a.png", "a.png", "--ease", "wobble"): "--ease wobble",
+        ("a.png", "a.png", "--seconds", "0"): "more than 0",
+        ("a.png", "a.png", "--codec", "betamax"): "betamax",
+    }
+    for arguments, sentence in cases.items():
+        result = run("interpolate", *arguments, "-o", "out.mp4")
+        assert result.returncode == 2, (arguments, result.stderr)
+        assert sentence in result.stderr
+        assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_what_the_user_gets_wrong_is_a_sentence_and_2(
+    run: Run, board: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "empty.yaml").touch()
+    (tmp_path / "holiday.mp4").write_bytes(b"somebody's film")
+    cases = {
+        ("absent.yaml", "-o", "o.mp4"): "no such file",
+        ("chek", "film.yaml"): "chek",
+        ("empty.yaml", "-o", "o.mp4"): "empty.yaml:1:1",
+        ("film.yaml", "-o", "folder.mp4"): "folder",
+        ("film.yaml", "-o", "absent/o.mp4"): "absent",
+        ("film.yaml", "-o", "o.xyz"): ".xyz",
+        ("film.yaml", "-o", "holiday.mp4"): "not written by Render",
+        ("film.yaml", "-o", "o.mp4", "--device", "abacus"): "abacus",
+        ("film.yaml", "-o", "o.mp4", "--device", "cuda:7"): "cuda:7",
+        ("still", "film.yaml", "--at", "99s", "-o", "o.png"): "0 to 2.5 s",
+        ("still", "film.yaml", "--at", "soon", "-o", "o.png"): "soon",
+        ("still", "film.yaml", "--at", "1s", "-o", "o.jpg"): "PNG",
+        ("inspect", "film.yaml"): "film.yaml",
+        ("inspect", "absent.png"): "no such file",
+        ("models", "get", "vqgan-imaginet"): "did you mean",
+        ("film.yaml", "--nonsense"): "nonsense",
+    }
+    for arguments, sentence in cases.items():
+        result = run(*arguments)
+        assert result.returncode == 2, (arguments, result.stdout, result.stderr)
+        assert sentence in result.stderr, (arguments, result.stderr)
+        assert "Traceback" not in result.stderr
+    assert (tmp_path / "holiday.mp4").read_bytes() == b"somebody's film"
+    assert not (tmp_path / "film.latents").exists()
+
+
+def test_an_unwritable_latents_folder_is_a_sentence(run: Run, board: Path, tmp_path: Path) -> None:
+    (tmp_path / "film.latents").write_text("a file where a folder should be")
+    result = run("film.yaml", "-o", "o.mp4")
+    assert result.returncode in (1, 2)
+    assert "film.latents" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "defect" not in result.stderr
+
+
+def test_ctrl_c_says_what_is_kept(board: Path, tmp_path: Path, models_folder: Path) -> None:
+    board.write_text(BOARD.replace("then: 3", "then: 400"))
+    process = start(tmp_path, models_folder, "film.yaml", "-o", "film.mp4")
+    wait_for(lambda: len(list((tmp_path / "film.latents").glob("*.safetensors"))) >= 1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "keyframes are kept" in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "film.mp4").exists()
+
+
+def start(folder: Path, models_folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "RENDER_MODELS": str(models_folder)}
+    return subprocess.Popen(
+        [RENDER, *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
+
+
+def test_killed_twenty_times_the_film_is_the_same(
+    run: Run, board: Path, tmp_path: Path, models_folder: Path
+) -> None:
+    """kill -9 at random moments, from start-up to encoding; then the bytes of a quiet run."""
+    board.write_text(BOARD.replace("then: 3", "then: 12").replace("first: 6", "first: 20"))
+    assert run("film.yaml", "-o", "quiet.mp4", "--latents", "quiet.latents").returncode == 0
+    expected = (tmp_path / "quiet.mp4").read_bytes()
+    chance = random.Random(5)
+    kills = 0
+    rounds = 0
+    while kills < 20:
+        rounds += 1
+        assert rounds < 60
+        folder = tmp_path / "film.latents"
+        process = start(tmp_path, models_folder, "film.yaml", "-o", "film.mp4")
+        known = len(list(folder.glob("*.safetensors"))) if folder.exists() else 0
+        # Wait until work has visibly begun, then strike within the next moments.
+        began = time.monotonic()
+        while process.poll() is None and time.monotonic() - began < 60:
+            there = len(list(folder.glob("*.safetensors"))) if folder.exists() else 0
+            partial = any(tmp_path.glob("*.partial*"))
+            if there > known or partial:
+                break
+            time.sleep(0.002)
+        time.sleep(chance.uniform(0, 0.25))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
+        process.communicate(timeout=60)
+        if (tmp_path / "film.mp4").exists():  # it got through: that film must be right too
+            assert (tmp_path / "film.mp4").read_bytes() == expected
+            (tmp_path / "film.mp4").unlink()
+            shutil.rmtree(folder)
+    last = run("film.yaml", "-o", "film.mp4")
+    assert last.returncode == 0, last.stderr
+    assert (tmp_path / "film.mp4").read_bytes() == expected
+    quiet = {p.name: p.read_bytes() for p in (tmp_path / "quiet.latents").iterdir()}
+    kept = {p.name: p.read_bytes() for p in (tmp_path / "film.latents").glob("*.safetensors")}
+    assert kept == quiet

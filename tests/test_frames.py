@@ -1,0 +1,79 @@
+"""Frames between keyframes: exact on them, continuous beside them, and both policies work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tiny
+import torch
+
+from render.camera import IDENTITY
+from render.frames import blend, frames, to_frame
+from render.latents import Store
+from render.storyboard import parse
+from render.timeline import Moment, Plan, make_plan
+
+GENERATOR = tiny.generator()
+
+
+def planned(camera: str = "", between: str = "auto") -> Plan:
+    text = (
+        "version: 1\nsize: 62x46\nfps: 8\nshots:\n  - duration: 1s\n    prompts: sea\n"
+        f"    keyframes: {{every: 0.5s, between: {between}}}\n{camera}"
+    )
+    return make_plan(parse(text, Path()), 4, lambda role, name: name)
+
+
+def filled(plan: Plan, folder: Path) -> Store:
+    store = Store(folder)
+    width, height = plan.size
+    for keyframe in plan.keyframes:
+        random = torch.Generator().manual_seed(keyframe.index)
+        store.save(keyframe.key, torch.randn(1, 4, height // 4, width // 4, generator=random), {})
+    return store
+
+
+def test_a_frame_on_a_keyframe_is_its_picture(tmp_path: Path) -> None:
+    plan = planned("    camera: {zoom: 1.3/s}\n")
+    store = filled(plan, tmp_path)
+    made = list(frames(plan, store, GENERATOR, range(plan.frame_count)))
+    assert len(made) == 8
+    for number, index in ((0, 0), (4, 1)):
+        picture = GENERATOR.decode(store.load(plan.keyframes[index].key))
+        assert np.array_equal(made[number], to_frame(picture, (62, 46)))
+        assert made[number].shape == (46, 62, 3)
+
+
+def test_auto_chooses_by_whether_the_camera_moves() -> None:
+    assert planned("    camera: {zoom: 1.3/s}\n").moment(1).between == "picture"
+    assert planned().moment(1).between == "latent"
+    assert planned("    camera: {zoom: 1.3/s}\n", "latent").moment(1).between == "latent"
+    assert planned(between="picture").moment(1).between == "picture"
+
+
+def test_asking_for_one_frame_gives_the_same_as_asking_for_all(tmp_path: Path) -> None:
+    plan = planned("    camera: {zoom: 1.3/s, angle: 9deg/s}\n")
+    store = filled(plan, tmp_path)
+    made = list(frames(plan, store, GENERATOR, range(plan.frame_count)))
+    for number in (1, 3, 6):
+        (one,) = frames(plan, store, GENERATOR, [number])
+        assert np.array_equal(one, made[number])
+
+
+def moment(share: float, left: tuple[float, ...], right: tuple[float, ...]) -> Moment:
+    return Moment(0, 1, share, left, right, "mirror", "picture")  # type: ignore[arg-type]
+
+
+def test_a_still_camera_crossfades() -> None:
+    black, white = torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)
+    mixed = blend(black, white, moment(0.25, IDENTITY, IDENTITY))
+    assert torch.allclose(mixed, torch.full_like(mixed, 0.25), atol=1e-6)
+
+
+def test_where_one_has_no_picture_the_other_is_shown() -> None:
+    black, white = torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)
+    away = (1.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)  # half a frame to the right
+    mixed = blend(black, white, moment(0.25, away, IDENTITY))
+    assert mixed[..., :14].min() > 0.99  # the left keyframe never saw this: all from the right
+    assert torch.allclose(mixed[..., 4:-4, 20:], torch.tensor(0.25), atol=1e-3)

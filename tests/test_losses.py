@@ -1,0 +1,79 @@
+"""Losses: named once, finite, felt by the latent, and right against the textbook."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import tiny
+import torch
+
+from render.cutouts import sample_views
+from render.losses import LOSSES, Sight, Wish, distance, weighted_sum
+from render.storyboard import LOSSES as WEIGHTS
+from render.storyboard import Settings
+
+
+def sight(parent: bool = True, weights: tuple[float, ...] = (1.0, -0.5), stop: float = -math.inf):  # type: ignore[no-untyped-def]
+    generator, perceptor = tiny.generator(), tiny.perceptor()
+    latent = torch.randn(1, 4, 8, 12, generator=torch.Generator().manual_seed(0)) * 0.3
+    latent.requires_grad_()
+    codes = generator.quantise(latent)
+    targets = perceptor.embed_texts(["a sea", "a fire"])[: len(weights)]
+    wish = Wish(
+        perceptor, 1.0, targets, torch.tensor(weights), torch.full((len(weights),), float(stop))
+    )
+    picture = generator.paint(codes)
+    before = torch.full_like(picture, 0.5) if parent else None
+    views = sample_views(4, (48, 32), (0.5, 1.0), seed=1)
+    return Sight(latent, codes, picture, before, views, (wish,))
+
+
+def test_the_storyboard_knows_the_same_losses() -> None:
+    assert set(WEIGHTS) == set(LOSSES)
+    assert {name for name, _ in Settings().losses} <= set(LOSSES)
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_every_loss_is_finite_and_moves_the_latent(name: str) -> None:
+    look = sight()
+    value = weighted_sum(look, ((name, 2.0),))
+    assert torch.isfinite(value)
+    assert value.item() == pytest.approx(2 * LOSSES[name](look).item(), rel=1e-5)
+    (gradient,) = torch.autograd.grad(value, look.latent)
+    assert torch.isfinite(gradient).all()
+    assert gradient.abs().max() > 0
+
+
+def test_distance_is_the_squared_great_circle() -> None:
+    angle = torch.tensor(0.7)
+    a, b = torch.tensor([1.0, 0.0]), torch.stack([angle.cos(), angle.sin()])
+    assert distance(a, b).item() == pytest.approx(0.7**2 / 2, rel=1e-5)
+
+
+def test_opposite_vectors_have_a_finite_gradient() -> None:
+    a = torch.tensor([1.0, 0.0], requires_grad=True)
+    distance(a, torch.tensor([-1.0, 0.0])).backward()
+    assert torch.isfinite(a.grad).all()
+
+
+def test_a_negative_weight_pushes_away() -> None:
+    pull, push = sight(weights=(1.0,)), sight(weights=(-1.0,))
+    (towards,) = torch.autograd.grad(LOSSES["prompts"](pull), pull.latent)
+    (away,) = torch.autograd.grad(LOSSES["prompts"](push), push.latent)
+    assert torch.allclose(towards, -away, atol=1e-7)
+
+
+def test_doubling_every_weight_changes_nothing() -> None:
+    once, twice = sight(weights=(1.0, -0.5)), sight(weights=(2.0, -1.0))
+    assert torch.allclose(LOSSES["prompts"](once), LOSSES["prompts"](twice))
+
+
+def test_beyond_its_stop_a_prompt_no_longer_pulls() -> None:
+    far = sight(weights=(1.0,), stop=100.0)  # every distance is below 100
+    (gradient,) = torch.autograd.grad(LOSSES["prompts"](far), far.latent)
+    assert gradient.abs().max() == 0
+
+
+def test_hold_is_nothing_where_a_chain_starts() -> None:
+    assert LOSSES["hold"](sight(parent=False)) == 0

@@ -1,0 +1,70 @@
+"""The perceptor is open_clip's, its vectors are of unit length, and weights never run code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from safetensors.torch import save_file
+
+from render.models import ModelError, known
+from render.perceptor import load_perceptor, whole_state
+
+
+def test_embeddings_are_unit_vectors_that_differ() -> None:
+    perceptor = tiny.perceptor()
+    texts = perceptor.embed_texts(["a red sea", "огонь 🔥 a fire", ""])
+    views = perceptor.embed_views(torch.rand(4, 3, 32, 32))
+    for vectors in (texts, views):
+        assert torch.allclose(vectors.norm(dim=-1), torch.ones(len(vectors)), atol=1e-5)
+    assert not torch.allclose(texts[0], texts[1])
+
+
+def test_views_carry_gradients_and_weights_do_not() -> None:
+    perceptor = tiny.perceptor()
+    views = torch.rand(2, 3, 32, 32, requires_grad=True)
+    perceptor.embed_views(views).sum().backward()
+    assert views.grad is not None
+    assert all(parameter.grad is None for parameter in perceptor.parameters())
+
+
+def test_building_leaves_the_global_random_state_alone() -> None:
+    torch.manual_seed(9)
+    expected = torch.rand(1)
+    torch.manual_seed(9)
+    tiny.perceptor()
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_stored_perceptor_is_loaded(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RENDER_MODELS", str(models_folder))
+    loaded, made = load_perceptor(known("perceptor")["tiny-clip"]), tiny.perceptor()
+    views = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(loaded.embed_views(views), made.embed_views(views), atol=1e-5)
+    assert loaded.side == 32
+    assert len(loaded.digest) == 64
+
+
+def test_rows_that_were_not_stored_are_the_mean_of_those_that_were() -> None:
+    clip = tiny.perceptor().clip
+    rows = torch.randn(3, 16).half()
+    state = {"token_embedding.rows": rows, "token_embedding.ids": torch.tensor([5, 7, 9])}
+    table = whole_state(state, clip)["token_embedding.weight"]
+    assert table.shape == (49408, 16)
+    assert torch.equal(table[7], rows[1].float())
+    assert torch.allclose(table[0], rows.float().mean(0))
+
+
+def test_weights_that_do_not_fit_are_a_sentence(
+    models_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RENDER_MODELS", str(models_folder))
+    row = known("perceptor")["tiny-clip"]
+    wrong = models_folder / "wrong.safetensors"
+    save_file({"logit_scale": torch.zeros(())}, wrong, {"format": "render.perceptor.1"})
+    monkeypatch.setattr("render.perceptor.need", lambda model: wrong)
+    with pytest.raises(ModelError, match="does not hold the perceptor tiny-clip"):
+        load_perceptor(row)
+    wrong.unlink()

@@ -1,0 +1,171 @@
+"""The plan: exact frame counts, stable keys, minimal re-rendering, and no dependence on fps."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from render.camera import IDENTITY
+from render.storyboard import Storyboard, parse
+from render.timeline import Plan, aims_at, derived_seed, draft, keyframe_times, make_plan
+
+HEAD = "version: 1\nsize: 64x48\nfps: 24\nseed: 3\ndefaults: {keyframes: {every: 0.5s}}\nshots:\n"
+DAWN = "  - {name: dawn, duration: 2s, prompts: a red sea, camera: {zoom: 1.1/s}}\n"
+STORM = "  - {name: storm, duration: 1.2s, prompts: a storm, transition: 0.5s}\n"
+NIGHT = "  - {name: night, duration: 1s, prompts: night}\n"
+
+
+def board(*shots: str, head: str = HEAD) -> Storyboard:
+    return parse(head + "".join(shots), Path())
+
+
+def plan(*shots: str, head: str = HEAD) -> Plan:
+    return planned(board(*shots, head=head))
+
+
+def planned(one: Storyboard) -> Plan:
+    return make_plan(one, 4, lambda role, name: f"{role} {name}")
+
+
+def keys(one: Plan, shot: int) -> list[str]:
+    return [keyframe.key for keyframe in one.keyframes if keyframe.shot == shot]
+
+
+def test_keyframes_stand_at_multiples_and_close_their_chain() -> None:
+    one = board(DAWN, STORM, NIGHT)
+    half = Fraction(1, 2)
+    # The storm goes on from the dawn, so the dawn needs no keyframe at its end.
+    assert keyframe_times(one, 0) == [0, half, 1, 3 * half]
+    assert keyframe_times(one, 1) == [0, half, 1, 3 * half]
+    assert keyframe_times(one, 2) == [0, half, 1]
+    chains = planned(one).chains()
+    assert [[k.shot for k in chain] for chain in chains] == [[0] * 4 + [1] * 4, [2] * 3]
+
+
+@given(
+    st.lists(st.fractions(Fraction(1, 10), 20, max_denominator=1000), min_size=1, max_size=6),
+    st.sampled_from(["12", "24", "23.976", "30000/1001", "60"]),
+)
+def test_n_seconds_are_round_n_fps_frames(durations: list[Fraction], fps: str) -> None:
+    head = f"version: 1\nsize: 64x48\nfps: {fps}\nshots:\n"
+    shots = "".join(
+        f"  - {{name: s{i}, duration: {float(d):.6f}s, prompts: a sea}}\n"
+        for i, d in enumerate(durations)
+    )
+    one = plan(shots, head=head)
+    exact = one.board.duration * one.board.fps
+    assert one.frame_count == max(1, math.floor(exact + Fraction(1, 2)))
+    numbers = [n for shot in range(len(durations)) for n in one.shot_frames(shot)]
+    assert numbers == list(range(len(numbers)))  # no frame twice, none lost
+    assert one.frame_count - len(numbers) in (0, 1)
+
+
+@given(st.integers(0, 100))
+def test_every_frame_lies_between_its_keyframes(number: int) -> None:
+    one = plan(DAWN, STORM, NIGHT)
+    moment = one.moment(min(number, one.frame_count - 1))
+    left, right = one.keyframes[moment.left], one.keyframes[moment.right]
+    assert right.index - left.index in (0, 1)
+    assert 0 <= moment.fraction < 1
+    same_chain = right.parent == left.index or left == right
+    assert same_chain
+    if moment.fraction == 0:
+        assert moment.from_left == IDENTITY
+
+
+def test_the_last_frame_has_a_keyframe_beyond_it() -> None:
+    one = plan(NIGHT)
+    last = one.moment(one.frame_count - 1)
+    assert last.right == len(one.keyframes) - 1
+    assert last.fraction > 0
+
+
+def test_keys_do_not_depend_on_fps_codec_or_place() -> None:
+    at_24 = plan(DAWN, STORM)
+    at_60 = plan(DAWN, STORM, head=HEAD.replace("fps: 24", "fps: 60"))
+    moved = plan(NIGHT, DAWN, STORM)
+    assert [k.key for k in at_24.keyframes] == [k.key for k in at_60.keyframes]
+    assert keys(at_24, 0) == keys(moved, 1)
+    assert keys(at_24, 1) == keys(moved, 2)
+    other = dataclasses.replace(at_24.board, codec="h265", quality=3)
+    assert [k.key for k in planned(other).keyframes] == [k.key for k in at_24.keyframes]
+
+
+def test_an_edit_touches_its_shot_and_what_continues_from_it() -> None:
+    before = plan(NIGHT, DAWN, STORM)
+    after = plan(NIGHT, DAWN.replace("red", "blue"), STORM)
+    assert keys(before, 0) == keys(after, 0)
+    assert not set(keys(before, 1)) & set(keys(after, 1))
+    assert not set(keys(before, 2)) & set(keys(after, 2))
+    edited = plan(NIGHT, DAWN, STORM.replace("a storm", "a gale"))
+    assert keys(before, 1) == keys(edited, 1)
+
+
+def test_a_longer_shot_keeps_its_first_keyframes() -> None:
+    short, long = plan(NIGHT), plan(NIGHT.replace("1s", "2s"))
+    assert keys(long, 0)[:3] == keys(short, 0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("seed: 3", "seed: 4"),
+        ("size: 64x48", "size: 64x52"),
+        ("every: 0.5s}", "every: 0.5s}, step: 0.2"),
+        ("every: 0.5s}", "every: 0.5s}, cutouts: 3"),
+        ("every: 0.5s}", "every: 0.5s}, smoothing: 0.5"),
+        ("every: 0.5s}", "every: 0.5s}, iterations: 9"),
+        ("every: 0.5s}", "every: 0.5s}, losses: {smoothness: 0.7}"),
+    ],
+)
+def test_what_decides_the_picture_is_in_the_key(old: str, new: str) -> None:
+    assert old in HEAD
+    assert not set(keys(plan(NIGHT), 0)) & set(keys(plan(NIGHT, head=HEAD.replace(old, new)), 0))
+
+
+def test_a_crossfade_hands_over() -> None:
+    one = board(DAWN, STORM)
+    start, middle, end = (aims_at(one, 1, Fraction(t)) for t in (0, Fraction(1, 4), Fraction(1, 2)))
+    assert [(a.text, a.weight) for a in start] == [("a red sea", 1.0)]
+    assert {a.text: a.weight for a in middle} == {"a red sea": 0.5, "a storm": 0.5}
+    assert [(a.text, a.weight) for a in end] == [("a storm", 1.0)]
+
+
+def test_a_prompt_of_both_shots_keeps_its_weight() -> None:
+    one = board(DAWN, STORM.replace("a storm", "a red sea"))
+    for time in (Fraction(0), Fraction(1, 8), Fraction(1, 3), Fraction(1)):
+        assert [a.weight for a in aims_at(one, 1, time)] == [pytest.approx(1.0)]
+
+
+def test_the_camera_is_carried_over_a_continue() -> None:
+    one = plan(DAWN, STORM)
+    crossing = one.keyframes[4]
+    assert crossing.shot == 1
+    assert crossing.matrix[0] == pytest.approx(1.1**0.5)  # half a second of 1.1/s
+
+
+def test_a_size_the_generator_cannot_make_is_cropped_from_the_next() -> None:
+    one = plan(NIGHT, head=HEAD.replace("64x48", "66x50"))
+    assert one.size == (68, 52)
+    assert one.board.size == (66, 50)
+
+
+def test_a_draft_keeps_the_plan() -> None:
+    full = plan(DAWN, STORM, NIGHT, head=HEAD.replace("64x48", "640x384"))
+    small = planned(draft(full.board, 4))
+    assert small.size == (320, 192)
+    assert [(k.shot, k.time) for k in small.keyframes] == [(k.shot, k.time) for k in full.keyframes]
+    assert small.frame_count == full.frame_count
+    assert sum(k.steps for k in small.keyframes) < sum(k.steps for k in full.keyframes) / 2
+
+
+def test_seeds_are_the_same_everywhere() -> None:
+    assert derived_seed(1, "dawn", Fraction(1, 2)) == 2511143829239865421
+    assert derived_seed(1, "a") != derived_seed(1, "b")
+    assert 0 <= derived_seed("x") < 2**63

@@ -1,0 +1,86 @@
+"""Tiny true models: taming's and open_clip's own classes with few channels, random weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from render.generator import Generator
+from render.perceptor import MEAN, STD, Perceptor, build_clip
+
+GENERATOR = {
+    "ddconfig": {
+        "double_z": False, "z_channels": 8, "resolution": 32, "in_channels": 3, "out_ch": 3,
+        "ch": 32, "ch_mult": [1, 1, 2], "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0,
+    },
+    "embed_dim": 4, "n_embed": 32, "gumbel": False,
+}  # fmt: skip
+PERCEPTOR = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "head_width": 8},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+def taming_state(config: dict = GENERATOR, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Random weights under the names of a taming checkpoint, small enough to give mid greys."""
+    random = torch.Generator().manual_seed(seed)
+    state = {}
+    for name, value in Generator(config).state_dict().items():
+        if name in ("low", "high"):
+            continue
+        if name == "codebook":
+            gumbel = config.get("gumbel")
+            name = "quantize.embed.weight" if gumbel else "quantize.embedding.weight"
+        name = name.replace("to_codes.", "quantize.proj.")
+        noise = torch.randn(value.shape, generator=random)
+        is_norm_weight = "norm" in name and name.endswith("weight")
+        fan_in = max(1, value[0].numel()) if value.ndim > 1 else 1
+        scale = 0.5 if "quantize" in name else fan_in**-0.5 if value.ndim > 1 else 0.05
+        state[name] = torch.ones_like(value) if is_norm_weight else scale * noise
+    return state
+
+
+def generator(config: dict = GENERATOR, seed: int = 0) -> Generator:
+    made = Generator(config, digest=f"tiny-{seed}")
+    made.load_taming(taming_state(config, seed))
+    return made
+
+
+def perceptor(seed: int = 0) -> Perceptor:
+    clip = build_clip(PERCEPTOR)
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, value in clip.named_parameters():
+            if value.ndim > 1:
+                value.copy_(torch.randn(value.shape, generator=random) * value[0].numel() ** -0.5)
+            elif "ln" not in name and "bn" not in name:
+                value.copy_(torch.randn(value.shape, generator=random) * 0.05)
+    return Perceptor(clip, digest=f"tiny-{seed}")
+
+
+def write_models(folder: Path) -> None:
+    """A folder of models as `render models get` would leave it, named tiny-vqgan and tiny-clip."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {name: value.contiguous() for name, value in taming_state().items()},
+        folder / "tiny-vqgan.safetensors",
+        {"format": "render.generator.1", "config": json.dumps(GENERATOR)},
+    )
+    clip = perceptor().clip
+    state = {name: value.contiguous() for name, value in clip.state_dict().items()}
+    state["token_embedding.rows"] = state.pop("token_embedding.weight")[:2000].contiguous()
+    state["token_embedding.ids"] = torch.arange(2000, dtype=torch.int32)
+    save_file(
+        state,
+        folder / "tiny-clip.safetensors",
+        {
+            "format": "render.perceptor.1",
+            "config": json.dumps(PERCEPTOR),
+            "mean": json.dumps(MEAN),
+            "std": json.dumps(STD),
+        },
+    )
