@@ -110,20 +110,21 @@ def beginning(
 
 
 def soft_noise(size: tuple[int, int], seed: int) -> Tensor:
-    """A grey picture (1, 3, H, W) with faint large clouds of colour, to break the symmetry.
+    """A grey picture (1, 3, H, W) with faint clouds of light and shade, to break the symmetry.
 
-    Strong noise or random codes leave their blobs in what a small perceptor paints.
+    This differs from the field's random codes: those, and coloured clouds too, leave their blobs
+    in what a small perceptor paints, a green patch in a blue sky.
     """
     width, height = size
     random = torch.Generator().manual_seed(seed)
-    picture = torch.full((1, 3, height, width), 0.5)
-    for cells, strength in ((2, 0.08), (4, 0.06), (8, 0.05), (32, 0.03)):
+    picture = torch.full((1, 1, height, width), 0.5)
+    for cells, strength in ((2, 0.04), (4, 0.03), (8, 0.03), (32, 0.02)):
         shape = (max(2, round(cells * height / width)), cells)
-        clouds = torch.randn(1, 3, *shape, generator=random)
+        clouds = torch.randn(1, 1, *shape, generator=random)
         picture += strength * F.interpolate(
             clouds, size=(height, width), mode="bicubic", align_corners=False
         )
-    return picture.clamp(0, 1)
+    return picture.clamp(0, 1).expand(-1, 3, -1, -1)
 
 
 def wishes_of(aims: tuple[Aim, ...], models: Models, targets: Targets) -> tuple[Wish, ...]:
