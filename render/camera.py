@@ -42,23 +42,40 @@ def matrix(camera: Camera, time: Fraction, frame: tuple[float, float]) -> Matrix
     """The pose at `time` seconds into the shot as a matrix from scene to picture.
 
     `frame` is the film's width and height in units: (aspect, 1), or less where the film is cropped
-    from a larger picture. A new camera move is a field of `Camera` and its term here.
+    from a larger picture. A new camera move is a field of `Camera` and its term here and in `between`.
     """
-    zoom = camera.zoom.at(time)
-    x, y = camera.x.at(time) * frame[0], camera.y.at(time) * frame[1]
-    angle = math.radians(camera.angle.at(time))
-    cosine, sine = zoom * math.cos(angle), zoom * math.sin(angle)
-    # y points down, so this turns the picture counter-clockwise for a positive angle.
-    turn: Matrix = (cosine, sine, 0.0, -sine, cosine, 0.0, 0.0, 0.0, 1.0)
-    shift: Matrix = (1.0, 0.0, -x, 0.0, 1.0, -y, 0.0, 0.0, 1.0)
-    return multiply(turn, shift)
+    zoom, x, y, angle = _pose(camera, time, frame)
+    return multiply(_turn(zoom, angle), (1.0, 0.0, -x, 0.0, 1.0, -y, 0.0, 0.0, 1.0))
 
 
 def between(camera: Camera, start: Fraction, end: Fraction, frame: tuple[float, float]) -> Matrix:
-    """The matrix that takes the picture at `start` to the picture at `end`."""
+    """The matrix that takes the picture at `start` to the picture at `end`.
+
+    It is matrix(end) @ inverse(matrix(start)), but of the poses' differences: far into a zoom both
+    matrices are so large that nothing would be left of a place after multiplying them.
+    """
     if start == end:
         return IDENTITY
-    return tidy(multiply(matrix(camera, end, frame), inverse(matrix(camera, start, frame))))
+    zoom, x, y, angle = _pose(camera, end, frame)
+    zoom_before, x_before, y_before, angle_before = _pose(camera, start, frame)
+    turn = _turn(zoom / zoom_before, angle - angle_before)
+    way = (1.0, 0.0, x_before - x, 0.0, 1.0, y_before - y, 0.0, 0.0, 1.0)
+    moved = multiply(_turn(zoom, angle), way)
+    return tidy((*turn[:2], moved[2], *turn[3:5], moved[5], 0.0, 0.0, 1.0))
+
+
+def _pose(
+    camera: Camera, time: Fraction, frame: tuple[float, float]
+) -> tuple[float, float, float, float]:
+    """Zoom, x and y in units, and the angle in radians."""
+    x, y = camera.x.at(time) * frame[0], camera.y.at(time) * frame[1]
+    return camera.zoom.at(time), x, y, math.radians(camera.angle.at(time))
+
+
+def _turn(zoom: float, angle: float) -> Matrix:
+    """y points down, so this turns the picture counter-clockwise for a positive angle."""
+    cosine, sine = zoom * math.cos(angle), zoom * math.sin(angle)
+    return (cosine, sine, 0.0, -sine, cosine, 0.0, 0.0, 0.0, 1.0)
 
 
 def tidy(m: Matrix) -> Matrix:

@@ -346,19 +346,20 @@ def interpolate(
 @click.option("--storyboard", is_flag=True, help="Only the storyboard, ready to be rendered again.")
 def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
     """What Render noted in FILE (PNG, MP4, latent): storyboard, prompts, seed, models, step."""
-    from render.provenance import ProvenanceError, format_note
+    from render.provenance import format_note, printable
     from render.provenance import inspect as read_note
 
-    try:
+    with mistakes():
         note = read_note(file)
-    except ProvenanceError as error:
-        raise wrong(error) from error
-    if as_json:
-        click.echo(json.dumps(note, indent=2, ensure_ascii=False, sort_keys=True))
-    elif storyboard:
-        click.echo(note.get("storyboard") or "", nl=False)
-    else:
-        click.echo(format_note(note))
+        if as_json:
+            text = json.dumps(note, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        elif storyboard:
+            text = str(note.get("storyboard") or "")
+        else:
+            text = format_note(note) + "\n"
+        if sys.stdout.isatty():  # a stranger's note must not steer it; a file gets every byte
+            text = "".join(printable(line) + "\n" for line in text.splitlines())
+        click.echo(text, nl=False)
 
 
 @cli.group(invoke_without_command=True, context_settings=SETTINGS)
@@ -381,6 +382,7 @@ def models(ctx: click.Context) -> None:
 @quiet_option
 def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> None:
     """Download the weights of NAME, or take them from a file; checked, resumed, never half-made."""
+    from render.downloads import DownloadError
     from render.models import ModelError, add, download, find, known
 
     in_table = any(
@@ -398,7 +400,8 @@ def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> Non
             with download_bar(name, quiet) as shown:
                 path = download(find(name), shown, source)
     except ModelError as error:
-        raise wrong(error) from error
+        unreachable = isinstance(error.__cause__, DownloadError)
+        raise (failed if unreachable else wrong)(error) from error
     except KeyboardInterrupt:
         click.echo("\nInterrupted; the same command goes on from here.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
@@ -427,7 +430,7 @@ def mistakes(verbose: bool = False) -> Iterator[None]:
 
     try:
         yield
-    except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
         raise
     except StoryboardError as error:
         click.echo(error, err=True)

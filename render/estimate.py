@@ -96,8 +96,9 @@ def memory(plan: Plan, cutouts: int | None = None) -> int:
     # taming's decoder of 3856 GFLOP a megapixel keeps 1332 MiB at 256 px, measured. What it keeps
     # goes with its channels, what it computes with their square.
     decoder = 21.3e9 * megapixels * (generator.gflop_per_megapixel / 3856) ** 0.5
-    seen = sum(3.1e6 * model.gflop_per_view for model in perceptors) * views
+    # 25.5 MiB a view of ViT-B/32's 8.8 GFLOP, and every view's gradient in the picture's size.
+    seen = sum(3.1e6 * model.gflop_per_view + 12e6 * megapixels for model in perceptors) * views
     return int(BASE_MEMORY + 2 * weights + decoder + seen)
 
 
-BASE_MEMORY = 600 * 2**20  # the interpreter with torch, kornia and open_clip imported, measured
+BASE_MEMORY = 860 * 2**20  # Python with torch (CUDA build), kornia and open_clip, measured

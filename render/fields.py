@@ -144,9 +144,10 @@ class Number:
             raise Mistake(node, f"{key} {shown(scalar.text)} {error}") from error
         if self.whole and value.denominator != 1:
             raise Mistake(node, f"{key} {shown(scalar.text)} is not whole. Write {what} {span}")
-        if not self.low <= value <= self.high:
+        exact = int(value) if self.whole else float(value)  # the bounds are floats: 0.05 is 0.05
+        if not self.low <= exact <= self.high:
             raise Mistake(node, f"{key} {shown(scalar.text)} is out of range. It goes {span}")
-        return int(value) if self.whole else float(value)
+        return exact
 
     def schema(self) -> dict[str, Any]:
         kind = "integer" if self.whole else "number"

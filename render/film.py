@@ -86,7 +86,8 @@ def make_keyframes(
     """Optimise and store these keyframes, parents first."""
     if not todo:
         return
-    targets = embed_targets(plan, models)
+    with reasons(plan, store):
+        targets = embed_targets(plan, models)
     for keyframe in todo:
         with reasons(plan, store):
             parent = None
@@ -189,7 +190,8 @@ def reasons(plan: Plan, store: Store) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise FilmError(f"out of memory. {advice(plan)} {kept}") from error
     except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "not enough memory" in str(error):
+        said = ("can't allocate memory", "not enough memory", "out of memory")
+        if any(words in str(error) for words in said):
             raise FilmError(f"out of memory. {advice(plan)} {kept}") from error
         raise
 

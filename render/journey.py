@@ -11,11 +11,11 @@ from typing import Any
 
 from render import models, yamlnodes
 from render.curves import EASINGS
-from render.provenance import ProvenanceError
+from render.prompts import look_at
+from render.provenance import ProvenanceError, printable
 from render.provenance import inspect as read_note
 from render.video import VideoError, check_frame, check_output
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 MOST_FRAMES = 10_000_000
 LARGEST_SIDE = 4096
 
@@ -84,6 +84,8 @@ def plan_journey(
         problems.append("two or more pictures or latents are needed to travel between")
     try:
         rate = yamlnodes.frame_rate(fps)
+        if rate <= 0:
+            raise ValueError(f"--fps {fps}: must be more than 0")
         length = yamlnodes.time(seconds, rate)
         if length <= 0:
             raise ValueError(f"--seconds {seconds}: must be more than 0")
@@ -127,27 +129,17 @@ def _stop(path: Path) -> tuple[Stop, dict[str, Any] | None]:
             note = read_note(path)
         except ProvenanceError as error:
             raise JourneyError(str(error)) from error
-        if note.get("kind") != "latent":
+        size, made_with = note.get("size"), note.get("models")
+        if (
+            note.get("kind") != "latent"
+            or not (isinstance(size, list) and [type(side) for side in size] == [int, int])
+            or not (isinstance(made_with, list) and all(isinstance(m, dict) for m in made_with))
+        ):
             raise JourneyError(f"{path} is not a latent that Render wrote")
         return Stop(path, True), note
-    _picture_size(path)
+    if wrong := look_at(path):
+        raise JourneyError(f"{path} {wrong}")
     return Stop(path, False), None
-
-
-def _picture_size(path: Path) -> tuple[int, int]:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            size: tuple[int, int] = image.size
-            image.verify()
-    except Exception as error:  # Pillow raises whatever its many readers raise
-        raise JourneyError(
-            f"{path} is not a picture that can be read ({error}); PNG and JPG can"
-        ) from error
-    if max(size) > 4 * LARGEST_SIDE:
-        raise JourneyError(f"{path} is {size[0]}x{size[1]}; at most {4 * LARGEST_SIDE} a side")
-    return size
 
 
 def _generator(asked: str | None, notes: list[tuple[Path, dict[str, Any]]]) -> str:
@@ -158,20 +150,22 @@ def _generator(asked: str | None, notes: list[tuple[Path, dict[str, Any]]]) -> s
     name = asked
     for path, note in notes:
         made_by: dict[str, Any] = next(
-            (m for m in note.get("models", []) if m.get("role") == "generator"), {}
+            (m for m in note["models"] if m.get("role") == "generator"), {}
         )
-        name = name or str(made_by.get("name"))
+        # A stranger's file must not steer the terminal that it is told on.
+        maker, digest = (printable(str(made_by.get(field))) for field in ("name", "sha256"))
+        name = name or maker
         if name not in known:
             raise JourneyError(
                 f"{path} was made by the generator {name}, which is not here; "
                 "`render models` lists what is"
             )
         here = models.digest_named("generator", name)
-        if made_by.get("sha256") != here:
+        if digest != here:
             raise JourneyError(
-                f"{path} is a latent of another model: {made_by.get('name')} "
-                f"({str(made_by.get('sha256'))[:12]}), not {name} ({here[:12]}). A latent only "
-                "means something to the generator that made it; use its frame as a PNG instead"
+                f"{path} is a latent of another model: {maker} ({digest[:12]}), not {name} "
+                f"({here[:12]}). A latent only means something to the generator that made it; "
+                "use its frame as a PNG instead"
             )
     return name or "starter"
 
@@ -195,7 +189,10 @@ def _size(
             )
         wanted = (size[0], size[1])
     if wanted is None:
-        width, height = _picture_size(stops[0].path)
+        from PIL import Image  # only where a picture says the size: its import costs most of all
+
+        with Image.open(stops[0].path) as image:
+            width, height = image.size
         scale = min(1.0, LARGEST_SIDE / max(width, height))
         wanted = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
     if not all(16 <= side <= LARGEST_SIDE for side in wanted):

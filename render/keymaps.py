@@ -132,7 +132,7 @@ class Moving:
             message = f"{key} {shown(text)} is not a rate. Write it per second, such as "
             raise Mistake(node, message + f"{self._example}/s")
         low, high = self.rate if slash and self.rate else (self.low, self.high)
-        if not low <= exact <= high:
+        if not low <= float(exact) <= high:
             span = f"from {low:g}{self.unit} to {high:g}{self.unit}{'/s' if slash else ''}"
             message = f"{key} {shown(text)} is out of range. It goes {span}"
             if slash and self.growth:

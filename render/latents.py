@@ -19,7 +19,7 @@ from render.generator import Generator
 from render.headers import is_whole
 
 FORMAT = "render.latent.1"
-LARGEST = 256 * 2**20  # bytes of a latent file; 4096 px at f8 and 256 channels is 256 MiB
+LARGEST = 2**30  # bytes of a latent file; 4096 px at f8 and 256 channels, a large one, is 2**28
 
 
 class LatentError(Exception):

@@ -15,7 +15,7 @@ from render.generator import Generator
 class Step:
     """Where the climb stands after one step."""
 
-    index: int  # 1..steps
+    index: int  # 1..steps; 0 where there are none
     steps: int
     loss: Tensor  # (), on the device: reading it waits for the step
     average: Tensor  # (B, C, h, w): the running average of the latent, which is what is shown
@@ -35,8 +35,11 @@ def optimize(
     `loss(latent, codes, picture, step)` is a scalar. The step size falls along a line to a fifth,
     so that a keyframe comes to rest; `smoothing` is the decay of the bias-corrected running
     average (as Adam's own, Kingma & Ba 2015), begun anew for every keyframe. The latent stays in
-    the box of its codes, outside which a gradient through quantisation means nothing.
+    the box of its codes, outside which a gradient through quantisation means nothing. No steps are
+    one report of where it begins.
     """
+    if steps == 0:
+        yield Step(0, 0, latent.new_zeros(()), latent)
     latent = latent.clone().requires_grad_()
     optimizer = torch.optim.Adam([latent], lr=step_size)
     average, share = torch.zeros_like(latent), 0.0
@@ -45,7 +48,8 @@ def optimize(
         optimizer.zero_grad(set_to_none=True)
         codes = generator.quantise(latent)
         value = loss(latent, codes, generator.paint(codes), step)
-        value.backward()  # type: ignore[no-untyped-call]
+        if value.requires_grad:  # else nothing is asked of it: every weight is 0 just now
+            value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
             latent.copy_(latent.maximum(generator.low).minimum(generator.high))

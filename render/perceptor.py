@@ -49,9 +49,14 @@ class Perceptor(nn.Module):
 
     @torch.no_grad()
     def embed_texts(self, texts: list[str]) -> Tensor:
-        """(n, D), unit length. Longer texts than the context are cut by the tokenizer."""
-        tokens = self.tokenizer(texts).to(self.mean.device)
-        return F.normalize(self.clip.encode_text(tokens).float(), dim=-1)
+        """(n, D), unit length. Longer texts than the context are cut by the tokenizer.
+
+        One by one: in a batch a text's last bits depend on its neighbours, and a keyframe's picture
+        would on prompts that are not in its key.
+        """
+        tokens = self.tokenizer(texts).to(self.mean.device)  # (n, context)
+        embeddings = [self.clip.encode_text(row).float() for row in tokens.split(1)]
+        return F.normalize(torch.cat(embeddings), dim=-1)
 
     def embed_views(self, views: Tensor) -> Tensor:
         """(n, 3, S, S) in [0, 1] to (n, D), unit length."""

@@ -89,7 +89,7 @@ class Picture:
         try:
             path = (reader.folder / name).resolve()
             if path not in reader.pictures:
-                reader.pictures[path] = _look_at(path)
+                reader.pictures[path] = look_at(path)
             wrong = reader.pictures[path]
         except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, links in a circle
             wrong = "cannot be a file's name. Write the path from the storyboard's folder"
@@ -101,7 +101,7 @@ class Picture:
         return {"type": "string"}
 
 
-def _look_at(path: Path) -> str | None:
+def look_at(path: Path) -> str | None:
     """The end of a sentence that says why this is no usable image; None when it is one."""
     if path.is_dir():
         return "is a folder. Name an image in it"

@@ -249,6 +249,13 @@ def _note(path: Path, kind: str, text: str | None) -> dict[str, Any]:
     return note
 
 
+def _number(value: float, digits: int) -> str:
+    try:
+        return f"{value:.{digits}g}"
+    except OverflowError:  # a whole number of hundreds of digits, in a stranger's note
+        return str(value)
+
+
 def _lines(field: str, value: object) -> Iterator[str]:
     """One field's value, at least one line of it."""
     if field == "models" and isinstance(value, list) and value:
@@ -260,7 +267,7 @@ def _lines(field: str, value: object) -> Iterator[str]:
     elif field == "size" and isinstance(value, list):
         yield " x ".join(str(side) for side in value)
     elif field == "time" and isinstance(value, int | float):
-        yield f"{value:g} s"
+        yield f"{_number(value, 6)} s"
     elif isinstance(value, list | dict):
         yield json.dumps(value, ensure_ascii=False)
     else:
@@ -279,4 +286,4 @@ def _prompt(prompt: object) -> str:
         return str(prompt)
     text = next((str(prompt[name]) for name in ("prompt", "text", "image") if prompt.get(name)), "")
     weight = prompt.get("weight")
-    return f"{weight:.3g} x {text}" if isinstance(weight, int | float) else text
+    return f"{_number(weight, 3)} x {text}" if isinstance(weight, int | float) else text

@@ -7,6 +7,7 @@ shot-2, ... by its place, and does not.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,7 @@ from render.yamlnodes import (
     Scalar,
     compose,
     decode,
+    printable,
     seconds,
 )
 
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 KEYFRAME_LIMIT = 500_000
+ZOOM_LIMIT = 1000  # times from one keyframe to the next; more leaves nothing of a picture
 PROBLEM_LIMIT = 100  # shown at once
 
 
@@ -241,7 +244,9 @@ def _name(index: int, own: Node) -> tuple[str, Node]:
     """What the shot is called, and the node that says so."""
     node = own.get("name") if isinstance(own, Mapping) else None
     if isinstance(node, Scalar) and not node.null and node.text.strip():
-        return " ".join(node.text.split()), node
+        name = " ".join(node.text.split())
+        # Sentences quote it before it is checked: what would steer the terminal is left out.
+        return "".join(letter if printable(letter) else "?" for letter in name), node
     return f"shot-{index + 1}", own
 
 
@@ -278,13 +283,20 @@ def _shot(
         reader.problem(node.get("losses") or node, message)
     if reader.duration is None or "prompts" not in given:
         raise Noted
+    camera = Camera(**(given.get("camera") or {}))
+    every = given.get("every", Settings.every)
+    if camera.zoom.kind == "growth":
+        steepest = max(abs(math.log(key.value)) for key in camera.zoom.keys)
+        if steepest * min(every, reader.duration) > math.log(ZOOM_LIMIT):
+            message = f"shot '{name}' zooms over {ZOOM_LIMIT} times from one keyframe to the next. "
+            reader.problem(node.get("camera") or node, message + "Set 'keyframes' closer together")
     own_style = given.get("style", style)
     own_exclude = given.get("exclude", exclude) or ()
     return Shot(
         name=name,
         duration=reader.duration,
         prompts=with_style(given["prompts"], own_style) + own_exclude,
-        camera=Camera(**(given.get("camera") or {})),
+        camera=camera,
         transition=transition,
         init=given.get("init"),
         settings=Settings(**{f.name: given[f.name] for f in fields(Settings) if f.name in given}),

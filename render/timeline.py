@@ -192,9 +192,9 @@ def aims_at(board: Storyboard, number: int, time: Fraction) -> tuple[Aim, ...]:
 
 
 def _aims(prompts: tuple[Prompt, ...], time: Fraction, share: float) -> tuple[Aim, ...]:
-    weighted = ((prompt, prompt.weight.at(time) * share) for prompt in prompts)
+    weighted = ((prompt, round(prompt.weight.at(time) * share, 12)) for prompt in prompts)
     return tuple(
-        Aim(prompt.text, prompt.image, round(weight, 12), prompt.stop)
+        Aim(prompt.text, prompt.image, weight, prompt.stop)
         for prompt, weight in weighted
         if weight != 0
     )

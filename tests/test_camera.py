@@ -74,3 +74,16 @@ def test_signs_are_as_documented() -> None:
 def test_a_camera_at_rest_is_exactly_the_identity() -> None:
     tilted = Camera(zoom=constant(1.37), x=constant(0.11), angle=constant(33.3))
     assert between(tilted, Fraction(1, 3), Fraction(7, 3), WIDE) == IDENTITY
+
+
+@given(times, times)
+def test_between_is_one_pose_after_the_other_undone(a: Fraction, b: Fraction) -> None:
+    plain = multiply(matrix(MOVING, b, WIDE), inverse(matrix(MOVING, a, WIDE)))
+    assert between(MOVING, a, b, WIDE) == pytest.approx(plain, abs=1e-7)
+
+
+def test_a_place_is_not_lost_far_into_a_zoom() -> None:
+    deep = Camera(zoom=rate(1.2, "growth"), x=constant(0.3), y=constant(0.1))
+    for seconds in (0, 100, 300, 900):
+        step = between(deep, Fraction(seconds), Fraction(seconds + 1), WIDE)
+        assert step == (1.2, 0, 0, 0, 1.2, 0, 0, 0, 1), seconds

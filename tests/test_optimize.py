@@ -40,3 +40,17 @@ def test_the_average_is_bias_corrected() -> None:
     first = run(1, smoothing=0.9)[0]
     plain = run(1, smoothing=0.0)[0]
     assert torch.allclose(first.average, plain.average, atol=1e-6)
+
+
+def test_no_steps_stay_where_it_begins() -> None:
+    (only,) = run(0)
+    assert (only.index, only.steps) == (0, 0)
+    assert torch.equal(only.average, torch.zeros(1, 4, 8, 8))
+
+
+def test_a_loss_that_asks_nothing_moves_nothing() -> None:
+    start = tiny.generator().codebook[0].view(1, 4, 1, 1).repeat(1, 1, 2, 2)
+    steps = optimize(
+        start, tiny.generator(), lambda *_: torch.zeros(()), steps=2, step_size=1.0, smoothing=0.5
+    )
+    assert torch.allclose([step.average for step in steps][-1], start, atol=1e-6)

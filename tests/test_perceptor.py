@@ -68,3 +68,10 @@ def test_weights_that_do_not_fit_are_a_sentence(
     with pytest.raises(ModelError, match="does not hold the perceptor tiny-clip"):
         load_perceptor(row)
     wrong.unlink()
+
+
+def test_a_text_s_bits_do_not_depend_on_its_neighbours() -> None:
+    perceptor = tiny.perceptor()
+    texts = [f"a {colour} sea" for colour in ("red", "green", "blue", "grey", "black", "white")]
+    together = perceptor.embed_texts(texts)
+    assert all(torch.equal(perceptor.embed_texts([t])[0], e) for t, e in zip(texts, together))

@@ -233,3 +233,8 @@ def test_importing_is_cheap() -> None:
     code = "import sys, render.provenance; print({'numpy', 'torch', 'PIL'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "set()"
+
+
+def test_a_number_beyond_reach_is_still_shown() -> None:
+    prompt = {"prompt": "sea", "weight": 10**400}
+    assert "x sea" in format_note({"render": "1", "prompts": [prompt], "time": 10**400})

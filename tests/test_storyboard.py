@@ -520,3 +520,21 @@ def test_a_damaged_storyboard_loads_or_says_why(at: int, length: int, put: str) 
         parse(WHOLE[:at] + put + WHOLE[at + length :], NOWHERE)
     except StoryboardError as error:
         assert error.problems  # noqa: PT017
+
+
+def test_a_bound_itself_is_allowed() -> None:
+    assert shot("  camera: {zoom: 0.1/s}\n").camera.zoom == Curve((Key(0, 0.1),), "growth")
+    assert shot("  cutouts: {size: [0.05, 1]}\n").settings.cutout_size == (0.05, 1.0)
+    assert board(GROUND + "seed: 9223372036854775807\n").seed == 2**63 - 1
+    (high,) = problems(GROUND + "seed: 9223372036854775808\n")
+    assert "out of range" in high.message
+
+
+def test_a_name_does_not_steer_the_terminal() -> None:
+    text = 'shots:\n- name: "\\e]0;x\\a\\e[31mred"\n  duration: 4s\n  prompts: a\n  oops: 1\n'
+    assert all(p.message.isprintable() for p in problems(HEAD + text + text[7:]))
+
+
+def test_a_zoom_that_leaves_nothing_of_a_picture() -> None:
+    (problem,) = problems(GROUND.replace("4s", "9s") + "  keyframes: 5s\n  camera: {zoom: 0.1/s}\n")
+    assert (problem.line, "keyframes" in problem.message) == (6, True)

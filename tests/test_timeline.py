@@ -169,3 +169,14 @@ def test_seeds_are_the_same_everywhere() -> None:
     assert derived_seed(1, "dawn", Fraction(1, 2)) == 2511143829239865421
     assert derived_seed(1, "a") != derived_seed(1, "b")
     assert 0 <= derived_seed("x") < 2**63
+
+
+def test_a_weight_too_small_to_count_is_none() -> None:
+    """It would be rounded to 0, and the weights' sum with it, by which the loss divides."""
+    board = parse(
+        "version: 1\nshots:\n- {duration: 4s, keyframes: 10ms, prompts: [{text: sea, weight: "
+        "{0s: 0, 4s: {value: 0.0001, ease: smoother}}}]}\n",
+        Path(),
+    )
+    assert aims_at(board, 0, Fraction(1, 100)) == ()
+    assert aims_at(board, 0, Fraction(2)) != ()

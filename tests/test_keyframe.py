@@ -1,0 +1,169 @@
+"""One keyframe: where it begins, that it climbs, and that what runs out is a sentence."""
+
+from __future__ import annotations
+
+import errno
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from PIL import Image
+from render.estimate import Meter
+from render.film import FilmError, make_keyframes, missing, reasons
+from render.keyframe import Models, beginning, climb, embed_targets, load_image, soft_noise
+from render.latents import Store
+from render.storyboard import parse
+from render.timeline import Plan, make_plan
+
+MODELS = Models(tiny.generator(), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5)))
+
+
+def planned(extra: str = "", folder: Path = Path()) -> Plan:
+    text = (
+        "version: 1\nsize: 48x32\nseed: 1\n"
+        "defaults: {iterations: {first: 4, then: 2}, keyframes: 0.5s, cutouts: 3}\n"
+        f"shots:\n  - duration: 1s\n    prompts: a red sea | fire:-0.5\n{extra}"
+    )
+    return make_plan(parse(text, folder), 4, lambda role, name: name)
+
+
+def test_a_camera_at_rest_starts_from_the_parent_itself() -> None:
+    plan = planned()
+    parent = torch.randn(1, 4, 8, 12)
+    latent, held = beginning(plan, plan.keyframes[1], MODELS.generator, parent)
+    assert torch.equal(latent, parent)
+    assert torch.equal(held, MODELS.generator.decode(parent))
+
+
+def test_a_moving_camera_starts_from_what_it_sees_now() -> None:
+    plan = planned("    camera: {x: 100%/s, border: wrap}\n")
+    parent = torch.randn(1, 4, 8, 12)
+    _, held = beginning(plan, plan.keyframes[1], MODELS.generator, parent)
+    before = MODELS.generator.decode(parent)
+    assert torch.allclose(held, before.roll(-24, -1), atol=1e-3)  # half a frame to the right
+
+
+def test_an_init_image_is_filled_cropped_and_posed(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (100, 32), "red")
+    picture.paste("blue", (0, 0, 20, 32))  # outside the middle that is kept
+    picture.save(tmp_path / "init.png")
+    plan = planned("    init: init.png\n", tmp_path)
+    _, held = beginning(plan, plan.keyframes[0], MODELS.generator, None)
+    assert held.shape == (1, 3, 32, 48)
+    assert held[0, 0].min() > 0.95
+    assert held[0, 2].max() < 0.05
+    sized = load_image(tmp_path / "init.png", torch.device("cpu"), (20, 60))
+    assert sized.shape == (1, 3, 60, 20)
+
+
+def test_noise_is_seeded_grey_and_faint() -> None:
+    first, other = soft_noise((48, 32), 1), soft_noise((48, 32), 2)
+    assert torch.equal(first, soft_noise((48, 32), 1))
+    assert not torch.equal(first, other)
+    assert torch.equal(first[:, 0], first[:, 2])
+    assert 0.005 < first.std() < 0.15
+
+
+def climbed(plan: Plan) -> torch.Tensor:
+    targets = embed_targets(plan, MODELS)
+    *_, last = climb(plan, plan.keyframes[0], MODELS, targets, None)
+    return last.average
+
+
+def test_climbing_does_not_read_the_global_random_state() -> None:
+    plan = planned()
+    torch.manual_seed(1)
+    one = climbed(plan)
+    torch.manual_seed(2)
+    assert torch.equal(one, climbed(plan))
+
+
+def test_every_prompt_and_image_is_embedded_once(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40), "green").save(tmp_path / "leaf.png")
+    plan = planned()
+    image = make_plan(
+        parse(
+            plan.board.text.replace(
+                "prompts: a red sea | fire:-0.5", "prompts: [{image: leaf.png}, {text: a red sea}]"
+            ),
+            tmp_path,
+        ),
+        4,
+        lambda role, name: name,
+    )
+    tables = embed_targets(image, MODELS)
+    assert len(tables) == 2
+    for table in tables:
+        assert len(table) == 2
+        assert all(vector.norm().item() == pytest.approx(1, abs=1e-4) for vector in table.values())
+    assert torch.isfinite(climbed(image)).all()
+
+
+def test_a_shot_without_prompts_pulling_still_renders() -> None:
+    plan = planned()
+    still = make_plan(
+        parse(plan.board.text.replace("a red sea | fire:-0.5", "a red sea:0.5 | fire:-0.5"), Path()),
+        4,
+        lambda role, name: name,
+    )
+    assert torch.isfinite(climbed(still)).all()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "disk of .* is full"),
+        (OSError(errno.EACCES, "Permission denied", "x"), "cannot be written"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "needs about .* GiB"),
+        (MemoryError(), "cutouts: 1 needs"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out of memory"),
+    ],
+)
+def test_what_runs_out_is_a_sentence(tmp_path: Path, error: Exception, sentence: str) -> None:
+    with pytest.raises(FilmError, match=sentence), reasons(planned(), Store(tmp_path)):
+        raise error
+
+
+def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="a defect"), reasons(planned(), Store(tmp_path)):
+        raise RuntimeError("a defect")
+
+
+def test_a_full_disk_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, store = planned(), Store(tmp_path)
+    saved = Store.save
+    calls = []
+
+    def full(self: Store, key: str, latent: torch.Tensor, note: dict) -> None:
+        if calls:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        calls.append(key)
+        saved(self, key, latent, note)
+
+    monkeypatch.setattr(Store, "save", full)
+    meter = Meter(plan, plan.keyframes, 1)
+    with pytest.raises(FilmError, match="goes on from there"):
+        make_keyframes(plan, MODELS, store, missing(plan, store), meter, lambda report: None)
+    assert [keyframe.index for keyframe in missing(plan, store)] == [1, 2]
+
+
+def test_a_latent_that_became_nan_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, store = planned(), Store(tmp_path)
+    monkeypatch.setattr(
+        "render.keyframe.weighted_sum", lambda sight, weights: sight.picture.sum() * float("nan")
+    )
+    meter = Meter(plan, plan.keyframes, 1)
+    with pytest.raises(FilmError, match="became NaN"):
+        make_keyframes(plan, MODELS, store, missing(plan, store), meter, lambda report: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_steps_and_seeds_come_from_the_plan() -> None:
+    plan = planned()
+    assert [keyframe.steps for keyframe in plan.keyframes] == [4, 2, 2]
+    assert [keyframe.time for keyframe in plan.keyframes] == [0, Fraction(1, 2), 1]
+    assert len({keyframe.seed for keyframe in plan.keyframes}) == 3

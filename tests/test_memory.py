@@ -1,0 +1,61 @@
+"""Memory is what was predicted, and does not grow with the film."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import resource, sys
+from pathlib import Path
+import torch
+from render.estimate import Meter, memory
+from render.film import load_models, make_keyframes, missing
+from render.frames import frames
+from render.latents import Store
+from render.models import digest_named
+from render.storyboard import parse
+from render.timeline import make_plan
+size, seconds = sys.argv[1:]
+board = parse(f"version: 1\\nsize: {size}\\nfps: 8\\ndefaults: {{cutouts: 4, iterations: 1, "
+              f"keyframes: 1s}}\\nshots:\\n  - {{duration: {seconds}s, prompts: sea}}\\n", Path())
+plan = make_plan(board, 8, digest_named)
+models = load_models(board, torch.device("cpu"))
+store = Store(Path("latents"))
+todo = missing(plan, store)
+make_keyframes(plan, models, store, todo, Meter(plan, todo, plan.frame_count), lambda r: None)
+for frame in frames(plan, store, models.generator, range(plan.frame_count)):
+    pass
+scale = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale, memory(plan))
+"""
+
+
+def measured(folder: Path, size: str, seconds: int) -> tuple[int, int]:
+    """Peak and predicted bytes of a film on the starter models, in a process of its own."""
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, size, str(seconds)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    peak, predicted = done.stdout.split()
+    return int(peak), int(predicted)
+
+
+@pytest.mark.parametrize("size", ["64x64", "256x256", "512x384"])
+def test_prediction_is_near_the_peak(tmp_path: Path, size: str) -> None:
+    peak, predicted = measured(tmp_path / "film", size, 1)
+    # 300 MiB aside for the build of torch, which alone differs by that between machines.
+    assert abs(peak - predicted) < 0.15 * peak + 300 * 2**20
+
+
+def test_ten_times_the_film_is_not_more_memory(tmp_path: Path) -> None:
+    short, _ = measured(tmp_path / "short", "64x64", 4)
+    long, _ = measured(tmp_path / "long", "64x64", 40)
+    assert long < short + 60 * 2**20
