@@ -42,7 +42,7 @@ def matrix(camera: Camera, time: Fraction, frame: tuple[float, float]) -> Matrix
     """The pose at `time` seconds into the shot as a matrix from scene to picture.
 
     `frame` is the film's width and height in units: (aspect, 1), or less where the film is cropped
-    from a larger picture. A new camera move is a field of `Camera` and its term here and in `between`.
+    from a larger picture. A new camera move is a field of `Camera`, its term here and in `between`.
     """
     zoom, x, y, angle = _pose(camera, time, frame)
     return multiply(_turn(zoom, angle), (1.0, 0.0, -x, 0.0, 1.0, -y, 0.0, 0.0, 1.0))

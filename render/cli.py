@@ -8,26 +8,43 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from render import __version__
+from render.console import (
+    FAILED,
+    INTERRUPTED,
+    WRONG_INPUT,
+    check_latents,
+    check_picture_output,
+    display_mode,
+    download_bar,
+    failed,
+    interruptible,
+    latents_folder,
+    load_board,
+    may_overwrite,
+    mistakes,
+    need_models,
+    pick_device,
+    plan_of,
+    print_models,
+    print_plan,
+    say,
+    set_aside,
+    wrong,
+)
 
 if TYPE_CHECKING:
     import torch
 
-    from render.storyboard import Storyboard
     from render.timeline import Plan
-
-DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 class Commands(click.Group):
@@ -53,18 +70,6 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return ["film", "check", "still", "interpolate", "inspect", "models", "schema"]
-
-
-def wrong(message: object) -> click.exceptions.Exit:
-    """The user's input is wrong: say so, exit with 2."""
-    click.echo(f"render: {message}", err=True)
-    return click.exceptions.Exit(WRONG_INPUT)
-
-
-def failed(message: object) -> click.exceptions.Exit:
-    """Something else went wrong: say so, exit with 1."""
-    click.echo(f"render: {message}", err=True)
-    return click.exceptions.Exit(FAILED)
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -118,7 +123,7 @@ def cli(ctx: click.Context) -> None:
     "--output",
     type=FILE,
     metavar="OUT.mp4",
-    help="The film.  [default: STORYBOARD's name + .mp4, here]",
+    help="The film.  [default: STORYBOARD.mp4, here]",
 )
 @draft_option
 @device_option
@@ -153,7 +158,7 @@ def film(
 
     with mistakes(verbose):
         board = load_board(storyboard)
-        output = output or Path(f"{storyboard.stem}.mp4")
+        output = output or Path(f"{storyboard.stem}{'.draft' if draft else ''}.mp4")
         try:
             check_output(output, board.codec)
         except VideoError as error:
@@ -162,25 +167,32 @@ def film(
         plan = plan_of(board, draft)
         folder = latents or latents_folder(storyboard)
         check_latents(folder)
+        need_models(plan)
+        chosen = pick_device(device)
         if fresh:
             set_aside(folder, yes)
-        render_film(plan, folder, output, device, quiet, verbose, log_format)
+        render_film(plan, folder, output, chosen, quiet, verbose, log_format)
 
 
 def render_film(
-    plan: Plan, folder: Path, output: Path, device: str, quiet: bool, verbose: bool, log_format: str
+    plan: Plan,
+    folder: Path,
+    output: Path,
+    chosen: torch.device,
+    quiet: bool,
+    verbose: bool,
+    log_format: str,
 ) -> None:
     """Load the models, make the film and say what was kept if it is interrupted."""
     from render.describe import describe_plan, duration, remember_speed
     from render.models import folder as models_folder
     from render.progress import display, preview_writer
 
-    mode = "quiet" if quiet else "json" if log_format == "json" else "auto"
+    mode = display_mode(quiet, log_format)
     preview = preview_writer(output.with_name(f"{output.stem}.preview.png"))
-    chosen = pick_device(device)
 
     from render.estimate import Costs
-    from render.film import load_models, make_film, missing
+    from render.film import cut_prompts, load_models, make_film, missing
     from render.latents import Store
 
     store = Store(folder)
@@ -188,7 +200,10 @@ def render_film(
     if verbose:
         click.echo("\n".join(describe_plan(plan, folder)), err=True)
         click.echo(f"device {chosen}", err=True)
+    store.sweep()
     models = load_models(plan.board, chosen)
+    for text, lost in cut_prompts(plan, models):
+        say(mode, "warning", f"{text!r} is too long for the perceptor, which never sees {lost!r}")
     started = time.monotonic()
     try:
         with display(mode) as show:
@@ -210,6 +225,8 @@ def render_film(
         raise click.exceptions.Exit(INTERRUPTED) from None
     seconds = time.monotonic() - started
     remember_speed(models_folder(), str(chosen), Costs(plan).total(todo), seconds)
+    if mode == "json":
+        say(mode, "done", str(output))
     if mode == "auto":
         size = f"{plan.board.size[0]}x{plan.board.size[1]}"
         click.echo(
@@ -237,12 +254,14 @@ def check(storyboard: Path, draft: bool, latents: Path | None) -> None:
 @draft_option
 @device_option
 @latents_option
+@click.option("--force", is_flag=True, help="Overwrite FRAME.png even if Render did not write it.")
 @quiet_option
 @log_option
 def still(
     storyboard: Path,
     at: str,
     output: Path,
+    force: bool,
     draft: bool,
     device: str,
     latents: Path | None,
@@ -261,6 +280,7 @@ def still(
         if not 0 <= seconds < board.duration:
             raise wrong(f"--at {at}: the film runs from 0 to {float(board.duration):g} s")
         check_picture_output(output)
+        may_overwrite(output, force)
         folder = latents or latents_folder(storyboard)
         check_latents(folder)
         plan = plan_of(board, draft)
@@ -275,7 +295,7 @@ def still(
         from render.provenance import write_png
 
         store = Store(folder)
-        mode = "quiet" if quiet else "json" if log_format == "json" else "auto"
+        mode = display_mode(quiet, log_format)
         with interruptible(store.folder), display(mode) as show:
             frame, note = make_still(plan, load_models(board, chosen), store, number, show)
         write_png(output, frame, note)
@@ -335,7 +355,7 @@ def interpolate(
         from render.interpolate import make_journey
         from render.progress import display
 
-        mode = "quiet" if quiet else "json" if log_format == "json" else "auto"
+        mode = display_mode(quiet, log_format)
         with interruptible(None), display(mode) as show:
             make_journey(journey, output, chosen, show)
 
@@ -367,7 +387,8 @@ def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
 def models(ctx: click.Context) -> None:
     """List generators and perceptors: size, licence, where. `models get NAME` fetches one."""
     if ctx.invoked_subcommand is None:
-        print_models()
+        with mistakes():
+            print_models()
 
 
 @models.command()
@@ -415,182 +436,6 @@ def schema() -> None:
     from render.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
-
-
-# What the commands share.
-
-
-@contextmanager
-def mistakes(verbose: bool = False) -> Iterator[None]:
-    """Every error that a command may meet, as a sentence and an exit code, never a traceback."""
-    from render.models import ModelError
-    from render.provenance import ProvenanceError
-    from render.storyboard import StoryboardError
-    from render.video import VideoError
-
-    try:
-        yield
-    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-        raise
-    except StoryboardError as error:
-        click.echo(error, err=True)
-        count = len(error.problems)
-        click.echo(f"{count} mistake{'s' if count > 1 else ''}; nothing was written", err=True)
-        raise click.exceptions.Exit(WRONG_INPUT) from error
-    except (ModelError, ProvenanceError) as error:
-        raise wrong(error) from error
-    except VideoError as error:
-        raise failed(error) from error
-    except Exception as error:
-        if verbose or os.environ.get("RENDER_TRACEBACK"):
-            raise
-        for name in ("FilmError", "LatentError", "JourneyError"):
-            if type(error).__name__ == name:
-                raise (failed if name == "FilmError" else wrong)(error) from error
-        raise failed(
-            f"{type(error).__name__}: {error}. This is a defect of Render, not of your storyboard; "
-            "finished keyframes are kept. Run again with RENDER_TRACEBACK=1 to see where."
-        ) from error
-
-
-@contextmanager
-def interruptible(folder: Path | None) -> Iterator[None]:
-    """Ctrl-C ends cleanly and says what is kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        kept = (
-            f"Finished keyframes are kept in {folder}; the same command goes on. " if folder else ""
-        )
-        click.echo(f"\nInterrupted. {kept}", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
-
-
-def load_board(path: Path) -> Storyboard:
-    """The storyboard, its warnings told; raises StoryboardError."""
-    from render.storyboard import load
-
-    board = load(path)
-    for warning in board.warnings:
-        click.echo(f"{path}:{warning.line}:{warning.column}: warning: {warning.message}", err=True)
-    return board
-
-
-def plan_of(board: Storyboard, is_draft: bool) -> Plan:
-    """What will be done, with the digests of the models that are here."""
-    from render import models
-    from render.timeline import draft, make_plan
-
-    generator = models.known("generator")[board.generator]
-    if is_draft:
-        board = draft(board, generator.factor)
-    return make_plan(board, generator.factor, models.digest_named)
-
-
-def latents_folder(storyboard: Path) -> Path:
-    """Beside the storyboard, so that every film made of it shares its keyframes."""
-    return storyboard.with_name(f"{storyboard.stem}.latents")
-
-
-def may_overwrite(output: Path, force: bool) -> None:
-    """A film that Render made is made again; anything else is somebody's work."""
-    from render.provenance import ProvenanceError
-    from render.provenance import inspect as read_note
-
-    if force or not output.exists():
-        return
-    try:
-        read_note(output)
-    except ProvenanceError:
-        raise wrong(
-            f"{output} exists and was not written by Render; choose another name or add --force"
-        ) from None
-
-
-def check_picture_output(output: Path) -> None:
-    """`still` writes PNG into a folder that is there."""
-    if output.suffix.lower() != ".png":
-        raise wrong(f"-o {output}: a still is written as PNG; name it {output.stem}.png")
-    if output.is_dir() or not output.parent.is_dir():
-        raise wrong(f"-o {output}: {output.parent} is not a folder that is there")
-    if not os.access(output.parent, os.W_OK):
-        raise wrong(f"-o {output}: {output.parent} cannot be written; choose another folder")
-
-
-def check_latents(folder: Path) -> None:
-    """Found out before the first keyframe is made, not after it."""
-    if folder.exists() and not folder.is_dir():
-        raise wrong(f"{folder} is in the way: latents are kept in a folder; name one: --latents")
-    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise wrong(f"{there} cannot be written; keep the latents elsewhere: --latents FOLDER")
-
-
-def set_aside(folder: Path, yes: bool) -> None:
-    """Move old latents out of the way, after asking; nothing is deleted."""
-    if not folder.is_dir():
-        return
-    number = next(n for n in range(1, 10_000) if not _aside(folder, n).exists())
-    target = _aside(folder, number)
-    if not yes:
-        click.confirm(
-            f"Move the latents in {folder} aside to {target} and start over?", abort=True, err=True
-        )
-    folder.rename(target)
-
-
-def _aside(folder: Path, number: int) -> Path:
-    return folder.with_name(f"{folder.name}.{number}")
-
-
-def pick_device(name: str) -> torch.device:
-    """auto|cpu|cuda|cuda:N|mps to a device that is there; says what is wrong otherwise."""
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
-        raise wrong(f"--device {name}: one of auto, cpu, cuda, cuda:1, mps")
-    import torch
-
-    # The same bytes every time: no kernel is chosen by a race.
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if name == "auto":
-        name = "cuda" if cuda else "mps" if mps else "cpu"
-    if name.startswith("cuda"):
-        count = torch.cuda.device_count() if cuda else 0
-        if int(name.partition(":")[2] or 0) >= count:
-            raise wrong(f"--device {name}: torch sees {count} CUDA devices; --device cpu works")
-    if name == "mps" and not mps:
-        raise wrong("--device mps: torch sees no Metal device; --device cpu works")
-    return torch.device(name)
-
-
-@contextmanager
-def download_bar(name: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Bytes so far and in all, as a bar on a terminal and as nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(name, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total or None)
-
-
-def print_plan(plan: Plan, folder: Path) -> None:
-    """Shots, keyframes, chains, what is done, and what the rest costs."""
-    from render.describe import describe_plan
-
-    for line in describe_plan(plan, folder):
-        click.echo(line)
-
-
-def print_models() -> None:
-    """The table of generators and perceptors."""
-    from render.describe import describe_models
-
-    for line in describe_models():
-        click.echo(line)
 
 
 def main() -> None:

@@ -76,6 +76,11 @@ def convert(source: Path, target: Path, model: Model, source_sha256: str) -> Non
     if model.role == "generator":
         wanted, config = generator_shapes(model.config), model.config
         metadata = {"format": "render.generator.1", "config": json.dumps(config, sort_keys=True)}
+    elif "open_clip" not in model.config:
+        raise ModelError(
+            f"{model.name} is a perceptor of your own, of which only a .safetensors that Render "
+            f"wrote can be taken; {source} is none"
+        )
     else:
         wanted, config = _perceptor_shapes(model.config["open_clip"])
         metadata = {

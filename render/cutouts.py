@@ -90,7 +90,9 @@ def cut(picture: Tensor, views: Views, side: int) -> Tensor:
     device = picture.device
     height, width = picture.shape[-2:]
     homographies = views.homographies
-    shrink = torch.linalg.norm(homographies[:, :2, 1], dim=1) * 2 / side  # pixels per view pixel
+    # The view's own axis, without what the perspective divide takes back from its centre.
+    axis = homographies[:, :2, 1] - homographies[:, :2, 2] * homographies[:, 2:, 1]
+    shrink = torch.linalg.norm(axis, dim=1) * 2 / side  # picture pixels per view pixel
     levels = torch.log2(shrink).round().clamp(0, math.log2(min(height, width))).long()
 
     steps = (torch.arange(side, device=device, dtype=torch.float32) + 0.5) * (2 / side) - 1

@@ -82,7 +82,7 @@ def estimate(plan: Plan, todo: Iterable[Keyframe], speed: float | None) -> Estim
         seconds=gflop / rate,
         measured=speed is not None,
         memory=memory(plan),
-        disk=len(todo) * (latent + 2048),
+        disk=len(todo) * (latent + 2048 + len(plan.board.text)),
     )
 
 

@@ -109,6 +109,21 @@ def missing(plan: Plan, store: Store) -> list[Keyframe]:
     return [keyframe for keyframe in plan.keyframes if not store.has(keyframe.key)]
 
 
+def cut_prompts(plan: Plan, models: Models) -> list[tuple[str, str]]:
+    """The texts too long for a perceptor's context, and the words at their end that it misses."""
+    texts = dict.fromkeys(a.text for k in plan.keyframes for a in k.aims if a.text)
+    cuts = []
+    for perceptor, _ in models.perceptors:
+        for text in texts:
+            words = text.split()
+            kept = len(words)
+            while kept and perceptor.tokens_of(" ".join(words[:kept])) > perceptor.context:
+                kept -= 1
+            if kept < len(words):
+                cuts.append((text, " ".join(words[kept:])))
+    return cuts
+
+
 def ancestry(plan: Plan, index: int) -> set[int]:
     """A keyframe and all that it goes on from."""
     indices: set[int] = set()
@@ -157,6 +172,8 @@ def note(
         "size": list(board.size),
         "models": models,
     }
+    if board.draft:
+        written["draft"] = True
     if frame is not None:
         written["frame"] = frame
         written["time"] = float(frame / board.fps)

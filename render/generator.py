@@ -44,8 +44,8 @@ class Generator(nn.Module):
     high: Tensor  # (C, 1, 1)
 
     def __init__(self, config: dict[str, Any], digest: str = "") -> None:
-        """`config` holds taming's ddconfig, embed_dim, n_embed, whether it is a Gumbel model, and the
-        number of norm_groups if it is not taming's 32."""
+        """`config` holds taming's ddconfig, embed_dim, n_embed, whether it is a Gumbel model, and
+        the number of norm_groups if it is not taming's 32."""
         super().__init__()
         self.digest = digest
         self.config = config

@@ -189,10 +189,13 @@ def _size(
             )
         wanted = (size[0], size[1])
     if wanted is None:
-        from PIL import Image  # only where a picture says the size: its import costs most of all
+        from PIL import (
+            Image,
+            ImageOps,
+        )  # only where a picture says the size: its import costs most of all
 
         with Image.open(stops[0].path) as image:
-            width, height = image.size
+            width, height = ImageOps.exif_transpose(image).size
         scale = min(1.0, LARGEST_SIDE / max(width, height))
         wanted = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
     if not all(16 <= side <= LARGEST_SIDE for side in wanted):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,8 +18,9 @@ from render.generator import Generator
 from render.losses import Sight, Wish, weighted_sum
 from render.optimize import Step, optimize
 from render.perceptor import Perceptor
+from render.prompts import PICTURE_FORMATS
 from render.timeline import Aim, Keyframe, Plan, derived_seed
-from render.warp import warp
+from render.warp import resample, warp
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,18 @@ def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
 
 
 def load_image(path: Path, device: torch.device, size: tuple[int, int] | None = None) -> Tensor:
-    """A picture file as (1, 3, H, W) in [0, 1]; filled and cropped to (width, height) if given."""
-    with Image.open(path) as image:
-        pixels = torch.from_numpy(np.array(image.convert("RGB")))  # (H, W, 3) uint8
+    """A picture file as (1, 3, H, W) in [0, 1]; filled and cropped to (width, height) if given.
+
+    Upright as its camera says, and on white where it is transparent.
+    """
+    with Image.open(path, formats=PICTURE_FORMATS) as image:
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+            upright = Image.fromarray((np.asarray(upright) / 257).round().astype(np.uint8))
+        upright = upright.convert("RGBA")
+        paper = Image.new("RGBA", upright.size, "white")
+        flat = Image.alpha_composite(paper, upright).convert("RGB")
+        pixels = torch.from_numpy(np.array(flat))  # (H, W, 3) uint8
     picture = pixels.permute(2, 0, 1)[None].to(device).float() / 255
     return picture if size is None else fill(picture, size)
 
@@ -93,7 +103,9 @@ def beginning(
     """The latent a keyframe starts from, and the picture it should hold on to, if there is one.
 
     A camera at rest starts from the parent's own latent: no decoding and encoding, which loses a
-    little every time. A moving one decodes the parent, warps it as float and encodes it.
+    little every time. A moving one decodes the parent, warps it as float and encodes it, and
+    what encoding had lost of the parent is moved along and added again: otherwise details stick to
+    the grid of cells while the picture moves, and a slow zoom swims.
     """
     device = generator.low.device
     if parent is None:
@@ -101,9 +113,12 @@ def beginning(
             return generator.encode(soft_noise(plan.size, keyframe.seed).to(device)), None
         picture = load_image(keyframe.init, device, plan.size)
     else:
-        picture = generator.decode(parent)
+        before = generator.decode(parent)
         if not moves(keyframe.matrix):
-            return parent, picture
+            return parent, before
+        picture = warp(before, keyframe.matrix, keyframe.border)
+        lost = resample(parent - generator.encode(before), keyframe.matrix, keyframe.border)
+        return generator.encode(picture) + lost, picture
     if moves(keyframe.matrix):
         picture = warp(picture, keyframe.matrix, keyframe.border)
     return generator.encode(picture), picture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class LatentError(Exception):
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of latents, each under its keyframe's key. Nothing in it is ever deleted."""
+    """A folder of latents, each under its keyframe's key. No latent in it is ever deleted."""
 
     folder: Path
 
@@ -55,6 +56,13 @@ class Store:
         finally:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove half-written files that a kill left behind an hour ago or more."""
+        for partial in self.folder.glob("*.partial"):
+            with suppress(OSError):
+                if time.time() - partial.stat().st_mtime > 3600:
+                    partial.unlink()
 
     def load(self, key: str) -> Tensor:
         """(1, C, h, w) float32."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from render.generator import Generator
 
@@ -22,7 +23,7 @@ class Step:
 
 
 def optimize(
-    latent: Tensor,
+    start: Tensor,
     generator: Generator,
     loss: Callable[[Tensor, Tensor, Tensor, int], Tensor],
     *,
@@ -30,29 +31,62 @@ def optimize(
     step_size: float,
     smoothing: float,
 ) -> Iterator[Step]:
-    """Adam on one (B, C, h, w) latent; yields after every step.
+    """Adam from a (B, C, h, w) latent; yields after every step.
 
     `loss(latent, codes, picture, step)` is a scalar. The step size falls along a line to a fifth,
     so that a keyframe comes to rest; `smoothing` is the decay of the bias-corrected running
     average (as Adam's own, Kingma & Ba 2015), begun anew for every keyframe. The latent stays in
     the box of its codes, outside which a gradient through quantisation means nothing. No steps are
     one report of where it begins.
+
+    This differs from the field, which moves every cell on its own: Adam then moves the grain of a
+    picture as far as its composition, and a film grows checkerboards. Here the latent is its start
+    plus a pyramid of offsets (the preconditioning of Olah, Mordvintsev & Schubert, Feature
+    Visualization, 2017), and the coarse ones move further.
     """
     if steps == 0:
-        yield Step(0, 0, latent.new_zeros(()), latent)
-    latent = latent.clone().requires_grad_()
-    optimizer = torch.optim.Adam([latent], lr=step_size)
-    average, share = torch.zeros_like(latent), 0.0
+        yield Step(0, 0, start.new_zeros(()), start)
+    offsets = [offset.requires_grad_() for offset in pyramid(start)]
+    sizes = [step_size * share for share in SHARES]
+    optimizer = torch.optim.Adam(
+        [{"params": [offset], "lr": size} for offset, size in zip(offsets, sizes, strict=True)]
+    )
+    average, share = torch.zeros_like(start), 0.0
     for step in range(steps):
-        optimizer.param_groups[0]["lr"] = step_size * (1 - 0.8 * step / steps)
+        for group, size in zip(optimizer.param_groups, sizes, strict=True):
+            group["lr"] = size * (1 - 0.8 * step / steps)
         optimizer.zero_grad(set_to_none=True)
+        latent = raised(start, offsets).maximum(generator.low).minimum(generator.high)
         codes = generator.quantise(latent)
         value = loss(latent, codes, generator.paint(codes), step)
         if value.requires_grad:  # else nothing is asked of it: every weight is 0 just now
             value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
-            latent.copy_(latent.maximum(generator.low).minimum(generator.high))
+            latent = raised(start, offsets).maximum(generator.low).minimum(generator.high)
             average.mul_(smoothing).add_(latent, alpha=1 - smoothing)
             share = share * smoothing + (1 - smoothing)
         yield Step(step + 1, steps, value.detach(), average / share)
+
+
+# How far a step moves each level of the pyramid, from single cells to eighths of the latent.
+SHARES = (0.3, 0.5, 0.5, 0.5)
+
+
+def pyramid(latent: Tensor) -> list[Tensor]:
+    """Zeros (B, C, h, w), and at a half, a quarter and an eighth of the latent's size."""
+    height, width = latent.shape[-2:]
+    return [
+        latent.new_zeros(*latent.shape[:2], max(1, height >> level), max(1, width >> level))
+        for level in range(len(SHARES))
+    ]
+
+
+def raised(start: Tensor, offsets: list[Tensor]) -> Tensor:
+    """The start plus all offsets, brought to its size."""
+    size = start.shape[-2:]
+    coarse = (
+        F.interpolate(offset, size=size, mode="bilinear", align_corners=False)
+        for offset in offsets[1:]
+    )
+    return start + offsets[0] + sum(coarse)

@@ -1,4 +1,4 @@
-"""The perceptor: a frozen CLIP (Radford et al. 2021, arXiv 2103.00020), from text or views to vectors.
+"""The perceptor: a frozen CLIP (Radford et al. 2021, arXiv 2103.00020), text or views to vectors.
 
 Every one is open_clip's own model, the embedded starter too. Only tensors are ever read from a
 weights file; the architecture comes from the file's header or from our table.
@@ -73,6 +73,8 @@ def build_clip(config: dict[str, Any]) -> Any:
         # Building draws weights that are replaced at once: not from anybody's random state.
         warnings.simplefilter("ignore")  # it warns of the activation that a tag expects
         if "open_clip" in config:
+            if config["open_clip"] not in open_clip.list_models():  # else it might ask the network
+                raise ValueError(f"open_clip knows no model {config['open_clip']!r}")
             clip = open_clip.create_model(config["open_clip"], pretrained=None)
         else:
             clip = CLIP(**{key: dict(v) if isinstance(v, dict) else v for key, v in config.items()})

@@ -129,6 +129,7 @@ class Storyboard:
     quality: int = 17  # constant rate factor: less is better
     source: Path | None = None
     text: str = ""  # the YAML as written
+    draft: bool = False  # made smaller and with fewer steps than written
     warnings: tuple[Problem, ...] = ()  # what looks unintended but can be rendered
 
     @property

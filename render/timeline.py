@@ -161,7 +161,7 @@ def draft(board: Storyboard, factor: int) -> Storyboard:
         )
 
     shots = tuple(replace(shot, settings=cheaper(shot.settings)) for shot in board.shots)
-    return replace(board, size=(width, height), shots=shots)
+    return replace(board, size=(width, height), shots=shots, draft=True)
 
 
 def keyframe_times(board: Storyboard, number: int) -> list[Fraction]:

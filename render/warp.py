@@ -31,7 +31,12 @@ def source_grid(matrix: Matrix, height: int, width: int, device: torch.device) -
 
 
 def warp(picture: Tensor, matrix: Matrix, border: str) -> Tensor:
-    """(B, 3, H, W) float, seen through `matrix`; outside the old picture, `border` decides.
+    """(B, 3, H, W) in [0, 1], seen through `matrix`."""
+    return resample(picture, matrix, border).clamp(0, 1)  # bicubic overshoots at edges
+
+
+def resample(picture: Tensor, matrix: Matrix, border: str) -> Tensor:
+    """(B, C, H, W) float, pictures or latents; outside what there was, `border` decides.
 
     Bicubic, because it is resampled at every keyframe and linear weights would blur a zoom;
     blurred first where the picture shrinks, so that a zoom out does not shimmer.
@@ -42,7 +47,8 @@ def warp(picture: Tensor, matrix: Matrix, border: str) -> Tensor:
     if shrink > 1.1:
         sigma = 0.5 * math.sqrt(shrink**2 - 1)
         size = min(2 * math.ceil(3 * sigma) + 1, 2 * (min(height, width) // 2) - 1)
-        picture = gaussian_blur2d(picture, (size, size), (sigma, sigma))
+        edge = "circular" if border == "wrap" else "reflect"
+        picture = gaussian_blur2d(picture, (size, size), (sigma, sigma), edge)
     if border == "wrap":
         grid = torch.remainder(grid + 1, 2) - 1
         pad = 2  # bicubic reads two pixels beyond
@@ -51,10 +57,9 @@ def warp(picture: Tensor, matrix: Matrix, border: str) -> Tensor:
             [width / (width + 2 * pad), height / (height + 2 * pad)], device=grid.device
         )
     grid = grid.expand(picture.shape[0], -1, -1, -1)
-    seen = F.grid_sample(
+    return F.grid_sample(
         picture, grid, mode="bicubic", padding_mode=BORDERS[border], align_corners=False
     )
-    return seen.clamp(0, 1)  # bicubic overshoots at edges
 
 
 def coverage(matrix: Matrix, height: int, width: int, device: torch.device) -> Tensor:

@@ -19,7 +19,7 @@ PAINTS = {
     "checkpoints", "conversion", "cutouts", "film", "frames", "generator", "interpolate",
     "keyframe", "latents", "losses", "optimize", "perceptor", "warp",
 }  # fmt: skip
-OUTSIDE = {"cli", "progress"}  # what nothing else may import
+OUTSIDE = {"cli", "console", "progress"}  # what nothing else may import
 
 
 def imports(module: str) -> set[str]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
 from render.describe import duration, remember_speed, speed
 from render.estimate import Meter, estimate, memory
 from render.storyboard import parse

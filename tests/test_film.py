@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from render.video import read_video
 
@@ -170,7 +172,9 @@ def test_draft_still_and_json(run: Run, board: Path, tmp_path: Path) -> None:
     frames = list(read_video(tmp_path / "draft.mp4").frames)
     apart = [np.abs(frame.astype(int) - still).mean() for frame in frames]
     assert np.argmin(apart) == 3  # the film's own frame, but for x264
-    assert "dawn" in run("inspect", "frame.png").stdout
+    told = run("inspect", "frame.png").stdout
+    assert "dawn" in told
+    assert "draft" in told  # without it the note's storyboard would make another picture
 
 
 def test_a_still_makes_no_more_than_it_needs(run: Run, board: Path, tmp_path: Path) -> None:
@@ -204,10 +208,17 @@ def test_interpolate_refuses_what_does_not_fit(run: Run, board: Path, tmp_path: 
     latent = f"film.latents/{sorted(latents(tmp_path))[0]}"
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / latent).read_bytes()[:80])
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    Image.new("RGB", (64, 48)).save(tmp_path / "cut.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-200])
+    strange = json.dumps({"render": "1", "kind": "latent", "size": 3, "models": "none"})
+    save_file({"latent": torch.zeros(1)}, tmp_path / "odd.safetensors", {"render": strange})
     cases = {
         ("a.png",): "two or more",
         ("a.png", "absent.png"): "absent.png is not there",
-        ("a.png", "film.yaml"): "not a picture",
+        ("a.png", "film.yaml"): "not an image",
+        ("a.png", "cut.jpg"): "cut.jpg is not an image",
+        ("a.png", "odd.safetensors"): "not a latent that Render wrote",
+        ("a.png", "a.png", "--fps", "0", "--seconds", "10f"): "--fps 0: must be more than 0",
         ("a.png", "cut.safetensors"): "cut.safetensors",
         (latent, "a.png", "--size", "128x96"): "64x48, not 128x96",
         (latent, "a.png", "--model", "starter"): "another model",
@@ -229,6 +240,7 @@ def test_what_the_user_gets_wrong_is_a_sentence_and_2(
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "empty.yaml").touch()
     (tmp_path / "holiday.mp4").write_bytes(b"somebody's film")
+    Image.new("RGB", (64, 48)).save(tmp_path / "photo.png")
     cases = {
         ("absent.yaml", "-o", "o.mp4"): "no such file",
         ("chek", "film.yaml"): "chek",
@@ -242,9 +254,12 @@ def test_what_the_user_gets_wrong_is_a_sentence_and_2(
         ("still", "film.yaml", "--at", "99s", "-o", "o.png"): "0 to 2.5 s",
         ("still", "film.yaml", "--at", "soon", "-o", "o.png"): "soon",
         ("still", "film.yaml", "--at", "1s", "-o", "o.jpg"): "PNG",
+        ("still", "film.yaml", "--at", "1s", "-o", "photo.png"): "not written by Render",
+        ("film.yaml", "-o", "o.mp4", "--fresh", "-y", "--device", "mps"): "Metal",
         ("inspect", "film.yaml"): "film.yaml",
         ("inspect", "absent.png"): "no such file",
         ("models", "get", "vqgan-imaginet"): "did you mean",
+        ("models", "get", "tiny-clip", "--from", "film.yaml"): "a perceptor of your own",
         ("film.yaml", "--nonsense"): "nonsense",
     }
     for arguments, sentence in cases.items():
@@ -254,6 +269,35 @@ def test_what_the_user_gets_wrong_is_a_sentence_and_2(
         assert "Traceback" not in result.stderr
     assert (tmp_path / "holiday.mp4").read_bytes() == b"somebody's film"
     assert not (tmp_path / "film.latents").exists()
+
+
+def test_keyframes_may_be_moved_and_not_worked_on(run: Run, board: Path, tmp_path: Path) -> None:
+    """No steps, and losses that ask nothing of a first picture: what begins is what is kept."""
+    text = BOARD.replace("then: 3}", "then: 0}")
+    losses = "  losses: {prompts: 0, smoothness: 0, commitment: 0}"
+    board.write_text(text.replace("  cutouts: 3", losses))
+    made = run("film.yaml", "-o", "film.mp4")
+    assert made.returncode == 0, made.stderr
+    first, *_, last = list(read_video(tmp_path / "film.mp4").frames)[:12]
+    assert not np.array_equal(first, last)  # the camera went on
+
+
+def test_a_reader_that_has_seen_enough_is_no_defect(
+    run: Run, board: Path, tmp_path: Path, models_folder: Path
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [RENDER, "check", "film.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "RENDER_MODELS": str(models_folder)},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert done.stderr == ""
 
 
 def test_an_unwritable_latents_folder_is_a_sentence(run: Run, board: Path, tmp_path: Path) -> None:

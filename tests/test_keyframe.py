@@ -6,12 +6,14 @@ import errno
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny
 import torch
 from PIL import Image
+
 from render.estimate import Meter
-from render.film import FilmError, make_keyframes, missing, reasons
+from render.film import FilmError, cut_prompts, make_keyframes, missing, reasons
 from render.keyframe import Models, beginning, climb, embed_targets, load_image, soft_noise
 from render.latents import Store
 from render.storyboard import parse
@@ -104,7 +106,9 @@ def test_every_prompt_and_image_is_embedded_once(tmp_path: Path) -> None:
 def test_a_shot_without_prompts_pulling_still_renders() -> None:
     plan = planned()
     still = make_plan(
-        parse(plan.board.text.replace("a red sea | fire:-0.5", "a red sea:0.5 | fire:-0.5"), Path()),
+        parse(plan.board.text.replace("a red sea |", "a red sea:0.5 |"), Path()),
+            plan.board.text.replace("a red sea | fire:-0.5", "a red sea:0.5 | fire:-0.5"), Path()
+        ),
         4,
         lambda role, name: name,
     )
@@ -167,3 +171,30 @@ def test_steps_and_seeds_come_from_the_plan() -> None:
     assert [keyframe.steps for keyframe in plan.keyframes] == [4, 2, 2]
     assert [keyframe.time for keyframe in plan.keyframes] == [0, Fraction(1, 2), 1]
     assert len({keyframe.seed for keyframe in plan.keyframes}) == 3
+
+
+def test_a_prompt_beyond_the_context_is_named() -> None:
+    plan = planned()
+    words = " ".join(f"wave{n}" for n in range(30))
+    long = parse(plan.board.text.replace("a red sea |", f"{words} |"), Path())
+    cuts = cut_prompts(make_plan(long, 4, lambda role, name: name), MODELS)
+    assert len(cuts) == 2  # one for each perceptor
+    for text, lost in cuts:
+        assert text == words
+        assert lost.endswith("wave29")
+    assert cut_prompts(plan, MODELS) == []
+
+
+def test_pictures_are_read_upright_on_white_and_in_16_bits(tmp_path: Path) -> None:
+    device = torch.device("cpu")
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    clear.save(tmp_path / "clear.png")
+    assert load_image(tmp_path / "clear.png", device).min() == 1
+    deep = Image.fromarray(np.full((8, 8), 32768, dtype=np.uint16))
+    deep.save(tmp_path / "deep.png")
+    assert load_image(tmp_path / "deep.png", device).mean().item() == pytest.approx(0.5, abs=0.01)
+    turned = Image.new("RGB", (30, 10))
+    exif = turned.getexif()
+    exif[0x0112] = 6  # the camera was held upright
+    turned.save(tmp_path / "turned.jpg", exif=exif)
+    assert load_image(tmp_path / "turned.jpg", device).shape == (1, 3, 30, 10)

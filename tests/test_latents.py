@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,14 @@ def test_codes_are_codes_at_every_moment() -> None:
     a, b = (generator.quantise(torch.randn(1, 4, 6, 8) * 0.5) for _ in range(2))
     halfway = BLENDS["codes"](generator, a, b, 0.5)
     assert torch.equal(generator.quantise(halfway), halfway)
+
+
+def test_only_old_half_written_files_are_swept(tmp_path: Path, latent: torch.Tensor) -> None:
+    store = Store(tmp_path)
+    store.save("key", latent, {})
+    old, fresh = tmp_path / "a.1.partial", tmp_path / "b.2.partial"
+    old.touch()
+    fresh.touch()
+    os.utime(old, (0, 0))
+    store.sweep()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.2.partial", "key.safetensors"]

@@ -74,4 +74,5 @@ def test_a_text_s_bits_do_not_depend_on_its_neighbours() -> None:
     perceptor = tiny.perceptor()
     texts = [f"a {colour} sea" for colour in ("red", "green", "blue", "grey", "black", "white")]
     together = perceptor.embed_texts(texts)
-    assert all(torch.equal(perceptor.embed_texts([t])[0], e) for t, e in zip(texts, together))
+    for text, embedding in zip(texts, together, strict=True):
+        assert torch.equal(perceptor.embed_texts([text])[0], embedding)

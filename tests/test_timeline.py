@@ -175,7 +175,7 @@ def test_a_weight_too_small_to_count_is_none() -> None:
     """It would be rounded to 0, and the weights' sum with it, by which the loss divides."""
     board = parse(
         "version: 1\nshots:\n- {duration: 4s, keyframes: 10ms, prompts: [{text: sea, weight: "
-        "{0s: 0, 4s: {value: 0.0001, ease: smoother}}}]}\n",
+        "{0s: 0, 4s: {value: 0.000001, ease: smoother}}}]}\n",
         Path(),
     )
     assert aims_at(board, 0, Fraction(1, 100)) == ()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from render.camera import IDENTITY
-from render.storyboard import BORDERS as NAMES
+from render.language import BORDERS as NAMES
 from render.warp import BORDERS, coverage, warp
 
 
