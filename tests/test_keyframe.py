@@ -103,18 +103,6 @@ def test_every_prompt_and_image_is_embedded_once(tmp_path: Path) -> None:
     assert torch.isfinite(climbed(image)).all()
 
 
-def test_a_shot_without_prompts_pulling_still_renders() -> None:
-    plan = planned()
-    still = make_plan(
-        parse(plan.board.text.replace("a red sea |", "a red sea:0.5 |"), Path()),
-            plan.board.text.replace("a red sea | fire:-0.5", "a red sea:0.5 | fire:-0.5"), Path()
-        ),
-        4,
-        lambda role, name: name,
-    )
-    assert torch.isfinite(climbed(still)).all()
-
-
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
