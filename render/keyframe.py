@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ class Models:
         return self.generator.low.device
 
 
+Loss = Callable[[Tensor, Tensor, Tensor, int], Tensor]  # latent, codes, picture, step
 Target = tuple[str | None, Path | None]  # what an aim wants: a text or an image
 Targets = tuple[dict[Target, Tensor], ...]  # for each perceptor: its (D,) unit embeddings
 
@@ -99,8 +100,8 @@ def fill(picture: Tensor, size: tuple[int, int]) -> Tensor:
 @torch.no_grad()
 def beginning(
     plan: Plan, keyframe: Keyframe, generator: Generator, parent: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
-    """The latent a keyframe starts from, and the picture it should hold on to, if there is one.
+) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    """The latent a keyframe goes on from, and the picture it should hold on to, if it does.
 
     A camera at rest starts from the parent's own latent: no decoding and encoding, which loses a
     little every time. A moving one decodes the parent, warps it as float and encodes it, and
@@ -110,7 +111,7 @@ def beginning(
     device = generator.low.device
     if parent is None:
         if keyframe.init is None:
-            return generator.encode(soft_noise(plan.size, keyframe.seed).to(device)), None
+            return None, None
         picture = load_image(keyframe.init, device, plan.size)
     else:
         before = generator.decode(parent)
@@ -142,6 +143,32 @@ def soft_noise(size: tuple[int, int], seed: int) -> Tensor:
     return picture.clamp(0, 1).expand(-1, 3, -1, -1)
 
 
+# What a picture may begin as: grey, and the plain colours that prompts most often mean. (red, ...)
+TINTS = (
+    (0.50, 0.50, 0.50), (0.08, 0.08, 0.10), (0.92, 0.92, 0.92), (0.80, 0.15, 0.12),
+    (0.90, 0.50, 0.15), (0.92, 0.80, 0.25), (0.20, 0.50, 0.22), (0.25, 0.45, 0.85),
+    (0.06, 0.09, 0.28), (0.45, 0.22, 0.55), (0.90, 0.60, 0.72), (0.42, 0.28, 0.16),
+)  # fmt: skip
+
+
+@torch.no_grad()
+def tinted_start(plan: Plan, keyframe: Keyframe, generator: Generator, loss: Loss) -> Tensor:
+    """The latent of the tinted noise that is nearest to what is asked, before any step.
+
+    From grey alone the way down often ends in the wrong light: a night that begins by brightening
+    never turns dark again. A dozen looks cost about as much as eight steps.
+    """
+    noise = soft_noise(plan.size, keyframe.seed).to(generator.low.device) - 0.5
+
+    def tried(tint: tuple[float, float, float]) -> tuple[float, Tensor]:
+        colour = torch.tensor(tint, device=noise.device).view(1, 3, 1, 1)
+        latent = generator.encode((colour + noise).clamp(0, 1))
+        codes = generator.quantise(latent)
+        return float(loss(latent, codes, generator.paint(codes), 0)), latent
+
+    return min((tried(tint) for tint in TINTS), key=lambda found: found[0])[1]
+
+
 def wishes_of(aims: tuple[Aim, ...], models: Models, targets: Targets) -> tuple[Wish, ...]:
     """The keyframe's aims as tensors, for each perceptor."""
     if not aims:
@@ -160,7 +187,7 @@ def climb(
 ) -> Iterator[Step]:
     """Optimise one keyframe from its parent's latent (1, C, h, w); yields after every step."""
     settings = keyframe.settings
-    latent, held = beginning(plan, keyframe, models.generator, parent)
+    begun, held = beginning(plan, keyframe, models.generator, parent)
     wishes = wishes_of(keyframe.aims, models, targets)
 
     def loss(latent: Tensor, codes: Tensor, picture: Tensor, step: int) -> Tensor:
@@ -170,7 +197,7 @@ def climb(
         return weighted_sum(sight, settings.losses)
 
     return optimize(
-        latent,
+        tinted_start(plan, keyframe, models.generator, loss) if begun is None else begun,
         models.generator,
         loss,
         steps=keyframe.steps,

@@ -14,7 +14,15 @@ from PIL import Image
 
 from render.estimate import Meter
 from render.film import FilmError, cut_prompts, make_keyframes, missing, reasons
-from render.keyframe import Models, beginning, climb, embed_targets, load_image, soft_noise
+from render.keyframe import (
+    Models,
+    beginning,
+    climb,
+    embed_targets,
+    load_image,
+    soft_noise,
+    tinted_start,
+)
 from render.latents import Store
 from render.storyboard import parse
 from render.timeline import Plan, make_plan
@@ -186,3 +194,18 @@ def test_pictures_are_read_upright_on_white_and_in_16_bits(tmp_path: Path) -> No
     exif[0x0112] = 6  # the camera was held upright
     turned.save(tmp_path / "turned.jpg", exif=exif)
     assert load_image(tmp_path / "turned.jpg", device).shape == (1, 3, 30, 10)
+
+
+def test_a_chain_starts_from_the_tint_that_is_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned()
+    blue = torch.tensor([0.06, 0.09, 0.28]).view(1, 3, 1, 1)
+    generator = MODELS.generator
+    wanted = generator.decode(generator.encode(blue.expand(1, 3, 32, 48)))
+
+    def loss(latent, codes, picture, step):  # type: ignore[no-untyped-def]
+        return (picture - wanted).square().mean()
+
+    found = generator.decode(tinted_start(plan, plan.keyframes[0], generator, loss))
+    grey = generator.decode(generator.encode(soft_noise((48, 32), plan.keyframes[0].seed)))
+    assert loss(None, None, found, 0) < loss(None, None, grey, 0)
+    assert beginning(plan, plan.keyframes[0], generator, None) == (None, None)
