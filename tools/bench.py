@@ -1,7 +1,7 @@
 """Seconds per optimisation step by stage, frames per second decoded and encoded, peak memory.
 
     python tools/bench.py                      the starter models, 256 px, 8 views
-    python tools/bench.py --full               VQGAN f16 and CLIP ViT-B/32 in full size, random weights
+    python tools/bench.py --full               VQGAN f16 and ViT-B/32 in full size, random weights
     python tools/bench.py --device cuda --views 32
 
 Prints one JSON line: medians of `--repeats` rounds, with the machine's idle share before it

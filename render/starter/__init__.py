@@ -1,0 +1,1 @@
+"""The embedded starter models: two safetensors files, described in MODEL_CARD.md."""

