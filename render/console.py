@@ -185,6 +185,8 @@ def pick_device(name: str) -> torch.device:
     """auto|cpu|cuda|cuda:N|mps to a device that is there; says what is wrong otherwise."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
         raise wrong(f"--device {name}: one of auto, cpu, cuda, cuda:1, mps")
+    # Threads that wait must sleep: spinning beside another busy program is several times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
     # The same bytes every time: no kernel is chosen by a race.

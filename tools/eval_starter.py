@@ -158,7 +158,7 @@ def statistics(picture: Array) -> Array:
 class Judge:
     """Names the scene whose mean statistics are nearest, in units of the scenes' own spread."""
 
-    def __init__(self, each: int = 40) -> None:
+    def __init__(self, each: int = 25) -> None:
         random = np.random.default_rng(HELD_OUT + 1)
         self.names = list(TWELVE)
         found = [
@@ -222,7 +222,7 @@ def likeliest_ground(
 
 
 def guided(
-    generator: Generator, perceptor: Any, text: str, seed: int, steps: int = 60, rate: float = 0.1
+    generator: Generator, perceptor: Any, text: str, seed: int, steps: int = 25, rate: float = 0.1
 ) -> Tensor:
     """A 256 x 160 picture (1, 3, 160, 256) in 0 to 1, drawn from a soft ground of its colours."""
     random = torch.Generator().manual_seed(seed)
@@ -242,7 +242,7 @@ def guided(
         through, _ = generator.quantise(latent)
         made = (generator.decode(through) + 1) / 2
         inside = made + (made.clamp(0, 1) - made).detach()
-        seen = picture_features(perceptor, views(inside, 12, random))
+        seen = picture_features(perceptor, views(inside, 8, random))
         loss = (seen - target).norm(dim=-1).div(2).arcsin().pow(2).mul(2).mean()
         loss = (
             loss
