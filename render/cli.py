@@ -250,7 +250,7 @@ def check(storyboard: Path, draft: bool, latents: Path | None) -> None:
 @cli.command()
 @click.argument("storyboard", type=FILE)
 @click.option("--at", "at", required=True, metavar="TIME", help="When: 3.2s, 1500ms, 90f, 1:02.5.")
-@click.option("-o", "--output", type=FILE, metavar="FRAME.png", required=True)
+@click.option("-o", "--output", type=FILE, metavar="FRAME.png", required=True, help="The frame.")
 @draft_option
 @device_option
 @latents_option
@@ -303,7 +303,7 @@ def still(
 
 @cli.command()
 @click.argument("inputs", type=FILE, nargs=-1, required=True, metavar="A B [C ...]")
-@click.option("-o", "--output", type=FILE, metavar="OUT.mp4", required=True)
+@click.option("-o", "--output", type=FILE, metavar="OUT.mp4", required=True, help="The film.")
 @click.option(
     "--seconds",
     default="2",
@@ -325,8 +325,8 @@ def still(
 @click.option(
     "--model", metavar="NAME", help="The generator.  [default: the latents' own, else starter]"
 )
-@click.option("--codec", default="h264", show_default=True)
-@click.option("--quality", type=int, default=17, show_default=True)
+@click.option("--codec", default="h264", show_default=True, help="How it is encoded.")
+@click.option("--quality", type=int, default=17, show_default=True, help="Less is better.")
 @device_option
 @click.option("--force", is_flag=True, help="Overwrite OUT.mp4 even if Render did not write it.")
 @quiet_option
