@@ -8,9 +8,12 @@ where it stands in the picture. Every matrix is `pose(b) @ inverse(pose(a))`, so
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 
+from render.curves import GAUSS_LEGENDRE
 from render.storyboard import Camera
 
 Matrix = tuple[float, float, float, float, float, float, float, float, float]  # row by row
@@ -44,8 +47,11 @@ def matrix(camera: Camera, time: Fraction, frame: tuple[float, float]) -> Matrix
     `frame` is the film's width and height in units: (aspect, 1), or less where the film is cropped
     from a larger picture. A new camera move is a field of `Camera`, its term here and in `between`.
     """
-    zoom, x, y, angle = _pose(camera, time, frame)
-    return multiply(_turn(zoom, angle), (1.0, 0.0, -x, 0.0, 1.0, -y, 0.0, 0.0, 1.0))
+    x, y = _place(camera, time, frame)
+    across, down = _slide(camera, Fraction(0), time, frame)
+    turn = _turn(camera.zoom.at(time), math.radians(camera.angle.at(time)))
+    moved = multiply(turn, (1.0, 0.0, -x, 0.0, 1.0, -y, 0.0, 0.0, 1.0))
+    return (*moved[:2], moved[2] - across, *moved[3:5], moved[5] - down, 0.0, 0.0, 1.0)
 
 
 def between(camera: Camera, start: Fraction, end: Fraction, frame: tuple[float, float]) -> Matrix:
@@ -56,20 +62,87 @@ def between(camera: Camera, start: Fraction, end: Fraction, frame: tuple[float, 
     """
     if start == end:
         return IDENTITY
-    zoom, x, y, angle = _pose(camera, end, frame)
-    zoom_before, x_before, y_before, angle_before = _pose(camera, start, frame)
-    turn = _turn(zoom / zoom_before, angle - angle_before)
-    way = (1.0, 0.0, x_before - x, 0.0, 1.0, y_before - y, 0.0, 0.0, 1.0)
-    moved = multiply(_turn(zoom, angle), way)
-    return tidy((*turn[:2], moved[2], *turn[3:5], moved[5], 0.0, 0.0, 1.0))
+    turn = _turn(math.exp(_closer(camera, start, end)), _turned(camera, start, end))
+    x, y = _place(camera, end, frame)
+    x_before, y_before = _place(camera, start, frame)
+    across, down = _slide(camera, start, end, frame)
+    moved_x = moved_y = 0.0
+    if (x, y) != (x_before, y_before):
+        pose = _turn(camera.zoom.at(end), math.radians(camera.angle.at(end)))
+        moved_x = pose[0] * (x_before - x) + pose[1] * (y_before - y)
+        moved_y = pose[3] * (x_before - x) + pose[4] * (y_before - y)
+    return tidy((*turn[:2], moved_x - across, *turn[3:5], moved_y - down, 0.0, 0.0, 1.0))
 
 
-def _pose(
-    camera: Camera, time: Fraction, frame: tuple[float, float]
-) -> tuple[float, float, float, float]:
-    """Zoom, x and y in units, and the angle in radians."""
-    x, y = camera.x.at(time) * frame[0], camera.y.at(time) * frame[1]
-    return camera.zoom.at(time), x, y, math.radians(camera.angle.at(time))
+def _place(camera: Camera, time: Fraction, frame: tuple[float, float]) -> tuple[float, float]:
+    """Where in the scene x and y put the camera, in units; a speed puts it nowhere."""
+    x, y = (
+        0.0 if curve.kind == "rate" else curve.at(time) * side
+        for curve, side in zip((camera.x, camera.y), frame, strict=True)
+    )
+    return x, y
+
+
+def _slide(
+    camera: Camera, start: Fraction, end: Fraction, frame: tuple[float, float]
+) -> tuple[float, float]:
+    """How far the speeds of x and y move the camera from `start` to `end`, as the picture at `end`
+    has it, in units.
+
+    A speed is one of the picture, not of the scene: 5%/s crosses a twentieth of what is seen in a
+    second, however far the camera has come, along the picture's own edge, however it is turned. So
+    every moment's part is zoomed and turned by what follows it.
+    """
+    pans = [(c, side) for c, side in ((camera.x, frame[0]), (camera.y, frame[1]))]
+    if all(curve.kind != "rate" or curve.constant for curve, _ in pans):
+        return 0.0, 0.0
+    if camera.zoom.constant and camera.angle.constant:
+        x, y = (c.total(start, end) * side if c.kind == "rate" else 0.0 for c, side in pans)
+        return x, y
+    across = down = 0.0
+    for moment, share in _moments(camera, start, end):
+        x, y = (c.interpolated(moment) * side if c.kind == "rate" else 0.0 for c, side in pans)
+        turn = _turn(math.exp(_closer(camera, moment, end)), _turned(camera, moment, end))
+        across += share * (turn[0] * x + turn[1] * y)
+        down += share * (turn[3] * x + turn[4] * y)
+    return across, down
+
+
+def _moments(camera: Camera, start: Fraction, end: Fraction) -> Iterator[tuple[float, float]]:
+    """Times and their shares, in seconds, for an integral from `start` to `end` (Gauss-Legendre).
+
+    Between two keys every curve is smooth; a piece in which zoom and angle change by less than e
+    and a radian is exact to the last digits.
+    """
+    if end < start:
+        yield from ((moment, -share) for moment, share in _moments(camera, end, start))
+        return
+    curves = (camera.zoom, camera.angle, camera.x, camera.y)
+    corners = {key.time for curve in curves for key in curve.keys if start < key.time < end}
+    for a, b in itertools.pairwise([start, *sorted(corners), end]):
+        pieces = math.ceil(max(1.0, abs(_closer(camera, a, b)), abs(_turned(camera, a, b))))
+        half = float(b - a) / pieces / 2
+        for piece in range(pieces):
+            middle = float(a) + half * (2 * piece + 1)
+            for node, weight in GAUSS_LEGENDRE:
+                yield middle - half * node, half * weight
+                yield middle + half * node, half * weight
+
+
+def _closer(camera: Camera, start: Fraction | float, end: Fraction | float) -> float:
+    """The logarithm of how many times larger things are at `end` than at `start`."""
+    zoom = camera.zoom
+    if zoom.kind == "growth":
+        return zoom.total(start, end)
+    return math.log(zoom.at(end) / zoom.at(start))
+
+
+def _turned(camera: Camera, start: Fraction | float, end: Fraction | float) -> float:
+    """By how many radians the picture turns from `start` to `end`."""
+    angle = camera.angle
+    if angle.kind == "rate":
+        return math.radians(angle.total(start, end))
+    return math.radians(angle.at(end) - angle.at(start))
 
 
 def _turn(zoom: float, angle: float) -> Matrix:

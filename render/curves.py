@@ -15,7 +15,7 @@ def _hold(u: float) -> float:
 
 
 # How the way from one key to the next is shaped: u in 0..1 to a share of the way, e(0)=0, e(1)=1.
-# Polynomials on purpose: their integrals come out exact in `_integral`.
+# Polynomials on purpose: their integrals come out exact in `_eased_area`.
 EASINGS: dict[str, Callable[[float], float]] = {
     "linear": lambda u: u,
     "in": lambda u: u * u,
@@ -72,11 +72,12 @@ class Curve:
     def at(self, time: Fraction | float) -> float:
         """The value at `time` in seconds. A Fraction stays exact up to the last operation."""
         if self.kind == "value":
-            return self._value(time)
-        total = self._integral(time) - self._integral(Fraction(0))
+            return self.interpolated(time)
+        total = self.total(Fraction(0), time)
         return math.exp(total) if self.kind == "growth" else total
 
-    def _value(self, time: Fraction | float) -> float:
+    def interpolated(self, time: Fraction | float) -> float:
+        """The keys' own value at `time`: of a rate the speed, not what it adds up to."""
         keys = self.keys
         after = bisect.bisect_right(keys, time, key=lambda key: key.time)
         if after == 0 or after == len(keys):
@@ -91,22 +92,30 @@ class Curve:
         """What is summed up: units per second, or the logarithm of a factor per second."""
         return math.log(key.value) if self.kind == "growth" else key.value
 
-    def _integral(self, time: Fraction | float) -> float:
-        """The interpolated level, summed up from the first key's time to `time`."""
+    def total(self, start: Fraction | float, end: Fraction | float) -> float:
+        """What a rate adds up to from `start` to `end`, or the logarithm of a growth's factor.
+
+        It is summed up over that stretch alone: hours into a film nothing is lost to rounding.
+        """
+        if end < start:
+            return -self.total(end, start)
         keys = self.keys
-        if time <= keys[0].time:
-            return self._level(keys[0]) * float(time - keys[0].time)
+        first, last = keys[0], keys[-1]
         total = 0.0
+        if start < first.time:
+            total += self._level(first) * float(min(end, first.time) - start)
         for a, b in itertools.pairwise(keys):
-            if time <= a.time:
-                return total
-            until = min(time, b.time)
-            u = float((until - a.time) / (b.time - a.time))
-            start, end = self._level(a), self._level(b)
-            length = float(b.time - a.time)
-            total += length * (start * u + (end - start) * _eased_area(b.ease, u))
-        if time > keys[-1].time:
-            total += self._level(keys[-1]) * float(time - keys[-1].time)
+            if start < b.time and a.time < end:
+                length = b.time - a.time
+                u, until = (
+                    float((min(max(time, a.time), b.time) - a.time) / length)
+                    for time in (start, end)
+                )
+                rise = self._level(b) - self._level(a)
+                eased = _eased_area(b.ease, until) - _eased_area(b.ease, u)
+                total += float(length) * (self._level(a) * (until - u) + rise * eased)
+        if end > last.time:
+            total += self._level(last) * float(end - max(start, last.time))
         return total
 
 
@@ -117,7 +126,7 @@ def constant(value: float) -> Curve:
 
 # Gauss-Legendre nodes and weights on -1..1, 16 points: half of them, the rest mirror these.
 # Abramowitz and Stegun, table 25.4. Exact for polynomials up to degree 31.
-_GAUSS_LEGENDRE = (
+GAUSS_LEGENDRE = (
     (0.09501250983763744, 0.18945061045506850),
     (0.28160355077925891, 0.18260341504492359),
     (0.45801677765722739, 0.16915651939500254),
@@ -136,5 +145,5 @@ def _eased_area(ease: str, u: float) -> float:
     e = EASINGS[ease]
     half = u / 2
     return half * sum(
-        weight * (e(half * (1 - node)) + e(half * (1 + node))) for node, weight in _GAUSS_LEGENDRE
+        weight * (e(half * (1 - node)) + e(half * (1 + node))) for node, weight in GAUSS_LEGENDRE
     )

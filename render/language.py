@@ -64,13 +64,13 @@ CAMERA = Group(
             "x",
             Moving(-1000, 1000, "%", 100, rate=(-1000, 1000), rest=0.0, verb="moving"),
             "x",
-            "5%/s moves right by 5% of the frame's width every second; without /s a pose",
+            "5%/s moves right by 5% of what is seen every second, at any zoom; without /s a pose",
         ),
         Row(
             "y",
             Moving(-1000, 1000, "%", 100, rate=(-1000, 1000), rest=0.0, verb="moving"),
             "y",
-            "5%/s moves down by 5% of the frame's height every second; without /s a pose",
+            "5%/s moves down by 5% of what is seen every second, at any zoom; without /s a pose",
         ),
         Row(
             "angle",

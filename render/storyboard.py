@@ -66,7 +66,8 @@ class StoryboardError(Exception):
 @dataclass(frozen=True)
 class Camera:
     """The pose over the shot's time. zoom > 1 is closer; x, y in frame widths and heights,
-    positive moves the camera right and down; angle in degrees, positive turns the picture
+    positive moves the camera right and down: a pose is a place in the scene as zoom 1 shows it, a
+    rate is a speed across the picture as it is seen; angle in degrees, positive turns the picture
     counter-clockwise. `border` says what comes in from outside the picture."""
 
     zoom: Curve = field(default_factory=lambda: constant(1.0))

@@ -47,6 +47,52 @@ def test_a_move_is_the_same_at_any_frame_rate() -> None:
         assert whole == pytest.approx(between(MOVING, Fraction(0), end, WIDE), abs=1e-6)
 
 
+@pytest.mark.parametrize("seconds", [0, 7, 60, 3000])
+def test_a_pan_has_one_speed_across_the_picture_however_deep_the_zoom(seconds: int) -> None:
+    camera = Camera(zoom=rate(1.3, "growth"), x=rate(0.1), y=rate(-0.2))
+    start = Fraction(seconds)
+    step = between(camera, start, start + 1, WIDE)
+    # The integral of 1.3^(1 - s) over a second.
+    stretched = 0.3 / math.log(1.3)
+    slid = (-0.1 * WIDE[0] * stretched, 0.2 * stretched)
+    assert where(step, 0, 0) == pytest.approx(slid, rel=1e-9)
+
+
+def test_a_pan_goes_along_the_picture_s_own_edge_however_it_is_turned() -> None:
+    camera = Camera(angle=constant(90.0), x=rate(0.1))
+    step = between(camera, Fraction(5), Fraction(6), WIDE)
+    assert step == pytest.approx((1, 0, -0.1 * WIDE[0], 0, 1, 0, 0, 0, 1))
+
+
+@given(times, times)
+def test_a_pan_is_the_sum_of_its_small_steps(a: Fraction, b: Fraction) -> None:
+    """The slow, obvious version: a thousand small moves, one after the other."""
+    eased = (Key(Fraction(1), 0.1), Key(Fraction(4), -0.3, "in-out"), Key(Fraction(5), 0.2, "hold"))
+    camera = Camera(
+        zoom=Curve((Key(Fraction(0), 1.0), Key(Fraction(3), 2.0, "out")), geometric=True),
+        x=Curve(eased, "rate"),
+        y=rate(0.2),
+        angle=Curve((Key(Fraction(0), 0.0), Key(Fraction(6), 50.0, "in-out"))),
+    )
+    count = 500
+    x = y = 0.0
+    for k in range(count):
+        middle = float(a) + (k + 0.5) / count * float(b - a)
+        zoom = camera.zoom.at(b) / camera.zoom.at(middle)
+        angle = math.radians(camera.angle.at(b) - camera.angle.at(middle))
+        across, down = camera.x.interpolated(middle) * WIDE[0], camera.y.interpolated(middle)
+        share = zoom * float(b - a) / count
+        x -= share * (math.cos(angle) * across + math.sin(angle) * down)
+        y -= share * (-math.sin(angle) * across + math.cos(angle) * down)
+    assert where(between(camera, a, b, WIDE), 0, 0) == pytest.approx((x, y), abs=0.02)
+
+
+def test_hours_into_a_zoom_no_number_overflows() -> None:
+    camera = Camera(zoom=rate(10.0, "growth"), x=rate(0.1))
+    late = between(camera, Fraction(36_000), Fraction(72_001, 2), WIDE)
+    assert late == between(camera, Fraction(0), Fraction(1, 2), WIDE)
+
+
 def test_every_field_moves_the_picture() -> None:
     moved = {"zoom": 2.0, "x": 0.5, "y": 0.5, "angle": 90.0}
     curves = {f.name for f in dataclasses.fields(Camera) if f.name != "border"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from render.curves import _GAUSS_LEGENDRE, EASINGS, Curve, Key, constant
+from render.curves import EASINGS, GAUSS_LEGENDRE, Curve, Key, constant
 
 TIMES = st.fractions(min_value=0, max_value=20, max_denominator=1001)
 EASES = st.sampled_from(sorted(EASINGS))
@@ -33,8 +33,8 @@ def test_easings_begin_at_0_end_at_1_and_never_turn_back(name: str) -> None:
 
 def test_gauss_legendre_table_is_the_published_one() -> None:
     nodes, weights = np.polynomial.legendre.leggauss(16)
-    assert np.allclose([node for node, _ in _GAUSS_LEGENDRE], nodes[8:], atol=1e-15)
-    assert np.allclose([weight for _, weight in _GAUSS_LEGENDRE], weights[8:], atol=1e-15)
+    assert np.allclose([node for node, _ in GAUSS_LEGENDRE], nodes[8:], atol=1e-15)
+    assert np.allclose([weight for _, weight in GAUSS_LEGENDRE], weights[8:], atol=1e-15)
 
 
 def test_values_hold_outside_their_keys_and_meet_them() -> None:
