@@ -79,6 +79,8 @@ class Curve:
     def interpolated(self, time: Fraction | float) -> float:
         """The keys' own value at `time`: of a rate the speed, not what it adds up to."""
         keys = self.keys
+        if len(keys) == 1:
+            return keys[0].value
         after = bisect.bisect_right(keys, time, key=lambda key: key.time)
         if after == 0 or after == len(keys):
             return keys[max(after - 1, 0)].value
@@ -101,6 +103,8 @@ class Curve:
             return -self.total(end, start)
         keys = self.keys
         first, last = keys[0], keys[-1]
+        if first is last:
+            return self._level(first) * float(end - start)
         total = 0.0
         if start < first.time:
             total += self._level(first) * float(min(end, first.time) - start)
