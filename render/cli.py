@@ -21,11 +21,10 @@ from render.console import (
     FAILED,
     INTERRUPTED,
     WRONG_INPUT,
+    Voice,
     check_latents,
     check_picture_output,
-    display_mode,
     download_bar,
-    failed,
     interruptible,
     latents_folder,
     load_board,
@@ -36,10 +35,9 @@ from render.console import (
     plan_of,
     print_models,
     print_plan,
-    say,
     set_aside,
-    wrong,
 )
+from render.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -154,15 +152,13 @@ def film(
     Finished keyframes are kept as latents and never made twice: run the same command again after
     an interruption or an edit, and only what is missing or changed is made.
     """
-    from render.video import VideoError, check_output
+    from render.codecs import check_output
 
-    with mistakes(verbose):
-        board = load_board(storyboard)
+    voice = Voice(quiet, log_format == "json")
+    with mistakes(voice, verbose):
+        board = load_board(storyboard, voice)
         output = output or Path(f"{storyboard.stem}{'.draft' if draft else ''}.mp4")
-        try:
-            check_output(output, board.codec)
-        except VideoError as error:
-            raise wrong(error) from error
+        check_output(output, board.codec)
         may_overwrite(output, force)
         plan = plan_of(board, draft)
         folder = latents or latents_folder(storyboard)
@@ -171,24 +167,17 @@ def film(
         chosen = pick_device(device)
         if fresh:
             set_aside(folder, yes)
-        render_film(plan, folder, output, chosen, quiet, verbose, log_format)
+        render_film(plan, folder, output, chosen, voice, verbose)
 
 
 def render_film(
-    plan: Plan,
-    folder: Path,
-    output: Path,
-    chosen: torch.device,
-    quiet: bool,
-    verbose: bool,
-    log_format: str,
+    plan: Plan, folder: Path, output: Path, chosen: torch.device, voice: Voice, verbose: bool
 ) -> None:
     """Load the models, make the film and say what was kept if it is interrupted."""
     from render.describe import describe_plan, duration, remember_speed
     from render.models import folder as models_folder
     from render.progress import display, preview_writer
 
-    mode = display_mode(quiet, log_format)
     preview = preview_writer(output.with_name(f"{output.stem}.preview.png"))
 
     from render.estimate import Costs
@@ -198,36 +187,34 @@ def render_film(
     store = Store(folder)
     todo = missing(plan, store)
     if verbose:
-        click.echo("\n".join(describe_plan(plan, folder)), err=True)
-        click.echo(f"device {chosen}", err=True)
+        for line in (*describe_plan(plan, folder), f"device {chosen}"):
+            voice.tell("plan", line, line)
     store.sweep()
     models = load_models(plan.board, chosen)
     for text, lost in cut_prompts(plan, models):
-        say(mode, "warning", f"{text!r} is too long for the perceptor, which never sees {lost!r}")
+        voice.say("warning", f"{text!r} is too long for the perceptor, which never sees {lost!r}")
     started = time.monotonic()
-    try:
-        with display(mode) as show:
 
-            def shown(report: Any) -> None:
-                if report.picture is not None:
-                    preview(report.picture)
-                show(report)
-
-            make_film(plan, models, store, output, shown)
-    except KeyboardInterrupt:
-        left = len(missing(plan, store))
+    def kept() -> str:
         total = len(plan.keyframes)
-        click.echo(
-            f"\nInterrupted. {total - left} of {total} keyframes are kept in {folder}; "
-            "run the same command again to go on.",
-            err=True,
+        return (
+            f"Interrupted. {total - len(missing(plan, store))} of {total} keyframes are kept in "
+            f"{folder}; run the same command again to go on."
         )
-        raise click.exceptions.Exit(INTERRUPTED) from None
+
+    with interruptible(voice, kept), display(voice.display) as show:
+
+        def shown(report: Any) -> None:
+            if report.picture is not None:
+                preview(report.picture)
+            show(report)
+
+        make_film(plan, models, store, output, shown)
     seconds = time.monotonic() - started
     remember_speed(models_folder(), str(chosen), Costs(plan).total(todo), seconds)
-    if mode == "json":
-        say(mode, "done", str(output))
-    if mode == "auto":
+    if voice.display == "json":
+        voice.say("done", str(output))
+    if voice.display == "auto":
         size = f"{plan.board.size[0]}x{plan.board.size[1]}"
         click.echo(
             f"{output}: {plan.frame_count} frames, {size}, "
@@ -271,14 +258,15 @@ def still(
     """One frame of STORYBOARD as a PNG, making only the keyframes that lead to it."""
     from render import yamlnodes
 
-    with mistakes():
-        board = load_board(storyboard)
+    voice = Voice(quiet, log_format == "json")
+    with mistakes(voice):
+        board = load_board(storyboard, voice)
         try:
             seconds = yamlnodes.time(at, board.fps)
         except ValueError as error:
-            raise wrong(f"--at {at}: {error}") from error
+            raise InputError(f"--at {at}: {error}") from error
         if not 0 <= seconds < board.duration:
-            raise wrong(f"--at {at}: the film runs from 0 to {float(board.duration):g} s")
+            raise InputError(f"--at {at}: the film runs from 0 to {float(board.duration):g} s")
         check_picture_output(output)
         may_overwrite(output, force)
         folder = latents or latents_folder(storyboard)
@@ -295,8 +283,8 @@ def still(
         from render.provenance import write_png
 
         store = Store(folder)
-        mode = display_mode(quiet, log_format)
-        with interruptible(store.folder), display(mode) as show:
+        kept = f"Interrupted. Finished keyframes are kept in {folder}; the same command goes on."
+        with interruptible(voice, lambda: kept), display(voice.display) as show:
             frame, note = make_still(plan, load_models(board, chosen), store, number, show)
         write_png(output, frame, note)
 
@@ -345,7 +333,8 @@ def interpolate(
     Every input is passed exactly, no frame is doubled: n ways of s seconds are n·s·fps frames, and
     one more for the last picture unless --loop.
     """
-    with mistakes():
+    voice = Voice(quiet, log_format == "json")
+    with mistakes(voice):
         from render.journey import plan_journey
 
         journey = plan_journey(inputs, output, **options)
@@ -355,8 +344,7 @@ def interpolate(
         from render.interpolate import make_journey
         from render.progress import display
 
-        mode = display_mode(quiet, log_format)
-        with interruptible(None), display(mode) as show:
+        with interruptible(voice, lambda: "Interrupted."), display(voice.display) as show:
             make_journey(journey, output, chosen, show)
 
 
@@ -366,10 +354,10 @@ def interpolate(
 @click.option("--storyboard", is_flag=True, help="Only the storyboard, ready to be rendered again.")
 def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
     """What Render noted in FILE (PNG, MP4, latent): storyboard, prompts, seed, models, step."""
-    from render.provenance import format_note, printable
-    from render.provenance import inspect as read_note
-
     with mistakes():
+        from render.provenance import format_note, printable
+        from render.provenance import inspect as read_note
+
         note = read_note(file)
         if as_json:
             text = json.dumps(note, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
@@ -403,13 +391,15 @@ def models(ctx: click.Context) -> None:
 @quiet_option
 def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> None:
     """Download the weights of NAME, or take them from a file; checked, resumed, never half-made."""
-    from render.downloads import DownloadError
-    from render.models import ModelError, add, download, find, known
+    voice = Voice(quiet)
+    interrupted = "Interrupted; the same command goes on from here."
+    with mistakes(voice), interruptible(voice, lambda: interrupted):
+        from render.acquire import add, download
+        from render.models import find, known
 
-    in_table = any(
-        name.lower() in map(str.lower, known(role)) for role in ("generator", "perceptor")
-    )
-    try:
+        in_table = any(
+            name.lower() in map(str.lower, known(role)) for role in ("generator", "perceptor")
+        )
         if source is not None and not in_table:
             shape = None
             if config is not None:
@@ -420,12 +410,6 @@ def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> Non
         else:
             with download_bar(name, quiet) as shown:
                 path = download(find(name), shown, source)
-    except ModelError as error:
-        unreachable = isinstance(error.__cause__, DownloadError)
-        raise (failed if unreachable else wrong)(error) from error
-    except KeyboardInterrupt:
-        click.echo("\nInterrupted; the same command goes on from here.", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
     if not quiet:
         click.echo(f"{name} is at {path}")
 
@@ -433,9 +417,10 @@ def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> Non
 @cli.command()
 def schema() -> None:
     """The JSON Schema of storyboards, for editors."""
-    from render.schema import json_schema
+    with mistakes():
+        from render.schema import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+        click.echo(json.dumps(json_schema(), indent=2))
 
 
 def main() -> None:

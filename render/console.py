@@ -6,100 +6,120 @@ import json
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from render.errors import InputError, RenderError
 
 if TYPE_CHECKING:
     import torch
 
     from render.storyboard import Storyboard
     from render.timeline import Plan
+    from render.yamlnodes import Problem
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
-def wrong(message: object) -> click.exceptions.Exit:
-    """The user's input is wrong: say so, exit with 2."""
-    click.echo(f"render: {message}", err=True)
-    return click.exceptions.Exit(WRONG_INPUT)
+@dataclass(frozen=True)
+class Voice:
+    """How a command speaks on stderr, as -q and --log-format ask for."""
+
+    quiet: bool = False
+    json: bool = False
+
+    @property
+    def display(self) -> str:
+        """How progress is shown: one of `progress.MODES`."""
+        return "quiet" if self.quiet else "json" if self.json else "auto"
+
+    def tell(
+        self, event: str, message: str, text: str, more: dict[str, object] | None = None
+    ) -> None:
+        """The text, or an object with what `more` is known of the event."""
+        if self.json:
+            text = json.dumps({"event": event, **(more or {}), "message": message})
+        click.echo(text, err=True)
+
+    def say(self, event: str, message: str) -> None:
+        """A sentence beside the progress."""
+        if not self.quiet:
+            self.tell(event, message, f"{event}: {message}")
 
 
-def failed(message: object) -> click.exceptions.Exit:
-    """Something else went wrong: say so, exit with 1."""
-    click.echo(f"render: {message}", err=True)
-    return click.exceptions.Exit(FAILED)
+TEXT = Voice()
 
 
 @contextmanager
-def mistakes(verbose: bool = False) -> Iterator[None]:
+def mistakes(voice: Voice = TEXT, verbose: bool = False) -> Iterator[None]:
     """Every error that a command may meet, as a sentence and an exit code, never a traceback."""
-    from render.models import ModelError
-    from render.provenance import ProvenanceError
-    from render.storyboard import StoryboardError
-    from render.video import VideoError
-
     try:
         yield
-    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+    except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise
-    except StoryboardError as error:
+    except (click.Abort, KeyboardInterrupt):
+        voice.tell("interrupted", "Interrupted.", "\nInterrupted.")
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except RenderError as error:
+        _tell_error(voice, error)
+        raise click.exceptions.Exit(error.exit_code) from error
+    except Exception as error:
+        wanted = verbose or bool(os.environ.get("RENDER_TRACEBACK"))
+        if wanted and not voice.json:
+            raise
+        message = (
+            f"{type(error).__name__}: {error}. This is a defect of Render, not of your storyboard; "
+            "finished keyframes are kept. Run again with RENDER_TRACEBACK=1 to see where."
+        )
+        more: dict[str, object] = {"traceback": traceback.format_exc()} if wanted else {}
+        voice.tell("error", message, f"render: {message}", more)
+        raise click.exceptions.Exit(FAILED) from error
+
+
+def _tell_error(voice: Voice, error: RenderError) -> None:
+    """A line or object for each mistake of a storyboard, one for any other error."""
+    from render.storyboard import StoryboardError
+
+    if not isinstance(error, StoryboardError):
+        voice.tell("error", str(error), f"render: {error}")
+    elif voice.json:
+        for problem in error.problems:
+            voice.tell("error", problem.message, "", _place(error.source, problem))
+    else:
         click.echo(error, err=True)
         count = len(error.problems)
         click.echo(f"{count} mistake{'s' if count > 1 else ''}; nothing was written", err=True)
-        raise click.exceptions.Exit(WRONG_INPUT) from error
-    except (ModelError, ProvenanceError) as error:
-        raise wrong(error) from error
-    except VideoError as error:
-        raise failed(error) from error
-    except Exception as error:
-        if verbose or os.environ.get("RENDER_TRACEBACK"):
-            raise
-        for name in ("FilmError", "LatentError", "JourneyError"):
-            if type(error).__name__ == name:
-                raise (failed if name == "FilmError" else wrong)(error) from error
-        raise failed(
-            f"{type(error).__name__}: {error}. This is a defect of Render, not of your storyboard; "
-            "finished keyframes are kept. Run again with RENDER_TRACEBACK=1 to see where."
-        ) from error
 
 
-def display_mode(quiet: bool, log_format: str) -> str:
-    """How progress is shown: one of `progress.MODES`."""
-    return "quiet" if quiet else "json" if log_format == "json" else "auto"
-
-
-def say(mode: str, event: str, message: str) -> None:
-    """A sentence beside the progress, in the form that was asked for."""
-    if mode == "json":
-        click.echo(json.dumps({"event": event, "message": message}), err=True)
-    elif mode != "quiet":
-        click.echo(f"{event}: {message}", err=True)
+def _place(path: Path | None, problem: Problem) -> dict[str, object]:
+    return {"file": str(path), "line": problem.line, "column": problem.column}
 
 
 @contextmanager
-def interruptible(folder: Path | None) -> Iterator[None]:
-    """Ctrl-C ends cleanly and says what is kept."""
+def interruptible(voice: Voice, message: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C ends cleanly with a sentence that says what is kept."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = (
-            f"Finished keyframes are kept in {folder}; the same command goes on. " if folder else ""
-        )
-        click.echo(f"\nInterrupted. {kept}", err=True)
+        sentence = message()
+        voice.tell("interrupted", sentence, f"\n{sentence}")
         raise click.exceptions.Exit(INTERRUPTED) from None
 
 
-def load_board(path: Path) -> Storyboard:
+def load_board(path: Path, voice: Voice = TEXT) -> Storyboard:
     """The storyboard, its warnings told; raises StoryboardError."""
     from render.storyboard import load
 
     board = load(path)
-    for warning in board.warnings:
-        click.echo(f"{path}:{warning.line}:{warning.column}: warning: {warning.message}", err=True)
+    for warning in () if voice.quiet else board.warnings:
+        text = f"{path}:{warning.line}:{warning.column}: warning: {warning.message}"
+        voice.tell("warning", warning.message, text, _place(path, warning))
     return board
 
 
@@ -138,7 +158,7 @@ def may_overwrite(output: Path, force: bool) -> None:
     try:
         read_note(output)
     except ProvenanceError:
-        raise wrong(
+        raise InputError(
             f"{output} exists and was not written by Render; choose another name or add --force"
         ) from None
 
@@ -146,20 +166,22 @@ def may_overwrite(output: Path, force: bool) -> None:
 def check_picture_output(output: Path) -> None:
     """`still` writes PNG into a folder that is there."""
     if output.suffix.lower() != ".png":
-        raise wrong(f"-o {output}: a still is written as PNG; name it {output.stem}.png")
+        raise InputError(f"-o {output}: a still is written as PNG; name it {output.stem}.png")
     if output.is_dir() or not output.parent.is_dir():
-        raise wrong(f"-o {output}: {output.parent} is not a folder that is there")
+        raise InputError(f"-o {output}: {output.parent} is not a folder that is there")
     if not os.access(output.parent, os.W_OK):
-        raise wrong(f"-o {output}: {output.parent} cannot be written; choose another folder")
+        raise InputError(f"-o {output}: {output.parent} cannot be written; choose another folder")
 
 
 def check_latents(folder: Path) -> None:
     """Found out before the first keyframe is made, not after it."""
     if folder.exists() and not folder.is_dir():
-        raise wrong(f"{folder} is in the way: latents are kept in a folder; name one: --latents")
+        raise InputError(
+            f"{folder} is in the way: latents are kept in a folder; name one: --latents"
+        )
     there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     if not os.access(there, os.W_OK | os.X_OK):
-        raise wrong(f"{there} cannot be written; keep the latents elsewhere: --latents FOLDER")
+        raise InputError(f"{there} cannot be written; keep the latents elsewhere: --latents FOLDER")
 
 
 def set_aside(folder: Path, yes: bool) -> None:
@@ -169,11 +191,11 @@ def set_aside(folder: Path, yes: bool) -> None:
     number = next(n for n in range(1, 10_000) if not _aside(folder, n).exists())
     target = _aside(folder, number)
     if not yes:
-        if not sys.stdin.isatty() and os.environ.get("CI"):
-            raise wrong(f"--fresh moves {folder} aside; add --yes where nobody can be asked")
-        click.confirm(
-            f"Move the latents in {folder} aside to {target} and start over?", abort=True, err=True
-        )
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise InputError(f"--fresh moves {folder} aside; add --yes where nobody can be asked")
+        question = f"Move the latents in {folder} aside to {target} and start over?"
+        if not click.confirm(question, err=True):
+            raise RenderError("nothing was moved; without --fresh the film goes on from there")
     folder.rename(target)
 
 
@@ -184,7 +206,7 @@ def _aside(folder: Path, number: int) -> Path:
 def pick_device(name: str) -> torch.device:
     """auto|cpu|cuda|cuda:N|mps to a device that is there; says what is wrong otherwise."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
-        raise wrong(f"--device {name}: one of auto, cpu, cuda, cuda:1, mps")
+        raise InputError(f"--device {name}: one of auto, cpu, cuda, cuda:1, mps")
     # Threads that wait must sleep: spinning beside another busy program is several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
@@ -198,9 +220,11 @@ def pick_device(name: str) -> torch.device:
     if name.startswith("cuda"):
         count = torch.cuda.device_count() if cuda else 0
         if int(name.partition(":")[2] or 0) >= count:
-            raise wrong(f"--device {name}: torch sees {count} CUDA devices; --device cpu works")
+            raise InputError(
+                f"--device {name}: torch sees {count} CUDA devices; --device cpu works"
+            )
     if name == "mps" and not mps:
-        raise wrong("--device mps: torch sees no Metal device; --device cpu works")
+        raise InputError("--device mps: torch sees no Metal device; --device cpu works")
     return torch.device(name)
 
 

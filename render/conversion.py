@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 import math
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from render.checkpoints import DTYPES, Entry, open_tensors
-from render.downloads import disk_sentence
+from render.configs import check_config
+from render.downloads import disk
+from render.files import finished
 from render.model_table import Model, ModelError
 
 # Groups of a VQGAN's tensors that Render uses; loss.*, the discriminator's, is dropped.
@@ -35,7 +36,7 @@ def write_tensors(target: Path, entries: dict[str, Entry], metadata: dict[str, s
     """Write a safetensors file: whole or not at all, and the same bytes for the same content.
 
     safetensors' own writer orders the metadata as it happens, so two machines would get files
-    of different digests; and it wants all tensors in memory at once. Raises ModelError.
+    of different digests; and it wants all tensors in memory at once. Raises DownloadError.
     """
     # Larger elements first, so that all are aligned.
     names = sorted(entries, key=lambda name: (-entries[name].dtype.itemsize, name))
@@ -52,26 +53,18 @@ def write_tensors(target: Path, entries: dict[str, Entry], metadata: dict[str, s
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     unfinished = target.with_suffix(".converting.partial")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(struct.pack("<Q", len(text)) + text)
-            for name in names:
-                tensor = entries[name].read().detach().contiguous()
-                file.write(tensor.flatten().view(torch.uint8).numpy().data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, target)
-    except OSError as error:
-        raise ModelError(disk_sentence(error, target)) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with disk(target), finished(target, unfinished), unfinished.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for name in names:
+            tensor = entries[name].read().detach().contiguous()
+            file.write(tensor.flatten().view(torch.uint8).numpy().data)
 
 
 def convert(source: Path, target: Path, model: Model, source_sha256: str) -> None:
     """Write exactly the tensors of `source` that the model needs to `target`, a safetensors file.
 
     `source_sha256` is noted in it. Raises ModelError if a tensor is missing or of another shape
-    than the model's config says, or if the disk would not take it.
+    than the model's config says, DownloadError if the disk would not take it.
     """
     if model.role == "generator":
         wanted, config = generator_shapes(model.config), model.config
@@ -100,6 +93,12 @@ def convert(source: Path, target: Path, model: Model, source_sha256: str) -> Non
             }
         _check_shapes(source, model, wanted, entries)
         write_tensors(target, {name: entries[name] for name in wanted}, metadata)
+
+
+def check_weights(source: Path, model: Model) -> None:
+    """Raise ModelError unless a generator's .safetensors holds what its config says."""
+    with open_tensors(source) as entries:
+        _check_shapes(source, model, generator_shapes(model.config), entries)
 
 
 def _check_shapes(
@@ -195,7 +194,7 @@ def read_config(path: Path) -> dict[str, Any]:
             f"{path} is not the config of a VQGAN: model.params needs ddconfig, embed_dim and "
             f"n_embed ({str(error).splitlines()[0]})"
         ) from error
-    _check_config(config, path)
+    check_config("generator", config, path)
     return config
 
 
@@ -229,39 +228,3 @@ def _first_stage(root: Any, path: Path) -> tuple[Any, str]:
         return node["params"], str(node.get("target", ""))
     except (KeyError, TypeError, AttributeError, OmegaConfBaseException) as error:
         raise ModelError(f"{path} is not the config of a VQGAN: it has no model.params") from error
-
-
-def _check_config(config: dict[str, Any], path: Path) -> None:
-    """Raise ModelError unless the numbers are ones a VQGAN for colour pictures can have."""
-    options = config["ddconfig"]
-    if not isinstance(options, dict):
-        raise ModelError(f"{path}: model.params.ddconfig should be a mapping")
-    numbers = {
-        "embed_dim": (config["embed_dim"], 1, 4096),
-        "n_embed": (config["n_embed"], 2, 1 << 20),
-        **{
-            f"ddconfig.{name}": (options.get(name), low, high)
-            for name, low, high in (
-                ("z_channels", 1, 4096),
-                ("resolution", 8, 8192),
-                ("in_channels", 3, 3),
-                ("out_ch", 3, 3),
-                ("ch", 32, 1024),
-                ("num_res_blocks", 1, 16),
-            )
-        },
-    }
-    for name, (value, low, high) in numbers.items():
-        if type(value) is not int or not low <= value <= high:
-            allowed = f"{low}" if low == high else f"a whole number from {low} to {high}"
-            raise ModelError(f"{path}: {name} is {value!r}, and should be {allowed}")
-    if options["ch"] % 32:
-        raise ModelError(f"{path}: ddconfig.ch is {options['ch']}, and should be a multiple of 32")
-    for name, most in (("ch_mult", 8), ("attn_resolutions", 8)):
-        values = options.get(name)
-        if not isinstance(values, list) or len(values) > most:
-            raise ModelError(f"{path}: ddconfig.{name} should be a list of at most {most}")
-        if not all(type(value) is int and 1 <= value <= 8192 for value in values):
-            raise ModelError(f"{path}: ddconfig.{name} should hold whole numbers")
-    if not options["ch_mult"] or max(options["ch_mult"]) > 64:
-        raise ModelError(f"{path}: ddconfig.ch_mult should hold numbers from 1 to 64")

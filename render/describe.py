@@ -8,6 +8,7 @@ from pathlib import Path
 
 from render import models
 from render.estimate import estimate
+from render.files import finished
 from render.headers import is_whole
 from render.timeline import Keyframe, Plan
 
@@ -113,9 +114,8 @@ def remember_speed(folder: Path, device: str, gflop: float, seconds: float) -> N
         known = json.loads(path.read_text()) if path.exists() else {}
         known[device] = round(gflop / seconds, 2)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(known))
-        partial.replace(path)
+        with finished(path) as partial:
+            partial.write_text(json.dumps(known))
     except (OSError, ValueError, TypeError):
         return
 

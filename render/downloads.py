@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from render.errors import RenderError
+from render.files import FULL
+
 Report = Callable[[int, int], None]  # bytes so far, bytes in all (0: not known)
 
 _CHUNK = 1 << 20
 _ATTEMPTS = 5  # at one address, as long as each brings something new
 
 
-class DownloadError(Exception):
+class DownloadError(RenderError):
     """No address gave the file, or the disk would not take it; sentences."""
 
 
@@ -64,9 +67,9 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def disk_sentence(error: OSError, path: Path) -> str:
+def _disk_sentence(error: OSError, path: Path) -> str:
     """Why a file could not be written, and what to do."""
-    if error.errno == errno.ENOSPC:
+    if error.errno in FULL:
         return f"the disk is full, so {path} could not be written; make room and run it again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
@@ -74,6 +77,15 @@ def disk_sentence(error: OSError, path: Path) -> str:
             "RENDER_MODELS"
         )
     return f"{path} could not be written ({error.strerror or error})"
+
+
+@contextlib.contextmanager
+def disk(path: Path) -> Iterator[None]:
+    """Turn what the disk has to say about `path` into a DownloadError."""
+    try:
+        yield
+    except OSError as error:
+        raise DownloadError(_disk_sentence(error, path)) from error
 
 
 def fetch(
@@ -216,7 +228,7 @@ def _remember(url: str, response: Any, wanted: _Wanted) -> None:
     validator = (
         etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
     )
-    with _disk(wanted.note):
+    with disk(wanted.note):
         text = json.dumps({"url": url, "validator": validator or ""})
         wanted.note.write_text(text, encoding="utf-8")
 
@@ -226,7 +238,7 @@ def _store(response: Any, have: int, total: int, wanted: _Wanted, report: Report
     from http.client import HTTPException
 
     broken = ""
-    with _disk(wanted.partial), wanted.partial.open("ab") as file:
+    with disk(wanted.partial), wanted.partial.open("ab") as file:
         _claim(file, wanted.partial)
         file.truncate(have)
         report(have, total)
@@ -258,12 +270,3 @@ def _claim(file: IO[bytes], path: Path) -> None:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise DownloadError(f"another process is downloading to {path}; wait for it") from error
-
-
-@contextlib.contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    """Turn what the disk has to say into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise DownloadError(disk_sentence(error, path)) from error

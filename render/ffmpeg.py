@@ -8,8 +8,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from render.errors import RenderError
 
-class VideoError(Exception):
+
+class VideoError(RenderError):
     """A video could not be written or read; its text is a sentence with the next step in it."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from render.models import known
 from render.optimize import Step
 from render.perceptor import load_perceptor
 from render.provenance import to_text
+from render.shortage import FilmError, disk_shortage, memory_shortage
 from render.storyboard import Storyboard
 from render.timeline import ALGORITHM, Keyframe, Plan, Report
 from render.video import write_video
@@ -27,17 +27,15 @@ from render.video import write_video
 Show = Callable[[Report], None]
 
 
-class FilmError(Exception):
-    """A render that cannot go on: a sentence that says what is kept and what to do."""
-
-
 def load_models(board: Storyboard, device: torch.device) -> Models:
-    """Raises ModelError when weights are not there."""
+    """Raises ModelError when weights are not there, FilmError when they do not fit."""
     perceptors = known("perceptor")
-    return Models(
-        load_generator(known("generator")[board.generator]).to(device),
-        tuple((load_perceptor(perceptors[n]).to(device), w) for n, w in board.perceptors),
-    )
+    smaller = "Smaller models need less: `render models` lists their sizes."
+    with memory_shortage(lambda: smaller, "Nothing was changed."):
+        return Models(
+            load_generator(known("generator")[board.generator]).to(device),
+            tuple((load_perceptor(perceptors[n]).to(device), w) for n, w in board.perceptors),
+        )
 
 
 def make_film(plan: Plan, models: Models, store: Store, output: Path, show: Show) -> None:
@@ -59,7 +57,7 @@ def make_film(plan: Plan, models: Models, store: Store, output: Path, show: Show
             done = meter.at_frame(number)
             show(Report("decode", shot, number, plan.frame_count, 0, 0, done))
 
-    with reasons(plan, store):
+    with memory_shortage(lambda: advice(plan), _kept(store)):  # of the disk, the writer tells
         comment = to_text(note(plan, "film"))
         metadata = {"title": board.source.stem if board.source else "", "comment": comment}
         write_video(output, shown(), board.size, board.fps, board.codec, board.quality, metadata)
@@ -192,25 +190,13 @@ def note(
 @contextmanager
 def reasons(plan: Plan, store: Store) -> Iterator[None]:
     """Turn what a machine runs out of into a sentence that says what would fit."""
-    kept = f"Finished keyframes are kept in {store.folder}; the same command goes on from there."
-    try:
+    kept = _kept(store)
+    with disk_shortage(store.folder, kept), memory_shortage(lambda: advice(plan), kept):
         yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise FilmError(f"the disk of {store.folder} is full. {kept}") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise FilmError(
-                f"{error.filename or store.folder} cannot be written ({error.strerror}); "
-                "choose another folder with --latents"
-            ) from error
-        raise
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise FilmError(f"out of memory. {advice(plan)} {kept}") from error
-    except RuntimeError as error:
-        said = ("can't allocate memory", "not enough memory", "out of memory")
-        if any(words in str(error) for words in said):
-            raise FilmError(f"out of memory. {advice(plan)} {kept}") from error
-        raise
+
+
+def _kept(store: Store) -> str:
+    return f"Finished keyframes are kept in {store.folder}; the same command goes on from there."
 
 
 def advice(plan: Plan) -> str:

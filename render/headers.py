@@ -30,13 +30,20 @@ def read_header(path: Path) -> dict[str, Any]:
     return header
 
 
+def end_of(header: dict[str, Any]) -> int:
+    """Bytes of tensors behind the header; KeyError, IndexError or TypeError if it is broken."""
+    ends = (header[name]["data_offsets"][1] for name in header if name != "__metadata__")
+    end: int = max(ends, default=0)
+    return end
+
+
 def is_whole(path: Path) -> bool:
     """Whether the file is there and as long as its header says."""
     try:
         header = read_header(path)
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
-        return bool(path.stat().st_size == 8 + length + max(ends))
+        end = end_of(header)
+        return end > 0 and path.stat().st_size == 8 + length + end
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return False

@@ -13,11 +13,12 @@ from torch import Tensor
 from render import __version__
 from render.frames import Frame, to_frame
 from render.generator import load_generator
-from render.journey import Journey, JourneyError, note_of
+from render.journey import Journey, JourneyError, note_of, smaller
 from render.keyframe import load_image
 from render.latents import BLENDS, load_latent
 from render.models import known
 from render.provenance import to_text
+from render.shortage import memory_shortage
 from render.timeline import Report
 from render.video import write_video
 
@@ -25,7 +26,15 @@ from render.video import write_video
 def make_journey(
     journey: Journey, output: Path, device: torch.device, show: Callable[[Report], None]
 ) -> None:
-    """Write the film of a journey; holds two stops at a time, however many there are."""
+    """Write the film of a journey; raises FilmError where it needs more than the machine has."""
+    with memory_shortage(lambda: smaller(journey), "Nothing was written."):
+        _make(journey, output, device, show)
+
+
+def _make(
+    journey: Journey, output: Path, device: torch.device, show: Callable[[Report], None]
+) -> None:
+    """Holds two stops at a time, however many there are."""
     generator = load_generator(known("generator")[journey.generator]).to(device)
     factor = generator.factor
     cells = [math.ceil(side / factor) for side in journey.size]  # width, height

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from render import models, yamlnodes
+from render.codecs import check_frame, check_output
 from render.curves import EASINGS
+from render.errors import InputError
 from render.prompts import look_at
 from render.provenance import ProvenanceError, printable
 from render.provenance import inspect as read_note
-from render.video import VideoError, check_frame, check_output
 
 MOST_FRAMES = 10_000_000
 LARGEST_SIDE = 4096
 
 
-class JourneyError(Exception):
+class JourneyError(InputError):
     """Inputs that cannot be travelled between; a sentence, or a line for each mistake."""
 
 
@@ -74,11 +75,11 @@ def plan_journey(
     codec: str,
     quality: int,
 ) -> Journey:
-    """Everything checked; raises JourneyError with every mistake."""
+    """Everything checked; raises JourneyError with every mistake, or another InputError."""
     problems: list[str] = []
     try:
         check_output(output, codec)
-    except VideoError as error:
+    except InputError as error:
         problems.append(str(error))
     if len(inputs) < 2:
         problems.append("two or more pictures or latents are needed to travel between")
@@ -110,10 +111,7 @@ def plan_journey(
         raise JourneyError("\n".join(problems))
     generator = _generator(model, notes)
     picture = _size(size, stops, notes)
-    try:
-        check_frame(picture, rate, codec, quality)
-    except VideoError as error:
-        raise JourneyError(str(error)) from error
+    check_frame(picture, rate, codec, quality)
     return Journey(
         tuple(stops), generator, picture, rate, frames_per_leg, ease, blend, loop, codec, quality
     )
@@ -203,6 +201,16 @@ def _size(
             f"{wanted[0]}x{wanted[1]}: sides are 16 to {LARGEST_SIDE} pixels; choose with --size"
         )
     return wanted
+
+
+def smaller(journey: Journey) -> str:
+    """What would need less memory: a picture's share of it goes with its pixels."""
+    width, height = journey.size
+    half = f"{max(16, width // 4 * 2)}x{max(16, height // 4 * 2)}"
+    advice = f"{width}x{height} is too large for this machine; --size {half} needs about a quarter"
+    if any(stop.latent for stop in journey.stops):
+        return f"{advice}, and takes pictures: use the latents' frames as PNGs."
+    return f"{advice}."
 
 
 def note_of(journey: Journey, version: str) -> dict[str, Any]:

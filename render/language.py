@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from render.codecs import CODECS, GREATEST_RATE, GREATEST_RATE_TERM, LEAST_SIDE
 from render.curves import EASINGS
 from render.fields import (
     Choice,
@@ -27,7 +28,6 @@ from render.fields import (
 from render.keymaps import Moving
 from render.models import known
 from render.prompts import Picture, Prompts, Style
-from render.video import CODECS, GREATEST_RATE, GREATEST_RATE_TERM, LEAST_SIDE
 from render.yamlnodes import Mistake, Node, Scalar, Sequence, looks_like_number, shown
 
 BORDERS = ("mirror", "wrap", "smear", "black")

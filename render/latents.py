@@ -16,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from render.errors import InputError
+from render.files import finished
 from render.generator import Generator
 from render.headers import is_whole
 
@@ -23,7 +25,7 @@ FORMAT = "render.latent.1"
 LARGEST = 2**30  # bytes of a latent file; 4096 px at f8 and 256 channels, a large one, is 2**28
 
 
-class LatentError(Exception):
+class LatentError(InputError):
     """A latent that cannot be used, as a sentence with the next step in it."""
 
 
@@ -44,18 +46,11 @@ class Store:
         """Write (1, C, h, w) float32 beside its place, flush, rename: it is there whole or not."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.path(key)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
         # One key: safetensors writes several in any order, and equal latents are equal bytes.
         metadata = {"render": json.dumps({**note, "format": FORMAT}, sort_keys=True)}
-        try:
-            with partial.open("wb") as file:
-                file.write(save({"latent": latent.detach().cpu().contiguous()}, metadata))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+        # Two processes may share a store: each has a partial file of its own.
+        with finished(path, path.with_suffix(f".{os.getpid()}.partial")) as partial:
+            partial.write_bytes(save({"latent": latent.detach().cpu().contiguous()}, metadata))
 
     def sweep(self) -> None:
         """Remove half-written files that a kill left behind an hour ago or more."""

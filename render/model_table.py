@@ -11,8 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from render.errors import InputError
 
-class ModelError(Exception):
+
+class ModelError(InputError):
     """A model that is not there, cannot be had or is not what it should be; a sentence."""
 
 

@@ -1,6 +1,7 @@
-"""Where the weights of generators and perceptors are, and how to get them.
+"""Where the weights of generators and perceptors are, and whether they are what they should be.
 
-The table itself, with the source of every address and digest, is `model_table.py`.
+The table itself, with the source of every address and digest, is `model_table.py`; getting them
+is `acquire.py`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import difflib
 import json
 import os
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from render.downloads import DownloadError, Report, disk_sentence, fetch, forget, sha256_of
+from render.configs import check_config
+from render.downloads import sha256_of
+from render.files import finished
 from render.headers import read_header
 from render.model_table import GENERATORS, PERCEPTORS, Model, ModelError
 
@@ -27,17 +29,19 @@ __all__ = [
     "Listed",
     "Model",
     "ModelError",
-    "add",
+    "check_header",
     "digest_named",
     "digest_of",
-    "download",
     "file_of",
     "find",
     "folder",
     "known",
     "metadata_of",
     "need",
+    "own",
     "path_of",
+    "record",
+    "recorded",
     "table",
     "verify",
 ]
@@ -105,10 +109,10 @@ def known(role: str) -> dict[str, Model]:
         if path.name in taken:
             continue
         # A stray file is not a reason to stop.
-        with contextlib.suppress(ModelError, KeyError, TypeError, ValueError):
+        with contextlib.suppress(ModelError, KeyError, TypeError, ValueError, RecursionError):
             metadata = metadata_of(path)
             if metadata.get("format") == f"render.{role}.1":
-                rows[path.stem] = _own(path.stem, role, json.loads(metadata["config"]))
+                rows[path.stem] = own(path.stem, role, json.loads(metadata["config"]), path)
     return rows
 
 
@@ -162,20 +166,20 @@ def digest_of(model: Model) -> str:
     """
     path = need(model)
     status = path.stat()
-    recorded = {} if model.embedded else _recorded(path)
-    if recorded.get("stamp") == f"{status.st_size} {status.st_mtime_ns}":
-        return recorded["sha256"]
+    noted = {} if model.embedded else recorded(path)
+    if noted.get("stamp") == f"{status.st_size} {status.st_mtime_ns}":
+        return noted["sha256"]
     digest = _digest(path, status.st_size, status.st_mtime_ns)
     if model.embedded:
         return digest
-    if recorded and digest != recorded["sha256"]:
+    if noted and digest != noted["sha256"]:
         raise ModelError(
             f"{path} is not the file that was recorded when it was got; "
             f"delete it and run `render models get {model.name}`"
         )
-    metadata = _check_header(model, path, model.sha256)
+    metadata = check_header(model, path, model.sha256)
     with contextlib.suppress(OSError):  # the record only saves time here
-        _record(path, digest, recorded.get("source") or metadata.get("source_sha256", ""))
+        record(path, digest, noted.get("source") or metadata.get("source_sha256", ""))
     return digest
 
 
@@ -188,87 +192,17 @@ def digest_named(role: str, name: str) -> str:
 def verify(model: Model) -> None:
     """Read all of a downloaded file again; raises ModelError if it has changed since."""
     path = need(model)
-    recorded = _recorded(path)
-    if recorded and sha256_of(path) != recorded["sha256"]:
+    noted = recorded(path)
+    if noted and sha256_of(path) != noted["sha256"]:
         raise ModelError(
             f"{path} is damaged (its SHA-256 has changed): "
             f"delete it and run `render models get {model.name}`"
         )
 
 
-def download(
-    model: Model, report: Report, from_file: Path | None = None, *, timeout: float = 30.0
-) -> Path:
-    """Get a model's weights, from its addresses or from a file; the path of what is used.
-
-    A download that stopped goes on where it was. The published file is checked, converted to
-    safetensors by `conversion.convert` (nothing in it is ever run) and then dropped; its own
-    digest stays in the metadata and in the record beside the weights. `from_file` is the
-    published file, or the .safetensors from another machine's folder; it is never changed.
-    `timeout` is in seconds. Raises ModelError.
-    """
-    target = file_of(model)
-    if model.embedded:
-        return need(model)
-    if from_file is None and target.is_file():
-        verify(model)
-        digest_of(model)
-        return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(disk_sentence(error, target.parent)) from error
-    pinned = model.sha256 or _recorded(target).get("source")
-    if from_file is not None:
-        return _take(model, from_file, target, pinned)
-    if not model.urls:
-        raise ModelError(f"{model.name} is your own: `render models get {model.name} --from FILE`")
-    partial = target.with_suffix(".partial")
-    _room(model, target, partial)
-    try:
-        digest = fetch(model.urls, partial, report, size=model.size, sha256=pinned, timeout=timeout)
-    except DownloadError as error:
-        raise ModelError(_by_hand(model, target, str(error))) from error
-    try:
-        _convert(partial, target, model, digest)
-    except ModelError as error:
-        if not isinstance(error.__cause__, OSError):  # no checkpoint: do not go on with it
-            forget(partial)
-        raise
-    forget(partial)
-    return target
-
-
-def add(name: str, from_file: Path, config: dict[str, Any] | None) -> Path:
-    """Take the user's own VQGAN in under a new name; storyboards may then name it.
-
-    `config` is what `conversion.read_config` makes of its YAML; None if `from_file` is a
-    .safetensors that Render wrote. Raises ModelError.
-    """
-    taken = {
-        file_of(row).stem.lower() for table in (GENERATORS, PERCEPTORS) for row in table.values()
-    }
-    if name.lower() in taken or name.lower() == "starter":
-        raise ModelError(f"{name} is a model of Render's own table; choose another name")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise ModelError(
-            f"{name!r} cannot be a name: letters, digits, dot, dash and underscore can"
-        )
-    if config is None:
-        if not from_file.is_file():
-            raise ModelError(_no_file(from_file))
-        try:
-            config = json.loads(metadata_of(from_file)["config"])
-        except (ModelError, KeyError, ValueError) as error:
-            raise ModelError(
-                f"{name} is not in Render's table, so its shape is not known: "
-                "give the YAML that came with it, --config FILE.yaml"
-            ) from error
-    return download(_own(name, "generator", config), lambda done, total: None, from_file)
-
-
-def _own(name: str, role: str, config: dict[str, Any]) -> Model:
-    """The row of a user's own model, from its config."""
+def own(name: str, role: str, config: Any, source: Path) -> Model:
+    """The row of a user's own model, from the config in `source`; raises ModelError."""
+    check_config(role, config, source)
     if role == "perceptor":
         vision = config["vision_cfg"]
         side, width = vision["image_size"], vision["width"]
@@ -298,55 +232,7 @@ def _own(name: str, role: str, config: dict[str, Any]) -> Model:
     )
 
 
-def _take(model: Model, source: Path, target: Path, pinned: str | None) -> Path:
-    """The weights from a file that is there already; see `download`."""
-    if not source.is_file():
-        raise ModelError(_no_file(source))
-    try:
-        if _written_by_render(source):
-            return _copy(model, source, target, pinned)
-        if model.size is not None and source.stat().st_size != model.size:
-            raise ModelError(
-                f"{source} is not the published file of {model.name}: it has "
-                f"{source.stat().st_size:,} bytes, not {model.size:,}"
-            )
-        digest = sha256_of(source)
-    except OSError as error:
-        raise ModelError(f"{source} cannot be read ({error.strerror or error})") from error
-    if pinned and digest != pinned:
-        raise ModelError(
-            f"{source} is not the published file of {model.name}: "
-            f"its SHA-256 is {digest}, not {pinned}"
-        )
-    _convert(source, target, model, digest)
-    return target
-
-
-def _written_by_render(path: Path) -> bool:
-    try:
-        return metadata_of(path).get("format", "").startswith("render.")
-    except ModelError:
-        return False
-
-
-def _copy(model: Model, source: Path, target: Path, pinned: str | None) -> Path:
-    """A converted file of another machine, copied as it is."""
-    origin = _check_header(model, source, pinned).get("source_sha256", "")
-    partial = target.with_suffix(".copy.partial")
-    try:
-        with source.open("rb") as file, partial.open("wb") as copy:
-            shutil.copyfileobj(file, copy, 1 << 20)
-            copy.flush()
-            os.fsync(copy.fileno())
-        os.replace(partial, target)
-        _record(target, sha256_of(target), origin)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise ModelError(disk_sentence(error, target)) from error
-    return target
-
-
-def _check_header(model: Model, path: Path, pinned: str | None) -> dict[str, str]:
+def check_header(model: Model, path: Path, pinned: str | None) -> dict[str, str]:
     """The header of weights that Render wrote, if they are this model's; raises ModelError."""
     metadata = metadata_of(path)
     if metadata.get("format") != f"render.{model.role}.1":
@@ -357,7 +243,7 @@ def _check_header(model: Model, path: Path, pinned: str | None) -> dict[str, str
     if model.role == "generator":
         try:
             config = json.loads(metadata["config"])
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, RecursionError) as error:
             raise ModelError(f"{path} does not say what shape its generator has") from error
         if config != model.config:
             raise ModelError(f"{path} holds a generator of another shape than {model.name}")
@@ -369,18 +255,7 @@ def _check_header(model: Model, path: Path, pinned: str | None) -> dict[str, str
     return metadata
 
 
-def _convert(source: Path, target: Path, model: Model, digest: str) -> None:
-    """The published file to the safetensors that is used, and its record beside it."""
-    from render.conversion import convert  # needs torch, which nothing else here does
-
-    try:
-        convert(source, target, model, digest)
-        _record(target, sha256_of(target), digest)
-    except OSError as error:
-        raise ModelError(disk_sentence(error, target)) from error
-
-
-def _record(path: Path, digest: str, source: str) -> None:
+def record(path: Path, digest: str, source: str) -> None:
     """Write the digests beside the weights, in a form that `sha256sum -c` reads too; OSError."""
     status = path.stat()
     lines = [
@@ -388,12 +263,11 @@ def _record(path: Path, digest: str, source: str) -> None:
         f"# source {source}",
         f"# stamp {status.st_size} {status.st_mtime_ns}",
     ]
-    partial = path.with_suffix(".sha256.partial")
-    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    os.replace(partial, path.with_suffix(".sha256"))
+    with finished(path.with_suffix(".sha256")) as partial:
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _recorded(path: Path) -> dict[str, str]:
+def recorded(path: Path) -> dict[str, str]:
     """What the record beside the weights says: sha256, source, stamp; empty if there is none."""
     try:
         first, *others = path.with_suffix(".sha256").read_text(encoding="utf-8").splitlines()
@@ -411,34 +285,3 @@ def _recorded(path: Path) -> dict[str, str]:
 def _digest(path: Path, size: int, changed: int) -> str:
     """The file's SHA-256, read again only when its size or time has changed."""
     return sha256_of(path)
-
-
-def _room(model: Model, target: Path, partial: Path) -> None:
-    """Refuse before the download what the disk cannot hold."""
-    have = partial.stat().st_size if partial.is_file() else 0
-    missing = (model.size or 0) - have
-    free = shutil.disk_usage(target.parent).free
-    if missing > free:
-        raise ModelError(
-            f"{model.name} takes {missing / 1e6:,.0f} MB more, and {target.parent} has "
-            f"{free / 1e6:,.0f} MB free; make room, or choose another folder with RENDER_MODELS"
-        )
-
-
-def _by_hand(model: Model, target: Path, reason: str) -> str:
-    """What to do when no address gave the file."""
-    addresses = "".join(f"\n    {url}" for url in model.urls)
-    digest = f"\n  (SHA-256 {model.sha256})" if model.sha256 else ""
-    return (
-        f"{model.name} could not be downloaded: {reason}.\n"
-        "  Run the same command again to go on, or download on another machine"
-        f"{addresses}{digest}\n"
-        f"  and run `render models get {model.name} --from FILE`. A {target.name} from another "
-        f"machine's folder will do as well; the folder here is {target.parent}"
-    )
-
-
-def _no_file(path: Path) -> str:
-    if path.is_dir():
-        return f"{path} is a folder; give the file itself"
-    return f"{path} is not there"

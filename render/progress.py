@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from render.provenance import ProvenanceError, printable, write_png
+from render.files import FileError
+from render.provenance import printable, write_png
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,7 +162,7 @@ def preview_writer(
             return
         # A film does not fail for its preview: a viewer may hold the file. A full disk stops the
         # film itself, at the next latent.
-        with suppress(ProvenanceError):
+        with suppress(FileError):
             write_png(path, picture)
         last = clock()
 

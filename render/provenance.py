@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from render.video import VideoError, finished, read_metadata
+from render.errors import InputError
+from render.ffmpeg import VideoError
+from render.files import finished, named
+from render.headers import LARGEST_HEADER, end_of, read_header
+from render.video import read_metadata
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 NAME = "render"
-LARGEST_HEADER = 25_000_000  # bytes of a safetensors header
 LARGEST_NOTE = 64_000_000  # bytes of a chunk of text
 
 # In the order that a person asks for them; others follow, the storyboard ends.
@@ -40,7 +43,7 @@ LABELS = {
 }
 
 
-class ProvenanceError(Exception):
+class ProvenanceError(InputError):
     """A file that has no note to show; its text is a sentence."""
 
 
@@ -55,18 +58,18 @@ def to_text(note: Mapping[str, Any]) -> str:
 
 
 def write_png(path: Path, frame: NDArray[np.uint8], note: Mapping[str, Any] | None = None) -> None:
-    """Write (H, W, 3) uint8, complete or not at all; the same bytes for the same frame and note."""
+    """Write (H, W, 3) uint8, complete or not at all; the same bytes for the same frame and note.
+
+    Raises FileError.
+    """
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     chunks = PngInfo()
     if note is not None:
         chunks.add_itxt(NAME, to_text(note))
-    try:
-        with finished(path) as partial:
-            Image.fromarray(frame).save(partial, format="png", pnginfo=chunks)
-    except (OSError, VideoError) as error:
-        raise ProvenanceError(str(error)) from error
+    with named(path), finished(path) as partial:
+        Image.fromarray(frame).save(partial, format="png", pnginfo=chunks)
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -224,13 +227,10 @@ def _read_safetensors(path: Path, file: IO[bytes], size: int) -> str | None:
     if 8 + length > size:
         raise _CutShort
     try:
-        header = json.loads(file.read(length))
-        tensors = [header[name] for name in header if name != "__metadata__"]
-        ends = [tensor["data_offsets"][1] for tensor in tensors]
-        metadata = header.get("__metadata__", {})
-        text = metadata.get(NAME)
-        cut = 8 + length + max(ends, default=0) > size
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        header = read_header(path)
+        text = header.get("__metadata__", {}).get(NAME)
+        cut = 8 + length + end_of(header) > size
+    except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ProvenanceError(f"{path} is not a safetensors file: its header is broken.") from error
     if cut:
         raise _CutShort

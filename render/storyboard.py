@@ -13,11 +13,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from render.codecs import CODECS
 from render.curves import Curve, constant
+from render.errors import InputError
 from render.fields import Noted, Reader, merged
 from render.language import DURATION_LIMIT, LOSSES, SHOT, STORYBOARD, TRANSITION, places
 from render.prompts import Prompt, with_style
-from render.video import CODECS
 from render.yamlnodes import (
     SIZE_LIMIT,
     Mapping,
@@ -50,7 +51,7 @@ ZOOM_LIMIT = 1000  # times from one keyframe to the next; more leaves nothing of
 PROBLEM_LIMIT = 100  # shown at once
 
 
-class StoryboardError(Exception):
+class StoryboardError(InputError):
     """A storyboard that cannot be rendered: every mistake in `problems`, a line each in str()."""
 
     def __init__(self, problems: tuple[Problem, ...], source: Path | None = None) -> None:

@@ -7,21 +7,21 @@ The same frames give the same bytes, every time and whatever the number of cores
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from render.ffmpeg import VideoError as VideoError  # what the callers of this module catch
+from render.codecs import CODECS, CONTAINERS, check_frame, check_output
 from render.ffmpeg import (
+    VideoError,
     ask,
     cannot_run,
     complaint,
@@ -32,111 +32,11 @@ from render.ffmpeg import (
     read_metadata_file,
     url,
 )
+from render.files import FULL, finished, named, not_written
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-
-@dataclass(frozen=True)
-class Codec:
-    """One way of encoding: how ffmpeg is asked for it, and what it can take.
-
-    In `arguments`, "{quality}" stands for the quality number that the storyboard chose.
-    """
-
-    encoder: str
-    """ffmpeg's name for it."""
-    pixel_format: str
-    even: bool
-    """Whether width and height have to be even (the format halves the colour's resolution)."""
-    extensions: tuple[str, ...]
-    """Of the files it may be written to; the first is the usual one."""
-    quality: tuple[int, int] | None
-    """Least and greatest quality number, both allowed; smaller is better. None: it has no such
-    number, and the one that the storyboard gives is not used."""
-    lossless: bool
-    """Whether the frames come back exactly."""
-    arguments: tuple[str, ...]
-
-
-# Encoders cut their work by the number of threads, so what they write depends on it: the number is
-# fixed here, and a film has the same bytes whatever machine encodes it.
-CODECS: dict[str, Codec] = {
-    "h264": Codec(
-        encoder="libx264",
-        pixel_format="yuv420p",
-        even=True,
-        extensions=(".mp4", ".mov", ".m4v", ".mkv"),
-        quality=(0, 51),
-        lossless=False,
-        arguments=(
-            *("-preset", "medium", "-crf", "{quality}", "-threads", "4"),
-            *("-x264-params", "lookahead-threads=1:cpu-independent=1"),
-        ),
-    ),
-    "h265": Codec(
-        encoder="libx265",
-        pixel_format="yuv420p",
-        even=True,
-        extensions=(".mp4", ".mov", ".mkv"),
-        quality=(0, 51),
-        lossless=False,
-        arguments=(
-            *("-preset", "medium", "-crf", "{quality}"),
-            # With two frame threads x265 crashes on pictures lower than 32 pixels.
-            *("-x265-params", "frame-threads=1:pools=4:log-level=error"),
-        ),
-    ),
-    "vp9": Codec(
-        encoder="libvpx-vp9",
-        pixel_format="yuv420p",
-        even=True,
-        extensions=(".webm", ".mkv", ".mp4"),
-        quality=(0, 63),
-        lossless=False,
-        arguments=(
-            *("-crf", "{quality}", "-b:v", "0", "-deadline", "good", "-cpu-used", "3"),
-            *("-threads", "4", "-row-mt", "1", "-tile-columns", "1"),
-        ),
-    ),
-    "av1": Codec(
-        encoder="libsvtav1",
-        pixel_format="yuv420p",
-        even=True,
-        extensions=(".mp4", ".webm", ".mkv"),
-        quality=(1, 63),
-        lossless=False,
-        arguments=("-preset", "6", "-crf", "{quality}", "-svtav1-params", "lp=2"),
-    ),
-    "prores": Codec(
-        encoder="prores_ks",
-        pixel_format="yuv422p10le",
-        even=True,
-        extensions=(".mov", ".mkv"),
-        quality=None,
-        lossless=False,
-        arguments=("-profile:v", "hq", "-vendor", "apl0", "-threads", "4"),
-    ),
-    "ffv1": Codec(
-        encoder="ffv1",
-        pixel_format="bgr0",
-        even=False,
-        extensions=(".mkv",),
-        quality=None,
-        lossless=True,
-        arguments=("-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-threads", "4"),
-    ),
-}
-
-# QuickTime's own comment field ends at 64 KiB, its key list does not; MP4's comment never does.
-CONTAINERS: dict[str, tuple[str, ...]] = {
-    ".mp4": ("-f", "mp4", "-movflags", "+faststart"),
-    ".m4v": ("-f", "mp4", "-movflags", "+faststart"),
-    ".mov": ("-f", "mov", "-movflags", "+faststart+use_metadata_tags"),
-    ".mkv": ("-f", "matroska"),
-    ".webm": ("-f", "webm"),
-}
 
 # The pictures are sRGB; every player takes untagged ones for bt601 or bt709 as it likes, so they
 # are converted to bt709 in the limited range, and say so: the frames (which newer ffmpegs believe)
@@ -151,10 +51,6 @@ YUV_TAGS = (
     *("-color_trc", "bt709", "-color_range", "tv"),
 )
 
-LEAST_SIDE = 16  # pixels; h265 refuses less and AV1 crashes
-GREATEST_RATE = 240  # frames per second; AV1's bound
-GREATEST_RATE_TERM = 1_001_000  # ffmpeg's bound on the two numbers of a frame rate
-
 
 @dataclass(frozen=True)
 class Video:
@@ -165,109 +61,6 @@ class Video:
     fps: Fraction
     frames: Iterator[NDArray[np.uint8]]
     """(H, W, 3) each, decoded as they are asked for, once."""
-
-
-def probe(codec: str) -> None:
-    """Raise VideoError unless ffmpeg is there, runs, and has the encoder of `codec` (~30 ms)."""
-    row = codec_named(codec)
-    answer = ask("-h", f"encoder={row.encoder}").stdout.decode(errors="replace")
-    if f"Encoder {row.encoder}" not in answer:
-        raise VideoError(
-            f"The ffmpeg at {ffmpeg_path()} cannot write {codec}: it was built without "
-            f"{row.encoder}. Choose another codec, or unset IMAGEIO_FFMPEG_EXE and "
-            "`pip install imageio-ffmpeg`."
-        )
-
-
-def codec_named(codec: str) -> Codec:
-    """The row of CODECS, or VideoError with the names there are."""
-    if codec not in CODECS:
-        raise VideoError(f"There is no codec {codec!r}. There are {', '.join(CODECS)}.")
-    return CODECS[codec]
-
-
-def check_output(path: Path, codec: str) -> None:
-    """Raise VideoError if a film in this codec cannot be written to `path`; writes nothing."""
-    row = codec_named(codec)
-    extension = path.suffix.lower()
-    if len(os.fsencode(path.name)) > 240:  # of 255, for there is a partial one beside it
-        raise VideoError(f"{path}: the name is too long. Choose one under 240 characters.")
-    if path.is_dir():
-        raise VideoError(f"{path} is a folder. Name a file in it, such as {path / 'film'}.mp4.")
-    if extension not in row.extensions:
-        others = [name for name, other in CODECS.items() if extension in other.extensions]
-        instead = f", or set the codec to {_either(others)}" if others else ""
-        ending = f"not {path.suffix}" if extension else "and the name has no ending"
-        raise VideoError(
-            f"{path}: {codec} is written to {_either(row.extensions)}, {ending}. "
-            f"Name it {path.stem}{row.extensions[0]}{instead}."
-        )
-    if not path.parent.is_dir():
-        raise VideoError(f"{path}: there is no folder {path.parent}. Make it first.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise VideoError(
-            f"{path}: the folder {path.parent} cannot be written to. Change its permissions, or "
-            "write somewhere else."
-        )
-    probe(codec)
-
-
-def check_frame(size: tuple[int, int], fps: Fraction, codec: str, quality: int) -> None:
-    """Raise VideoError if the codec cannot take this size, frame rate or quality number."""
-    row = codec_named(codec)
-    width, height = size
-    if min(width, height) < LEAST_SIDE:
-        raise VideoError(
-            f"A film of {width} x {height} is too small: both sides need {LEAST_SIDE} pixels."
-        )
-    if row.even and (width % 2 or height % 2):
-        raise VideoError(
-            f"{codec} needs an even width and height, and {width} x {height} is not. Change the "
-            "size by one pixel, or use ffv1, which takes any."
-        )
-    if not 0 < fps <= GREATEST_RATE or max(fps.numerator, fps.denominator) > GREATEST_RATE_TERM:
-        raise VideoError(
-            f"A film cannot have {fps} frames per second. Use a rate such as 24 or 24000/1001, "
-            f"up to {GREATEST_RATE}."
-        )
-    if row.quality and not row.quality[0] <= quality <= row.quality[1]:
-        raise VideoError(
-            f"The quality of {codec} is a number from {row.quality[0]} (best) to "
-            f"{row.quality[1]}, not {quality}."
-        )
-
-
-def partial_of(path: Path) -> Path:
-    """What `path` is called while it is being written; the ending stays."""
-    return path.with_name(f"{path.stem}.partial{path.suffix}")
-
-
-@contextmanager
-def finished(path: Path) -> Iterator[Path]:
-    """Give the name to write to; afterwards `path` is complete and on disk, or as it was."""
-    partial = partial_of(path)
-    try:
-        # A new file, not the old one emptied: a run that was killed may still have an ffmpeg that
-        # finishes its own.
-        with _named_after(path):
-            partial.unlink(missing_ok=True)
-        yield partial
-        with _named_after(path):
-            with partial.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _named_after(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise VideoError(_why(path, os.strerror(error.errno or 0))) from error
 
 
 def write_video(
@@ -283,7 +76,8 @@ def write_video(
 
     `size` is (width, height). Players show the metadata's `title` and `comment`; other names are
     not kept by every container. `path` is replaced only by a finished film: whatever goes wrong,
-    ffmpeg is ended, what it wrote is removed and the error goes on. Raises VideoError.
+    ffmpeg is ended, what it wrote is removed and the error goes on. Raises VideoError, FileError,
+    and InputError before anything is begun.
     """
     check_output(path, codec)
     check_frame(size, fps, codec, quality)
@@ -292,7 +86,7 @@ def write_video(
         # Beside the film and not in a folder of its own: what a killed run leaves, the next tidies.
         notes = partial.with_suffix(".ffmetadata")
         try:
-            with _named_after(path):
+            with named(path):
                 notes.write_bytes(metadata_file(metadata))
             arguments = _write_arguments(notes, partial, size, fps, codec, quality)
             _encode([ffmpeg_path(), *arguments], frames, size, path)
@@ -396,7 +190,7 @@ def _encode(
         status = process.wait()
         reader.join()
         if status or not taken:
-            raise VideoError(_why(path, _reason(status, b"".join(said))))
+            raise VideoError(not_written(path, _reason(status, b"".join(said))))
     finally:
         if process.poll() is None:
             process.kill()
@@ -433,19 +227,10 @@ def _taken(do: Callable[..., object], *arguments: object) -> bool:
 
 
 def _reason(status: int, said: bytes) -> str:
-    for known in (errno.ENOSPC, errno.EDQUOT):
+    for known in FULL:
         if os.strerror(known).encode() in said:
             return os.strerror(known)
     return f"{complaint(said)} (ffmpeg ended with {status})"
-
-
-def _why(path: Path, reason: str) -> str:
-    if reason in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)):
-        return (
-            f"{path} was not written: the disk is full. Free some space and run the same command "
-            "again."
-        )
-    return f"{path} was not written: {reason}."
 
 
 def _decode(path: Path, width: int, height: int) -> Iterator[NDArray[np.uint8]]:
@@ -479,8 +264,3 @@ def _decode(path: Path, width: int, height: int) -> Iterator[NDArray[np.uint8]]:
                 process.kill()
                 process.wait()
             process.stdout.close()
-
-
-def _either(names: Iterable[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} or {last}" if most else last

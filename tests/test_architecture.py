@@ -17,7 +17,7 @@ MODULES = sorted(
 )
 PAINTS = {
     "checkpoints", "conversion", "cutouts", "film", "frames", "generator", "interpolate",
-    "keyframe", "latents", "losses", "optimize", "perceptor", "warp",
+    "keyframe", "latents", "losses", "optimize", "perceptor", "shortage", "warp",
 }  # fmt: skip
 OUTSIDE = {"cli", "console", "progress"}  # what nothing else may import
 
@@ -109,3 +109,16 @@ def test_nothing_runs_strangers_code() -> None:
                 assert getattr(node.func, "id", "") not in forbidden, module
                 shells = [k for k in node.keywords if k.arg == "shell"]
                 assert not shells, module
+
+
+def test_every_error_has_an_exit_code() -> None:
+    """What a person may get to see derives from RenderError, through names or directly."""
+    bases: dict[str, set[str]] = {}
+    for module in MODULES:
+        for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Error"):
+                bases[node.name] = {getattr(base, "id", "") for base in node.bases}
+    public = {name for name in bases if not name.startswith("_")} - {"RenderError"}
+    assert {"InputError", "StoryboardError", "VideoError", "FileError"} <= public
+    for name in public:
+        assert bases[name] & {"RenderError", "InputError"}, name

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from taming.modules.diffusionmodules.model import Decoder, Encoder
 from torch import Tensor, nn
 
-from render import conversion
 from render.conversion import convert, generator_shapes, read_config
+from render.downloads import DownloadError
 from render.models import GENERATORS, PERCEPTORS, Model, ModelError, metadata_of
 
 DDCONFIG: dict[str, Any] = {
@@ -133,8 +133,8 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(conversion.os, "fsync", full)
-    with pytest.raises(ModelError, match="the disk is full"):
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DownloadError, match="the disk is full"):
         convert(source, tmp_path / "tiny.safetensors", row(), "")
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
 

@@ -137,7 +137,8 @@ def test_fresh_asks_and_moves_aside(run: Run, board: Path, tmp_path: Path) -> No
     assert run("film.yaml", "-o", "film.mp4", "-q").returncode == 0
     stored = latents(tmp_path)
     refused = run("film.yaml", "-o", "film.mp4", "--fresh", input="n\n")
-    assert refused.returncode != 0
+    assert refused.returncode == 2
+    assert "add --yes" in refused.stderr  # a pipe cannot be asked
     assert latents(tmp_path) == stored
     done = run("film.yaml", "-o", "film.mp4", "--fresh", "--yes", "-q")
     assert done.returncode == 0, done.stderr

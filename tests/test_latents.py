@@ -65,7 +65,7 @@ def test_a_failed_write_leaves_nothing_half_made(
 
     monkeypatch.setattr("os.fsync", full)
     store = Store(tmp_path)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="the disk is full"):
         store.save("key", latent, {})
     assert list(tmp_path.iterdir()) == []
 

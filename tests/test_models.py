@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -17,10 +18,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from test_conversion import CONFIG, YAML, checkpoint, taming_state
 from test_downloads import Server, server  # noqa: F401
 
-from render import models
+from render import acquire, models
+from render.downloads import DownloadError
 from render.models import GENERATORS, PERCEPTORS, Model, ModelError
 
 ROWS = [*GENERATORS.values(), *PERCEPTORS.values()]
@@ -173,7 +176,7 @@ def test_a_download_is_converted_recorded_and_found(
     server.manner.data = published.read_bytes()
     model = row(published, server.url, pinned=pinned)
     reports: list[tuple[int, int]] = []
-    path = models.download(model, lambda *numbers: reports.append(numbers))
+    path = acquire.download(model, lambda *numbers: reports.append(numbers))
     assert path == models.path_of(model) == models.folder() / "tiny-f2.safetensors"
     assert reports[-1] == (len(server.manner.data), len(server.manner.data))
     assert models.metadata_of(path)["source_sha256"] == sha256(published)
@@ -181,11 +184,11 @@ def test_a_download_is_converted_recorded_and_found(
     names = sorted(file.name for file in models.folder().iterdir())
     assert names == ["tiny-f2.safetensors", "tiny-f2.sha256"]
     server.manner.status = 500  # it is here: nothing is asked
-    assert models.download(model, quiet) == path
+    assert acquire.download(model, quiet) == path
 
 
 def test_the_record_is_one_that_other_tools_read(published: Path) -> None:
-    path = models.download(row(published), quiet, published)
+    path = acquire.download(row(published), quiet, published)
     first = path.with_suffix(".sha256").read_text().splitlines()[0]
     assert first == f"{sha256(path)}  tiny-f2.safetensors"
 
@@ -197,28 +200,28 @@ def test_the_first_digest_is_kept_and_checked_ever_after(
 ) -> None:
     server.manner.data = published.read_bytes()
     model = row(published, server.url, pinned=False)
-    path = models.download(model, quiet)
+    path = acquire.download(model, quiet)
     path.unlink()
     other = checkpoint(tmp_path / "other.ckpt", {**taming_state(), "more": torch.ones(1)})
     server.manner.data = other.read_bytes()
-    with pytest.raises(ModelError, match="has another file: its SHA-256 is"):
-        models.download(model, quiet)
+    with pytest.raises(DownloadError, match="has another file: its SHA-256 is"):
+        acquire.download(model, quiet)
     with pytest.raises(ModelError, match="is not the published file of tiny-f2: its SHA-256"):
-        models.download(model, quiet, other)
+        acquire.download(model, quiet, other)
     assert models.path_of(model) is None
     server.manner.data = published.read_bytes()
-    assert models.download(model, quiet) == path
+    assert acquire.download(model, quiet) == path
 
 
 def test_weights_that_change_on_the_disk_are_noticed(published: Path) -> None:
     model = row(published)
-    path = models.download(model, quiet, published)
+    path = acquire.download(model, quiet, published)
     digest = models.digest_of(model)
     spoil(path)
     with pytest.raises(ModelError, match="is damaged"):
         models.verify(model)
     with pytest.raises(ModelError, match="is damaged"):
-        models.download(model, quiet)
+        acquire.download(model, quiet)
     spoil(path)  # as it was
     models.verify(model)
     spoil(path, keep_time=False)
@@ -230,8 +233,8 @@ def test_weights_that_change_on_the_disk_are_noticed(published: Path) -> None:
 
 def test_offline_it_says_which_file_to_put_where(published: Path) -> None:
     model = row(published, "http://127.0.0.1:9/a.ckpt", "http://127.0.0.1:9/b.ckpt")
-    with pytest.raises(ModelError) as caught:
-        models.download(model, quiet, timeout=1)
+    with pytest.raises(DownloadError) as caught:
+        acquire.download(model, quiet, timeout=1)
     said = str(caught.value)
     assert "127.0.0.1:9 does not answer" in said
     assert "    http://127.0.0.1:9/a.ckpt\n    http://127.0.0.1:9/b.ckpt" in said
@@ -247,7 +250,7 @@ def test_a_web_page_in_place_of_a_checkpoint_is_not_recorded(
     server.manner.data = b"<html>gone</html>" * 100  # though it is called a file
     model = row(published, server.url, pinned=False)
     with pytest.raises(ModelError, match="not a PyTorch checkpoint"):
-        models.download(model, quiet)
+        acquire.download(model, quiet)
     assert list(models.folder().iterdir()) == []
 
 
@@ -256,19 +259,17 @@ def test_a_full_disk_while_converting_keeps_the_download(
     published: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from render import conversion
-
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
     server.manner.data = published.read_bytes()
     model = row(published, server.url, pinned=False)
     with monkeypatch.context() as patch:
-        patch.setattr(conversion.os, "replace", full)
-        with pytest.raises(ModelError, match="the disk is full"):
-            models.download(model, quiet)
+        patch.setattr("os.replace", full)
+        with pytest.raises(DownloadError, match="the disk is full"):
+            acquire.download(model, quiet)
     server.manner.asked.clear()
-    models.download(model, quiet)
+    acquire.download(model, quiet)
     assert server.manner.asked == [f"bytes={len(server.manner.data)}-"]
 
 
@@ -276,9 +277,9 @@ def test_a_disk_without_room_is_said_before_the_download(
     published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(models.shutil, "disk_usage", lambda path: full)
-    with pytest.raises(ModelError, match="MB free; make room"):
-        models.download(replace(row(published, "https://nowhere"), size=5_000_000), quiet)
+    monkeypatch.setattr(acquire.shutil, "disk_usage", lambda path: full)
+    with pytest.raises(DownloadError, match="MB free; make room"):
+        acquire.download(replace(row(published, "https://nowhere"), size=5_000_000), quiet)
 
 
 def test_a_folder_that_is_not_writable_is_said(
@@ -286,52 +287,52 @@ def test_a_folder_that_is_not_writable_is_said(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("RENDER_MODELS", str(tmp_path / "file" / "models"))
-    with pytest.raises(ModelError, match="could not be written"):
-        models.download(row(published), quiet, published)
+    with pytest.raises(DownloadError, match="could not be written"):
+        acquire.download(row(published), quiet, published)
     if os.name == "posix" and os.geteuid() != 0:
         (tmp_path / "locked").mkdir(mode=0o500)
         monkeypatch.setenv("RENDER_MODELS", str(tmp_path / "locked" / "models"))
-        with pytest.raises(ModelError, match="not writable; choose another folder"):
-            models.download(row(published), quiet, published)
+        with pytest.raises(DownloadError, match="not writable; choose another folder"):
+            acquire.download(row(published), quiet, published)
 
 
 def test_a_file_is_taken_and_never_changed(published: Path, tmp_path: Path) -> None:
     model, before = row(published), published.read_bytes()
-    path = models.download(model, quiet, published)
+    path = acquire.download(model, quiet, published)
     assert published.read_bytes() == before
     # The converted file is as good, on a machine that has nothing else.
     elsewhere = tmp_path / "stick.safetensors"
     path.rename(elsewhere)
     path.with_suffix(".sha256").unlink()
-    assert models.download(model, quiet, elsewhere).read_bytes() == elsewhere.read_bytes()
+    assert acquire.download(model, quiet, elsewhere).read_bytes() == elsewhere.read_bytes()
     assert models.digest_of(model) == sha256(elsewhere)
 
 
 def test_a_file_that_is_another_is_refused(published: Path, tmp_path: Path) -> None:
     model = row(published)
-    path = models.download(model, quiet, published)
+    path = acquire.download(model, quiet, published)
     with pytest.raises(ModelError, match="is not there"):
-        models.download(model, quiet, tmp_path / "nothing.ckpt")
+        acquire.download(model, quiet, tmp_path / "nothing.ckpt")
     with pytest.raises(ModelError, match="is a folder"):
-        models.download(model, quiet, tmp_path)
+        acquire.download(model, quiet, tmp_path)
     short = tmp_path / "short.ckpt"
     short.write_bytes(published.read_bytes()[:-1])
     with pytest.raises(ModelError, match=r"it has [\d,]+ bytes, not"):
-        models.download(model, quiet, short)
+        acquire.download(model, quiet, short)
     spoil(published)
     with pytest.raises(ModelError, match="its SHA-256 is"):
-        models.download(model, quiet, published)
+        acquire.download(model, quiet, published)
     with pytest.raises(ModelError, match="was not made from the published file"):
-        models.download(replace(model, name="b", sha256="0" * 64), quiet, path)
+        acquire.download(replace(model, name="b", sha256="0" * 64), quiet, path)
     with pytest.raises(ModelError, match="a generator of another shape"):
-        models.download(replace(model, name="b", config={**CONFIG, "n_embed": 1}), quiet, path)
+        acquire.download(replace(model, name="b", config={**CONFIG, "n_embed": 1}), quiet, path)
     with pytest.raises(ModelError, match="is not a perceptor that Render wrote"):
-        models.download(replace(PERCEPTORS["RN50"], sha256=None, size=None), quiet, path)
+        acquire.download(replace(PERCEPTORS["RN50"], sha256=None, size=None), quiet, path)
 
 
 def test_weights_put_in_the_folder_by_hand_are_looked_at(published: Path) -> None:
     model = row(published)
-    path = models.download(model, quiet, published)
+    path = acquire.download(model, quiet, published)
     path.with_suffix(".sha256").unlink()
     assert models.digest_of(model) == sha256(path)
     assert path.with_suffix(".sha256").exists()
@@ -348,7 +349,7 @@ def test_a_user_adds_a_vqgan_and_may_name_it(published: Path, tmp_path: Path) ->
 
     yaml = tmp_path / "model.yaml"
     yaml.write_text(YAML.format(target="VQModel"))
-    path = models.add("my-vqgan", published, read_config(yaml))
+    path = acquire.add("my-vqgan", published, read_config(yaml))
     model = models.known("generator")["my-vqgan"]
     assert (model.factor, model.channels, model.config) == (2, 8, CONFIG)
     assert model.gflop_per_megapixel > 0
@@ -361,7 +362,7 @@ def test_a_user_adds_a_vqgan_and_may_name_it(published: Path, tmp_path: Path) ->
     text = b'{"__metadata__":{"format":"render.generator.1","config":"{}"}}'
     (models.folder() / "odd.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
     assert set(models.known("generator")) == {*GENERATORS, "my-vqgan"}
-    assert models.add("again.v2", path, None).exists()
+    assert acquire.add("again.v2", path, None).exists()
     path.unlink()
     with pytest.raises(ModelError, match="there is no model named my-vqgan"):
         models.find("my-vqgan")
@@ -382,7 +383,67 @@ def test_a_user_adds_a_vqgan_and_may_name_it(published: Path, tmp_path: Path) ->
 )
 def test_names_that_will_not_do_are_said(published: Path, name: str, sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
-        models.add(name, published, None if name == "new" else CONFIG)
+        acquire.add(name, published, None if name == "new" else CONFIG)
+
+
+def stranger(path: Path, config: Any, role: str = "generator") -> Path:
+    """A safetensors file that says Render wrote it, with this config in its header."""
+    text = config if isinstance(config, str) else json.dumps(config)
+    save_file({"x": torch.zeros(1)}, path, {"format": f"render.{role}.1", "config": text})
+    return path
+
+
+def with_option(name: str, value: Any) -> dict[str, Any]:
+    return {**CONFIG, "ddconfig": {**CONFIG["ddconfig"], name: value}}
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (with_option("ch", 10**9), "ddconfig.ch is 1000000000, and should be"),
+        (with_option("ch", "32"), "ddconfig.ch is '32', and should be"),
+        (with_option("ch", 10**400), "ddconfig.ch is something else, and should be"),
+        (with_option("ch", None), "ddconfig.ch is None"),
+        (with_option("ch_mult", [1] * 1000), "ch_mult should be a list of at most 8"),
+        (with_option("ch_mult", "[1, 2]"), "ch_mult should be a list"),
+        (with_option("ch_mult", [1, "a"]), "ch_mult should hold whole numbers"),
+        (with_option("num_res_blocks", 10**6), "num_res_blocks is 1000000"),
+        (with_option("num_res_blocks", [2]), "num_res_blocks is [2]"),
+        (with_option("dropout", "none"), "dropout should be"),
+        ({**CONFIG, "embed_dim": float("inf")}, "embed_dim is inf"),
+        ({**CONFIG, "n_embed": -1}, "n_embed is -1"),
+        ({**CONFIG, "norm_groups": 0}, "norm_groups is 0"),
+        ({**CONFIG, "norm_groups": 5}, "norm_groups is 5, and should divide"),
+        ({**CONFIG, "ddconfig": [1]}, "ddconfig should be a mapping"),
+        ({}, "ddconfig should be a mapping"),
+        ([CONFIG], "config should be a mapping"),
+        ("[" * 100_000, "its shape is not known"),
+        ("{", "its shape is not known"),
+        # All in order, but for the tensors: none of them is there.
+        (CONFIG, "it lacks"),
+        ({**CONFIG, "ddconfig": {**CONFIG["ddconfig"], "ch": 1024, "ch_mult": [64] * 8}}, "lacks"),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "",
+)
+def test_a_strangers_header_is_not_believed(tmp_path: Path, config: Any, sentence: str) -> None:
+    source = stranger(tmp_path / "gift.safetensors", config)
+    with pytest.raises(ModelError, match=re.escape(sentence)):
+        acquire.add("gift", source, None)
+    assert not list(models.folder().glob("*"))
+    # Put in the folder by hand, it is no model either, and no reason to stop.
+    models.folder().mkdir(parents=True, exist_ok=True)
+    if "lack" not in sentence:
+        shutil.copyfile(source, models.folder() / "gift.safetensors")
+        assert "gift" not in models.known("generator")
+
+
+@pytest.mark.parametrize("side", [10**400, "64", 0, None, [64]])
+def test_a_strangers_perceptor_is_not_believed(side: Any) -> None:
+    models.folder().mkdir(parents=True)
+    config = {"vision_cfg": {"image_size": side, "width": 32}}
+    stranger(models.folder() / "gift.safetensors", config, "perceptor")
+    assert "gift" not in models.known("perceptor")
+    assert len(models.table()) == len(ROWS)
 
 
 def test_a_header_is_read_with_care(tmp_path: Path) -> None:

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from render import provenance
+from render.codecs import CODECS, CONTAINERS
+from render.files import FileError
 from render.provenance import ProvenanceError, format_note, inspect, write_png
-from render.video import CODECS, CONTAINERS, write_video
+from render.video import write_video
 
 STORYBOARD = "version: 1\nshots:\n  - prompts: 'a=b; #c \\ \"d\" | 日本 ☃'\n"
 NOTE: dict[str, Any] = {
@@ -181,7 +183,7 @@ def test_a_png_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.undo()
     assert (tmp_path / "old.png").read_bytes() == b"old"
     for path in (tmp_path / "none" / "a.png", tmp_path):
-        with pytest.raises(ProvenanceError):
+        with pytest.raises(FileError, match="was not written"):
             write_png(path, picture(), NOTE)
     assert os.listdir(tmp_path) == ["old.png"]
 

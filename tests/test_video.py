@@ -17,8 +17,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from render import video
-from render.video import CODECS, VideoError
+from render import codecs, video
+from render.codecs import CODECS, CONTAINERS
+from render.errors import InputError
+from render.ffmpeg import VideoError
+from render.files import FileError, partial_of
 
 SIZE = (64, 48)
 EVERY_FILE = [(name, ending) for name, codec in CODECS.items() for ending in codec.extensions]
@@ -78,14 +81,14 @@ def test_as_many_frames_come_back_as_went_in(
 
 def test_rows_are_complete() -> None:
     for name, codec in CODECS.items():
-        video.probe(name)
+        codecs.probe(name)
         assert codec.extensions
-        assert set(codec.extensions) <= set(video.CONTAINERS), name
+        assert set(codec.extensions) <= set(CONTAINERS), name
         assert ("{quality}" in codec.arguments) == (codec.quality is not None), name
         if codec.quality:
             assert codec.quality[0] <= 17 <= codec.quality[1], "the default suits every codec"
         assert codec.even == ("420" in codec.pixel_format or "422" in codec.pixel_format), name
-    assert set(video.CONTAINERS) == {ending for _, ending in EVERY_FILE}
+    assert set(CONTAINERS) == {ending for _, ending in EVERY_FILE}
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -100,7 +103,7 @@ def test_sizes_that_fit_no_block(tmp_path: Path, codec: str, size: tuple[int, in
 def test_odd_sizes(tmp_path: Path) -> None:
     write(tmp_path / "odd.mkv", size=(33, 17), codec="ffv1")
     assert video.read_video(tmp_path / "odd.mkv").size == (33, 17)
-    with pytest.raises(VideoError, match=r"h264 needs an even width and height, and 33 x 17"):
+    with pytest.raises(InputError, match=r"h264 needs an even width and height, and 33 x 17"):
         write(tmp_path / "odd.mp4", size=(33, 17))
 
 
@@ -147,7 +150,7 @@ def test_quality_counts(tmp_path: Path, codec: str) -> None:
         write(path, codec=codec, quality=quality)
         sizes.append(path.stat().st_size)
         for wrong in (bounds[0] - 1, bounds[1] + 1):
-            with pytest.raises(VideoError, match="is a number from"):
+            with pytest.raises(InputError, match="is a number from"):
                 write(path, codec=codec, quality=wrong)
     assert sizes[0] > sizes[1]
 
@@ -158,7 +161,7 @@ def test_frames_may_be_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
-@pytest.mark.parametrize("ending", list(video.CONTAINERS))
+@pytest.mark.parametrize("ending", list(CONTAINERS))
 def test_metadata_comes_back_exactly(tmp_path: Path, ending: str) -> None:
     codec = next(name for name, codec in CODECS.items() if ending in codec.extensions)
     comment = 'é=;#\\ "x" [y]\n;line\ttab 日本 \\\n=\n' * 40_000  # 1.8 MB
@@ -192,7 +195,7 @@ def test_what_the_frames_raise_goes_on_and_nothing_is_left(
     def frames() -> Iterator[NDArray[np.uint8]]:
         yield from moving(50)  # more than a pipe holds: ffmpeg is at work
         deadline = time.monotonic() + 10
-        while not video.partial_of(path).exists():
+        while not partial_of(path).exists():
             assert time.monotonic() < deadline
         raise error
 
@@ -206,7 +209,7 @@ def test_what_the_frames_raise_goes_on_and_nothing_is_left(
 
 def test_a_partial_film_of_a_killed_run_is_in_nobodys_way(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
-    with video.partial_of(path).open("wb") as orphan:
+    with partial_of(path).open("wb") as orphan:
         orphan.write(b"x" * 100)
         write(path)
         orphan.write(b"y" * 100_000)  # what an ffmpeg that outlived its parent may still do
@@ -239,7 +242,7 @@ def test_a_process_that_is_ended(tmp_path: Path, ending: str) -> None:
         start_new_session=True,
     )
     deadline = time.monotonic() + 20
-    while not video.partial_of(path).exists():
+    while not partial_of(path).exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
     os.killpg(process.pid, getattr(signal, ending))  # as Ctrl-C does: all of the session
@@ -315,7 +318,7 @@ def test_a_full_disk_found_at_the_end(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(VideoError, match=r"film\.mp4 was not written: the disk is full"):
+    with pytest.raises(FileError, match=r"film\.mp4 was not written: the disk is full"):
         write(tmp_path / "film.mp4")
     assert not list(tmp_path.iterdir())
 
@@ -338,8 +341,8 @@ def test_a_full_disk_found_at_the_end(tmp_path: Path, monkeypatch: pytest.Monkey
     ],
 )
 def test_outputs_that_cannot_be(tmp_path: Path, name: str, codec: str, sentence: str) -> None:
-    with pytest.raises(VideoError, match=sentence):
-        video.check_output(tmp_path / name, codec)
+    with pytest.raises(InputError, match=sentence):
+        codecs.check_output(tmp_path / name, codec)
     assert not list(tmp_path.iterdir())
 
 
@@ -347,14 +350,14 @@ def test_a_folder_that_cannot_be_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
-    with pytest.raises(VideoError, match="cannot be written to"):
-        video.check_output(tmp_path / "film.mp4", "h264")
+    with pytest.raises(InputError, match="cannot be written to"):
+        codecs.check_output(tmp_path / "film.mp4", "h264")
 
 
 def test_good_outputs(tmp_path: Path) -> None:
-    video.check_output(tmp_path / "film.mp4", "h264")
-    video.check_output(tmp_path / "FILM.MP4", "h264")
-    video.check_output(Path("film.mp4"), "h264")
+    codecs.check_output(tmp_path / "film.mp4", "h264")
+    codecs.check_output(tmp_path / "FILM.MP4", "h264")
+    codecs.check_output(Path("film.mp4"), "h264")
 
 
 @pytest.mark.parametrize(
@@ -368,8 +371,8 @@ def test_good_outputs(tmp_path: Path) -> None:
     ],
 )
 def test_frames_that_cannot_be(size: tuple[int, int], fps: str, sentence: str) -> None:
-    with pytest.raises(VideoError, match=sentence):
-        video.check_frame(size, Fraction(fps), "h264", 17)
+    with pytest.raises(InputError, match=sentence):
+        codecs.check_frame(size, Fraction(fps), "h264", 17)
 
 
 @pytest.mark.parametrize("fps", ["1/3", "1", "25/2", "30000/1001", "60", "237/10"])
@@ -381,11 +384,11 @@ def test_frame_rates_are_exact(tmp_path: Path, fps: str, ending: str) -> None:
 
 def test_no_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
-    with pytest.raises(VideoError, match=r"cannot be run at .*none: No such file"):
-        video.check_output(tmp_path / "film.mp4", "h264")
+    with pytest.raises(InputError, match=r"cannot be run at .*none: No such file"):
+        codecs.check_output(tmp_path / "film.mp4", "h264")
     fake_ffmpeg(tmp_path / "ffmpeg", monkeypatch, "print('Encoder mpeg4')")
-    with pytest.raises(VideoError, match="cannot write h264: it was built without libx264"):
-        video.probe("h264")
+    with pytest.raises(InputError, match="cannot write h264: it was built without libx264"):
+        codecs.probe("h264")
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(VideoError, match="pip install imageio-ffmpeg"):
         video.ffmpeg_path()

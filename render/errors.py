@@ -1,0 +1,15 @@
+"""What every error of ours is: a sentence for people, and the exit code it ends with."""
+
+from __future__ import annotations
+
+
+class RenderError(Exception):
+    """A sentence with the next step in it."""
+
+    exit_code = 1
+
+
+class InputError(RenderError):
+    """What the user gave is wrong."""
+
+    exit_code = 2

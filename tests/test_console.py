@@ -1,0 +1,314 @@
+"""What the commands say when something goes wrong: a sentence or an object, and the exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import pytest
+import torch
+from PIL import Image
+
+from render import console
+from render.cli import main
+from render.errors import InputError, RenderError
+
+BOARD = """\
+version: 1
+size: 32x32
+fps: 4
+models: {generator: tiny-vqgan, perceptors: tiny-clip}
+defaults: {iterations: 1, cutouts: 2}
+shots:
+  - {name: dawn, duration: 1s, prompts: sea}
+"""
+WARNED = BOARD.replace("prompts: sea", "prompts: sea, camera: {x: 0.2}")
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    models_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """The console script in this process: exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RENDER_MODELS", str(models_folder))
+    monkeypatch.delenv("CI", raising=False)
+    Path("film.yaml").write_text(BOARD)
+
+    def render(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["render", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        code = end.value.code
+        return (code if isinstance(code, int) else 0), said.out, said.err
+
+    return render
+
+
+def raising(error: BaseException) -> Callable[..., NoReturn]:
+    def fail(*arguments: object, **options: object) -> NoReturn:
+        raise error
+
+    return fail
+
+
+def objects(lines: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+JSON = ("-o", "film.mp4", "--log-format", "json", "--device", "cpu")
+
+
+def test_every_mistake_of_a_storyboard_is_an_object(run: Run) -> None:
+    Path("bad.yaml").write_text(BOARD.replace("fps: 4", "fsp: 4").replace("1s", "long"))
+    code, out, err = run("bad.yaml", *JSON)
+    assert (code, out) == (2, "")
+    told = objects(err)
+    assert [(event["event"], event["file"], event["line"]) for event in told] == [
+        ("error", "bad.yaml", 3),
+        ("error", "bad.yaml", 7),
+    ]
+    assert all(event["column"] >= 1 and "bad.yaml" not in event["message"] for event in told)
+    code, out, err = run("bad.yaml", "-o", "film.mp4")
+    assert err.splitlines()[0].startswith(f"bad.yaml:3:{told[0]['column']}: {told[0]['message']}")
+    assert err.splitlines()[-1] == "2 mistakes; nothing was written"
+
+
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_every_other_error_is_an_object(run: Run, quiet: tuple[str, ...]) -> None:
+    code, _, err = run("film.yaml", *JSON, *quiet, "--device", "abacus")
+    assert code == 2
+    (told,) = objects(err)
+    assert told["event"] == "error"
+    assert told["message"].startswith("--device abacus: one of")
+    Path("a.png").write_bytes(b"no picture")
+    code, _, err = run("interpolate", "a.png", "b.png", *JSON, *quiet)
+    assert code == 2
+    assert "b.png is not there" in objects(err)[0]["message"]
+    code, _, err = run("still", "film.yaml", "--at", "9s", *JSON, *quiet)
+    assert code == 2
+    assert objects(err)[0]["message"] == "--at 9s: the film runs from 0 to 1 s"
+
+
+@pytest.mark.parametrize("verbose", [(), ("-v",)])
+def test_a_defect_is_an_object_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch, verbose: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("render.cli.plan_of", raising(KeyError("lost")))
+    code, _, err = run("film.yaml", *JSON, *verbose)
+    assert code == 1
+    (told,) = objects(err)
+    assert told["event"] == "error"
+    assert "KeyError: 'lost'. This is a defect of Render" in told["message"]
+    assert ("traceback" in told) == bool(verbose)
+
+
+def test_warnings_are_objects_and_quiet_is_quiet(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("film.yaml").write_text(WARNED)
+    text = run("check", "film.yaml")[2]
+    assert "film.yaml:7:" in text
+    assert ": warning: " in text
+    monkeypatch.setattr("render.cli.need_models", raising(InputError("far enough")))
+    warning, error = objects(run("film.yaml", *JSON)[2])
+    assert (warning["event"], warning["file"], warning["line"]) == ("warning", "film.yaml", 7)
+    assert text == "film.yaml:7:{column}: warning: {message}\n".format(**warning)
+    assert error == {"event": "error", "message": "far enough"}
+    assert objects(run("film.yaml", *JSON, "-q")[2]) == [error]
+    assert run("film.yaml", "-o", "film.mp4", "-q")[2] == "render: far enough\n"
+
+
+def test_an_interruption_is_an_object(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("render.cli.plan_of", raising(KeyboardInterrupt()))
+        code, _, err = run("film.yaml", *JSON)
+        assert code == 130
+        assert objects(err) == [{"event": "interrupted", "message": "Interrupted."}]
+        assert run("film.yaml", "-o", "film.mp4")[::2] == (130, "\nInterrupted.\n")
+    monkeypatch.setattr("render.film.make_film", raising(KeyboardInterrupt()))
+    code, _, err = run("film.yaml", *JSON, "-v")
+    assert code == 130
+    told = objects(err)[-1]
+    assert told["event"] == "interrupted"
+    assert told["message"].startswith("Interrupted. 0 of 5 keyframes are kept in film.latents;")
+    monkeypatch.setattr("render.film.make_still", raising(KeyboardInterrupt()))
+    arguments = ("still", "film.yaml", "--at", "0s", "-o", "a.png", "--device", "cpu")
+    code, _, err = run(*arguments, "--log-format", "json")
+    assert code == 130
+    assert objects(err)[-1]["message"].startswith("Interrupted. Finished keyframes are kept in")
+
+
+def test_what_a_machine_wants_at_the_end_stays(run: Run) -> None:
+    code, _, err = run("film.yaml", *JSON)
+    assert code == 0, err
+    assert objects(err)[-1] == {"event": "done", "message": "film.mp4"}
+
+
+def test_getting_models_ends_with_the_right_code(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from render.downloads import DownloadError
+
+    monkeypatch.setenv("RENDER_MODELS", str(tmp_path / "models"))
+    with monkeypatch.context() as patch:
+        patch.setattr("render.acquire.fetch", raising(DownloadError("it does not answer")))
+        code, _, err = run("models", "get", "vqgan-coco")
+        assert code == 1
+        assert err.startswith("render: vqgan-coco could not be downloaded: it does not answer.\n")
+        assert "--from FILE" in err
+    usage = type("Usage", (), {"free": 1000})
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda path: usage)
+        code, _, err = run("models", "get", "vqgan-coco")
+        assert (code, "make room" in err) == (1, True)
+    Path("file").touch()
+    monkeypatch.setenv("RENDER_MODELS", "file/models")
+    assert run("models", "get", "vqgan-coco")[0] == 1
+    monkeypatch.setenv("RENDER_MODELS", str(tmp_path / "models"))
+    for arguments in (("vqgan-cocoa",), ("vqgan-coco", "--from", "none"), ("x", "--from", "none")):
+        code, _, err = run("models", "get", *arguments)
+        assert code == 2, (arguments, err)
+        assert err.startswith("render: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "place"),
+    [
+        (("schema",), "render.schema.json_schema"),
+        (("models",), "render.cli.print_models"),
+        (("models", "get", "vqgan-coco"), "render.models.known"),
+        (("inspect", "film.yaml"), "render.provenance.inspect"),
+    ],
+)
+def test_no_command_ends_with_a_traceback(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], place: str
+) -> None:
+    monkeypatch.setattr(place, raising(ZeroDivisionError("lost")))
+    code, _, err = run(*command)
+    assert code == 1
+    assert err.startswith("render: ZeroDivisionError: lost. This is a defect of Render")
+
+
+@pytest.mark.parametrize("error", [FULL, PermissionError(errno.EACCES, "Permission denied")])
+def test_a_still_that_the_disk_does_not_take_is_not_the_users_fault(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if Path(target).name == "a.png":
+            raise error
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    code, _, err = run("still", "film.yaml", "--at", "0s", "-o", "a.png", "--device", "cpu", "-q")
+    assert code == 1, err
+    assert err.startswith("render: a.png was not written: ")
+    assert not list(Path().glob("*.partial*"))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "--size 32x24 needs about a quarter"),
+        (MemoryError(), "--size 32x24 needs about a quarter"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "--size 32x24"),
+    ],
+)
+def test_a_journey_too_large_says_what_would_fit(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (64, 48)).save(name)
+    monkeypatch.setattr("render.generator.Generator.encode", raising(error))
+    common = ("--model", "tiny-vqgan", "--device", "cpu", "-q")
+    code, _, err = run("interpolate", "a.png", "b.png", "-o", "m.mp4", *common)
+    assert code == 1
+    assert err.startswith("render: out of memory. ")
+    assert sentence in err
+    assert "defect" not in err
+    assert not Path("m.mp4").exists()
+
+
+def test_a_journey_on_a_full_disk_is_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (64, 48)).save(name)
+    monkeypatch.setattr(os, "fsync", raising(FULL))
+    common = ("--model", "tiny-vqgan", "--device", "cpu", "-q", "--seconds", "0.1")
+    code, _, err = run("interpolate", "a.png", "b.png", "-o", "m.mp4", *common)
+    assert code == 1
+    assert err.startswith("render: m.mp4 was not written: the disk is full. Free some space")
+
+
+def test_a_film_that_the_disk_does_not_take_names_the_film(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if Path(target).suffix == ".mp4":
+            raise FULL
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    code, _, err = run("film.yaml", "-o", "film.mp4", "--device", "cpu", "-q")
+    assert code == 1
+    assert err.startswith("render: film.mp4 was not written: the disk is full.")
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    folder = tmp_path / "film.latents"
+    folder.mkdir()
+    (folder / "key.safetensors").touch()
+    return folder
+
+
+@pytest.mark.parametrize("ci", [None, "true"])
+def test_fresh_where_nobody_can_be_asked(
+    run: Run, old: Path, monkeypatch: pytest.MonkeyPatch, ci: str | None
+) -> None:
+    if ci:
+        monkeypatch.setenv("CI", ci)
+    code, _, err = run("film.yaml", "--fresh", *JSON)
+    assert code == 2
+    assert "add --yes" in objects(err)[0]["message"]
+    assert [path.name for path in old.iterdir()] == ["key.safetensors"]
+    assert not old.with_name("film.latents.1").exists()
+
+
+def test_fresh_asks_on_a_terminal(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    asked = []
+
+    def answer(question: str, **options: object) -> bool:
+        asked.append(question)
+        if options.get("abort") and len(asked) == 1:
+            raise click.Abort
+        return len(asked) > 1
+
+    monkeypatch.setattr(click, "confirm", answer)
+    with pytest.raises(RenderError, match="nothing was moved") as caught:
+        console.set_aside(old, False)
+    assert caught.value.exit_code == 1
+    assert old.is_dir()
+    console.set_aside(old, False)
+    assert not old.exists()
+    assert old.with_name("film.latents.1").is_dir()
+
+
+def test_fresh_without_latents_or_with_yes_asks_nothing(old: Path) -> None:
+    console.set_aside(old.with_name("none"), False)
+    console.set_aside(old, True)
+    assert old.with_name("film.latents.1").is_dir()

@@ -1,0 +1,93 @@
+"""Whatever is written is there whole or not at all, and the disk's complaint is a sentence."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from render.errors import RenderError
+from render.files import FileError, finished, partial_of
+
+
+def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with finished(path) as partial:
+        assert partial == partial_of(path) == tmp_path / "a.partial.txt"
+        partial.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    with finished(path, tmp_path / "a.7.partial") as partial:
+        assert partial.name == "a.7.partial"
+        partial.write_text("newer")
+    assert path.read_text() == "newer"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError("why"), KeyboardInterrupt(), OSError(5, "mine")])
+def test_what_is_raised_meanwhile_goes_on_as_it_is(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def write() -> None:
+        with finished(path) as partial:
+            partial.write_text("half")
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        write()
+    assert caught.value is error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "the disk is full. Free some space and run the same command again."),
+        (errno.EDQUOT, "the disk is full. Free some space and run the same command again."),
+        (errno.EACCES, "Permission denied."),
+    ],
+)
+def test_the_disk_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, sentence: str
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, call, refuse)
+    path = tmp_path / "a.txt"
+    with pytest.raises(FileError) as caught, finished(path) as partial:
+        partial.write_text("new")
+    assert isinstance(caught.value, RenderError)
+    assert (caught.value.exit_code, caught.value.errno) == (1, number)
+    assert str(caught.value) == f"{path} was not written: {sentence}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"a\.txt was not written: No such file"):  # noqa: SIM117
+        with finished(tmp_path / "none" / "a.txt"):
+            pass
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, flushed = os.fsync, []
+
+    def only_files(number: int) -> None:
+        flushed.append(number)
+        if len(flushed) > 1:
+            raise OSError(errno.EINVAL, "not a folder")
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    with finished(tmp_path / "a.txt") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert len(flushed) == (1 if os.name == "nt" else 2)
