@@ -13,7 +13,7 @@ from render.curves import EASINGS, Curve, Key
 from render.fields import AnyNode, Choice, Group, Noted, Reader, Row, Time, written
 from render.yamlnodes import Mapping, Mistake, Node, seconds, shown
 
-GROWTH_LIMIT = 200.0  # natural logarithm of what a zoom may add up to in a shot
+GROWTH_LIMIT = 700.0  # natural logarithm of what a zoom may add up to in a shot
 UNITS = {"%": ("%",), "deg": ("degrees", "deg", "°")}
 KEY_TIME = Time(Fraction(0), Fraction(36_000))
 # One key of a key map where its value is not all that is said.

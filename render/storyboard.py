@@ -46,7 +46,7 @@ __all__ = [
     "parse",
 ]
 
-KEYFRAME_LIMIT = 500_000
+KEYFRAME_LIMIT = 200_000
 ZOOM_LIMIT = 1000  # times from one keyframe to the next; more leaves nothing of a picture
 PROBLEM_LIMIT = 100  # shown at once
 
@@ -343,7 +343,8 @@ def _check_shots(shots: list[Shot], nodes: tuple[Node, ...], reader: Reader) -> 
     if total > DURATION_LIMIT:
         message = f"the film lasts {seconds(total)}, longer than {seconds(DURATION_LIMIT)}. "
         reader.problem(nodes[0], message + "Make two films")
-    keyframes = sum(shot.duration / shot.settings.every for shot in shots)
+    # One more for each shot: a chain ends with a keyframe of its own.
+    keyframes = sum(math.ceil(shot.duration / shot.settings.every) + 1 for shot in shots)
     if keyframes > KEYFRAME_LIMIT:
-        message = f"the film has {float(keyframes):.0f} keyframes, more than {KEYFRAME_LIMIT}. "
+        message = f"the film has {keyframes:,} keyframes, more than {KEYFRAME_LIMIT:,}. "
         reader.problem(nodes[0], message + "Set keyframes further apart")
