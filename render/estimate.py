@@ -11,6 +11,7 @@ from render.models import known
 from render.timeline import Keyframe, Plan
 
 GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in 32 bits, until this machine has been measured
+LOOKS = 960  # at grounds, before a chain starts: see keyframe.likely_start
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ class Costs:
         return 2 * (self.decode + self.view * keyframe.settings.cutouts)
 
     def keyframe(self, keyframe: Keyframe) -> float:
-        """All steps, and about two more decodes for the warm start."""
-        return self.step(keyframe) * keyframe.steps + 2 * self.decode
+        """All steps, and two more decodes for the warm start, or looks at grounds without one."""
+        painted = keyframe.parent is None and keyframe.init is None
+        start = self.view * LOOKS + self.decode if painted else 2 * self.decode
+        return self.step(keyframe) * keyframe.steps + start
 
     def total(self, todo: Iterable[Keyframe]) -> float:
         """These keyframes, and decoding the whole film."""

@@ -381,17 +381,21 @@ class Group:
                 reader.problem(name, message)
             else:
                 found[name.text] = name
-                self._read_row(row, value, reader, given)
+                # A short form's keys stand where its value does: it is known by the group's name.
+                short = (name.line, name.column) == (value.line, value.column)
+                self._read_row(row, value, key if short else row.key, reader, given)
         for row in self.rows:
             if row.required and row.key not in found:
                 reader.problem(node, f"{key} has no '{row.key}'. Add it: {row.help}")
         return given
 
-    def _read_row(self, row: Row, value: Node, reader: Reader, given: dict[str, Any]) -> None:
+    def _read_row(
+        self, row: Row, value: Node, key: str, reader: Reader, given: dict[str, Any]
+    ) -> None:
         if isinstance(value, Scalar) and value.null and row.nullable:
             given[row.field] = None
             return
-        result = reader.attempt(row.kind, value, row.key)
+        result = reader.attempt(row.kind, value, key)
         if result is None:
             return
         if row.field:

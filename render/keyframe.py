@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from render.camera import moves
 from render.cutouts import cut, sample_views
 from render.generator import Generator
-from render.losses import Sight, Wish, weighted_sum
+from render.losses import Sight, Wish, distance, weighted_sum
 from render.optimize import Step, optimize
 from render.perceptor import Perceptor
 from render.prompts import PICTURE_FORMATS
@@ -35,7 +35,6 @@ class Models:
         return self.generator.low.device
 
 
-Loss = Callable[[Tensor, Tensor, Tensor, int], Tensor]  # latent, codes, picture, step
 Target = tuple[str | None, Path | None]  # what an aim wants: a text or an image
 Targets = tuple[dict[Target, Tensor], ...]  # for each perceptor: its (D,) unit embeddings
 
@@ -143,30 +142,63 @@ def soft_noise(size: tuple[int, int], seed: int) -> Tensor:
     return picture.clamp(0, 1).expand(-1, 3, -1, -1)
 
 
-# What a picture may begin as: grey, and the plain colours that prompts most often mean. (red, ...)
-TINTS = (
-    (0.50, 0.50, 0.50), (0.08, 0.08, 0.10), (0.92, 0.92, 0.92), (0.80, 0.15, 0.12),
-    (0.90, 0.50, 0.15), (0.92, 0.80, 0.25), (0.20, 0.50, 0.22), (0.25, 0.45, 0.85),
-    (0.06, 0.09, 0.28), (0.45, 0.22, 0.55), (0.90, 0.60, 0.72), (0.42, 0.28, 0.16),
-)  # fmt: skip
+# The colour grids (rows, columns) that a chain may begin as, tried in turn.
+GRIDS = ((1, 1), (2, 1), (3, 1), (3, 2), (4, 3))
+GROUNDS = 160
+# Where they are looked at: from the top and from the left of what room there is, and what share.
+PLACES = ((0, 0, 1.0), (0, 0.5, 1.0), (0, 1, 1.0), (0, 0.5, 0.5), (1, 0, 0.5), (1, 1, 0.5))
+
+
+def grounds(size: tuple[int, int], seed: int) -> Tensor:
+    """GROUNDS soft fields of random colours (n, 3, H, W) in [0, 1], some of them strong."""
+    width, height = size
+    random = torch.Generator().manual_seed(seed)
+    drawn = []
+    for number in range(GROUNDS):
+        colours = torch.rand(1, 3, *GRIDS[number % len(GRIDS)], generator=random)
+        if number % 2:
+            colours = (colours - 0.5) * 1.6 + 0.5
+        drawn.append(
+            F.interpolate(
+                colours.clamp(0, 1), size=(height, width), mode="bicubic", align_corners=True
+            )
+        )
+    return torch.cat(drawn).clamp(0, 1)
 
 
 @torch.no_grad()
-def tinted_start(plan: Plan, keyframe: Keyframe, generator: Generator, loss: Loss) -> Tensor:
-    """The latent of the tinted noise that is nearest to what is asked, before any step.
+def likely_start(
+    plan: Plan, keyframe: Keyframe, generator: Generator, wishes: tuple[Wish, ...]
+) -> Tensor:
+    """The latent of the soft colours that the perceptors find nearest to what is asked.
 
-    From grey alone the way down often ends in the wrong light: a night that begins by brightening
-    never turns dark again. A dozen looks cost about as much as eight steps.
+    From grey the way down often ends in the wrong light: a night that begins by brightening never
+    turns dark again, and the way to fire leads past every other colour. Six looks at each ground,
+    of the whole and of parts, cost about as much as a few steps.
     """
-    noise = soft_noise(plan.size, keyframe.seed).to(generator.low.device) - 0.5
-
-    def tried(tint: tuple[float, float, float]) -> tuple[float, Tensor]:
-        colour = torch.tensor(tint, device=noise.device).view(1, 3, 1, 1)
-        latent = generator.encode((colour + noise).clamp(0, 1))
-        codes = generator.quantise(latent)
-        return float(loss(latent, codes, generator.paint(codes), 0)), latent
-
-    return min((tried(tint) for tint in TINTS), key=lambda found: found[0])[1]
+    width, height = plan.size
+    short = 40  # pixels; they are soft
+    scale = short / min(width, height)
+    small = (round(width * scale), round(height * scale))
+    drawn = grounds(small, derived_seed(keyframe.seed, "ground")).to(generator.low.device)
+    far = drawn.new_zeros(GROUNDS)
+    for wish in wishes:
+        side = wish.perceptor.side
+        for down, across, share in PLACES:
+            size = round(short * share)
+            top, left = round(down * (small[1] - size)), round(across * (small[0] - size))
+            seen = drawn[..., top : top + size, left : left + size]
+            seen = F.interpolate(seen, size=side, mode="bilinear", align_corners=False)
+            # In parts, so that a large perceptor needs no more memory here than for its views.
+            embedded = torch.cat(
+                [wish.perceptor.embed_views(part) for part in torch.split(seen, 16)]
+            )
+            away = distance(embedded[:, None], wish.targets[None])
+            far += wish.weight * (away * wish.weights).sum(1)
+    ground = drawn[far.argmin()][None]
+    picture = F.interpolate(ground, size=(height, width), mode="bicubic", align_corners=False)
+    grain = soft_noise(plan.size, keyframe.seed).to(drawn.device) - 0.5
+    return generator.encode((picture + grain).clamp(0, 1))
 
 
 def wishes_of(aims: tuple[Aim, ...], models: Models, targets: Targets) -> tuple[Wish, ...]:
@@ -197,10 +229,10 @@ def climb(
         return weighted_sum(sight, settings.losses)
 
     return optimize(
-        tinted_start(plan, keyframe, models.generator, loss) if begun is None else begun,
+        likely_start(plan, keyframe, models.generator, wishes) if begun is None else begun,
         models.generator,
         loss,
         steps=keyframe.steps,
-        step_size=settings.step_size,
+        step_size=keyframe.step_size,
         smoothing=settings.smoothing,
     )

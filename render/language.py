@@ -140,7 +140,19 @@ SETTINGS = (
         "",
         "which frames are worked on, and how the others come from them",
     ),
-    Row("step", Number(0.0001, 10), "step_size", "how far each step goes"),
+    Row(
+        "step",
+        Group(
+            (
+                Row("first", Number(0.0001, 10), "first_step", "for a picture from nothing"),
+                Row("then", Number(0.0001, 10), "then_step", "for later ones: less is calmer"),
+            ),
+            short=lambda scalar: ("first", "then"),
+            shorthand=Number(0.0001, 10).schema(),
+        ),
+        "",
+        "how far each step goes",
+    ),
     Row(
         "cutouts",
         Group(

@@ -33,8 +33,9 @@ def optimize(
 ) -> Iterator[Step]:
     """Adam from a (B, C, h, w) latent; yields after every step.
 
-    `loss(latent, codes, picture, step)` is a scalar. The step size falls along a line to a fifth,
-    so that a keyframe comes to rest; `smoothing` is the decay of the bias-corrected running
+    `loss(latent, codes, picture, step)` is a scalar. The step size rises over the first steps,
+    while Adam knows little more than signs, and falls along a line to a fifth, so that a keyframe
+    comes to rest; `smoothing` is the decay of the bias-corrected running
     average (as Adam's own, Kingma & Ba 2015), begun anew for every keyframe. The latent stays in
     the box of its codes, outside which a gradient through quantisation means nothing. No steps are
     one report of where it begins.
@@ -48,13 +49,13 @@ def optimize(
         yield Step(0, 0, start.new_zeros(()), start)
     offsets = [offset.requires_grad_() for offset in pyramid(start)]
     sizes = [step_size * share for share in SHARES]
-    optimizer = torch.optim.Adam(
-        [{"params": [offset], "lr": size} for offset, size in zip(offsets, sizes, strict=True)]
-    )
+    groups = [{"params": [o], "lr": size} for o, size in zip(offsets, sizes, strict=True)]
+    optimizer = torch.optim.Adam(groups, betas=BETAS)
+    rise = max(1.0, min(8.0, steps / 3))
     average, share = torch.zeros_like(start), 0.0
     for step in range(steps):
         for group, size in zip(optimizer.param_groups, sizes, strict=True):
-            group["lr"] = size * (1 - 0.8 * step / steps)
+            group["lr"] = size * (1 - 0.8 * step / steps) * min(1.0, (step + 1) / rise)
         optimizer.zero_grad(set_to_none=True)
         latent = raised(start, offsets).maximum(generator.low).minimum(generator.high)
         codes = generator.quantise(latent)
@@ -68,6 +69,9 @@ def optimize(
             share = share * smoothing + (1 - smoothing)
         yield Step(step + 1, steps, value.detach(), average / share)
 
+
+# Short memories: a keyframe has a dozen steps, not the thousands that Adam's defaults are for.
+BETAS = (0.8, 0.99)
 
 # How far a step moves each level of the pyramid, from single cells to eighths of the latent.
 SHARES = (0.3, 0.5, 0.5, 0.5)

@@ -96,7 +96,8 @@ class Settings:
     then: int = 25  # optimisation steps of every later keyframe
     every: Fraction = Fraction(1, 4)  # seconds between keyframes
     between: str = "auto"  # frames between keyframes: one of BETWEEN
-    step_size: float = 0.1
+    first_step: float = 0.8  # how far a step goes, where a chain starts
+    then_step: float = 0.2  # and at every later keyframe, where far steps would flicker
     cutouts: int = 16  # views of the picture per step
     cutout_size: tuple[float, float] = (0.4, 1.0)  # of the shorter side
     smoothing: float = 0.9  # decay of the running average of the latent

@@ -23,7 +23,7 @@ from render.camera import IDENTITY, Matrix
 from render.curves import EASINGS
 from render.storyboard import Prompt, Settings, Storyboard
 
-ALGORITHM = 1  # raised when the same storyboard gives other pictures; the changelog says why
+ALGORITHM = 2  # raised when the same storyboard gives other pictures; the changelog says why
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Keyframe:
     init: Path | None
     aims: tuple[Aim, ...]
     steps: int
+    step_size: float
     seed: int
     settings: Settings
 
@@ -232,12 +233,14 @@ def _keyframe(
     else:
         matrix = camera.between(shot.camera, before[-1].time, time, frame)
     aims = aims_at(board, number, time)
-    steps = settings.first if parent is None else settings.then
+    steps, step_size = settings.then, settings.then_step
+    if parent is None:
+        steps, step_size = settings.first, settings.first_step
     seed = derived_seed(board.seed, shot.name, time)
     decides = {
         **common,
         "steps": steps,
-        "step_size": settings.step_size,
+        "step_size": step_size,
         "cutouts": [settings.cutouts, *settings.cutout_size],
         "smoothing": settings.smoothing,
         "losses": sorted(settings.losses),
@@ -251,7 +254,19 @@ def _keyframe(
     text = json.dumps(decides, sort_keys=True, ensure_ascii=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:32]
     return Keyframe(
-        key, len(before), number, time, parent, matrix, border, init, aims, steps, seed, settings
+        key,
+        len(before),
+        number,
+        time,
+        parent,
+        matrix,
+        border,
+        init,
+        aims,
+        steps,
+        step_size,
+        seed,
+        settings,
     )
 
 

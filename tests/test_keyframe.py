@@ -11,21 +11,26 @@ import pytest
 import tiny
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
-from render.estimate import Meter
+from render.estimate import LOOKS, Meter
 from render.film import FilmError, cut_prompts, make_keyframes, missing, reasons
 from render.keyframe import (
+    PLACES,
     Models,
     beginning,
     climb,
     embed_targets,
+    grounds,
+    likely_start,
     load_image,
     soft_noise,
-    tinted_start,
+    wishes_of,
 )
 from render.latents import Store
+from render.losses import distance
 from render.storyboard import parse
-from render.timeline import Plan, make_plan
+from render.timeline import Plan, derived_seed, make_plan
 
 MODELS = Models(tiny.generator(), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5)))
 
@@ -196,16 +201,28 @@ def test_pictures_are_read_upright_on_white_and_in_16_bits(tmp_path: Path) -> No
     assert load_image(tmp_path / "turned.jpg", device).shape == (1, 3, 30, 10)
 
 
-def test_a_chain_starts_from_the_tint_that_is_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chain_starts_from_the_ground_that_looks_nearest() -> None:
+    """The slow, obvious version: every ground, every place, one look at a time."""
     plan = planned()
-    blue = torch.tensor([0.06, 0.09, 0.28]).view(1, 3, 1, 1)
-    generator = MODELS.generator
-    wanted = generator.decode(generator.encode(blue.expand(1, 3, 32, 48)))
-
-    def loss(latent, codes, picture, step):  # type: ignore[no-untyped-def]
-        return (picture - wanted).square().mean()
-
-    found = generator.decode(tinted_start(plan, plan.keyframes[0], generator, loss))
-    grey = generator.decode(generator.encode(soft_noise((48, 32), plan.keyframes[0].seed)))
-    assert loss(None, None, found, 0) < loss(None, None, grey, 0)
+    generator, keyframe = MODELS.generator, plan.keyframes[0]
+    wishes = wishes_of(keyframe.aims, MODELS, embed_targets(plan, MODELS))
+    drawn = grounds((60, 40), derived_seed(keyframe.seed, "ground"))
+    assert 0 <= drawn.min() <= drawn.max() <= 1
+    assert len(drawn) * len(PLACES) == LOOKS
+    places = [(0, 0, 40), (0, 10, 40), (0, 20, 40), (0, 20, 20), (20, 0, 20), (20, 40, 20)]
+    scores = []
+    for ground in drawn[:, None]:
+        score = 0.0
+        for wish in wishes:
+            for top, left, side in places:
+                look = ground[..., top : top + side, left : left + side]
+                look = F.interpolate(look, size=wish.perceptor.side, mode="bilinear")
+                away = distance(wish.perceptor.embed_views(look), wish.targets)
+                score += wish.weight * float((away * wish.weights).sum())
+        scores.append(score)
+    best = drawn[int(np.argmin(scores))][None]
+    picture = F.interpolate(best, size=(32, 48), mode="bicubic")
+    picture = picture + soft_noise((48, 32), keyframe.seed) - 0.5
+    start = likely_start(plan, keyframe, generator, wishes)
+    assert torch.allclose(start, generator.encode(picture.clamp(0, 1)), atol=1e-4)
     assert beginning(plan, plan.keyframes[0], generator, None) == (None, None)

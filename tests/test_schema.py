@@ -132,4 +132,5 @@ def test_the_schema_shows_defaults() -> None:
     iterations = properties["defaults"]["properties"]["iterations"]["anyOf"][-1]["properties"]
     assert iterations["first"]["default"] == Settings.first
     shot = properties["shots"]["items"]["properties"]
-    assert shot["step"]["default"] == Settings.step_size
+    step = shot["step"]["anyOf"][-1]["properties"]
+    assert step["then"]["default"] == Settings.then_step

@@ -110,7 +110,8 @@ shots:
     assert storm.transition == storyboard.Transition("continue", Fraction(1))
     assert (storm.settings.first, storm.settings.then) == (60, 10)
     assert storm.settings.losses == tuple({**LOSSES, "hold": 2.0, "smoothness": 0.0}.items())
-    assert (storm.settings.step_size, storm.settings.smoothing) == (0.01, 0.0)
+    assert (storm.settings.first_step, storm.settings.then_step) == (0.01, 0.01)
+    assert storm.settings.smoothing == 0.0
     assert (storm.settings.cutouts, storm.settings.cutout_size) == (8, (0.5, 0.9))
     assert storm.camera.zoom.at(1) == pytest.approx(1.05)  # the defaults', beside its own angle
     assert storm.camera.angle.at(2) == 12.0
