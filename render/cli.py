@@ -159,7 +159,8 @@ def film(
         board = load_board(storyboard, voice)
         output = output or Path(f"{storyboard.stem}{'.draft' if draft else ''}.mp4")
         check_output(output, board.codec)
-        may_overwrite(output, force)
+        for written in (output, preview_of(output)):
+            may_overwrite(written, force)
         plan = plan_of(board, draft)
         folder = latents or latents_folder(storyboard)
         check_latents(folder)
@@ -170,6 +171,11 @@ def film(
         render_film(plan, folder, output, chosen, voice, verbose)
 
 
+def preview_of(output: Path) -> Path:
+    """The picture beside a film that shows how far it is."""
+    return output.with_name(f"{output.stem}.preview.png")
+
+
 def render_film(
     plan: Plan, folder: Path, output: Path, chosen: torch.device, voice: Voice, verbose: bool
 ) -> None:
@@ -178,7 +184,7 @@ def render_film(
     from render.models import folder as models_folder
     from render.progress import display, preview_writer
 
-    preview = preview_writer(output.with_name(f"{output.stem}.preview.png"))
+    preview = preview_writer(preview_of(output))
 
     from render.estimate import Costs
     from render.film import cut_prompts, load_models, make_film, missing

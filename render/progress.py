@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from render import __version__
 from render.files import FileError
 from render.provenance import printable, write_png
 
@@ -163,7 +164,8 @@ def preview_writer(
         # A film does not fail for its preview: a viewer may hold the file. A full disk stops the
         # film itself, at the next latent.
         with suppress(FileError):
-            write_png(path, picture)
+            # With a note, so that the next run knows it for Render's own and may overwrite it.
+            write_png(path, picture, {"render": __version__, "kind": "preview"})
         last = clock()
 
     return write

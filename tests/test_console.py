@@ -312,3 +312,16 @@ def test_fresh_without_latents_or_with_yes_asks_nothing(old: Path) -> None:
     console.set_aside(old.with_name("none"), False)
     console.set_aside(old, True)
     assert old.with_name("film.latents.1").is_dir()
+
+
+def test_a_preview_never_replaces_somebody_s_picture(run: Run) -> None:
+    preview = Path("film.preview.png")
+    preview.write_bytes(b"my picture")
+    code, _, err = run("film.yaml", "-o", "film.mp4", "--device", "cpu")
+    assert (code, preview.read_bytes()) == (2, b"my picture")
+    assert "film.preview.png exists" in err
+    preview.unlink()
+    assert run("film.yaml", "-o", "film.mp4", "--device", "cpu")[0] == 0
+    edited = BOARD.replace("sea", "fire")
+    Path("film.yaml").write_text(edited)
+    assert run("film.yaml", "-o", "film.mp4", "--device", "cpu")[0] == 0  # its own it replaces
