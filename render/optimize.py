@@ -35,10 +35,10 @@ def optimize(
 
     `loss(latent, codes, picture, step)` is a scalar. The step size rises over the first steps,
     while Adam knows little more than signs, and falls along a line to a fifth, so that a keyframe
-    comes to rest; `smoothing` is the decay of the bias-corrected running
-    average (as Adam's own, Kingma & Ba 2015), begun anew for every keyframe. The latent stays in
-    the box of its codes, outside which a gradient through quantisation means nothing. No steps are
-    one report of where it begins.
+    comes to rest; `smoothing` is the decay of the bias-corrected running average (as Adam's own,
+    Kingma & Ba 2015), begun anew for every keyframe. The latent stays in the box of its codes,
+    outside which a gradient through quantisation means nothing. No steps are one report of where
+    it begins.
 
     This differs from the field, which moves every cell on its own: Adam then moves the grain of a
     picture as far as its composition, and a film grows checkerboards. Here the latent is its start

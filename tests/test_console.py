@@ -63,6 +63,18 @@ def raising(error: BaseException) -> Callable[..., NoReturn]:
     return fail
 
 
+def refusing(name: str, error: OSError) -> Callable[[Path, Path], None]:
+    """os.replace, on a disk that does not take the file of that name."""
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if Path(target).name == name:
+            raise error
+        replace(source, target)
+
+    return refuse
+
+
 def objects(lines: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines()]
 
@@ -204,14 +216,7 @@ def test_no_command_ends_with_a_traceback(
 def test_a_still_that_the_disk_does_not_take_is_not_the_users_fault(
     run: Run, monkeypatch: pytest.MonkeyPatch, error: OSError
 ) -> None:
-    replace = os.replace
-
-    def refuse(source: Path, target: Path) -> None:
-        if Path(target).name == "a.png":
-            raise error
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refusing("a.png", error))
     code, _, err = run("still", "film.yaml", "--at", "0s", "-o", "a.png", "--device", "cpu", "-q")
     assert code == 1, err
     assert err.startswith("render: a.png was not written: ")
@@ -254,14 +259,7 @@ def test_a_journey_on_a_full_disk_is_a_sentence(run: Run, monkeypatch: pytest.Mo
 def test_a_film_that_the_disk_does_not_take_names_the_film(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace = os.replace
-
-    def refuse(source: Path, target: Path) -> None:
-        if Path(target).suffix == ".mp4":
-            raise FULL
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refusing("film.mp4", FULL))
     code, _, err = run("film.yaml", "-o", "film.mp4", "--device", "cpu", "-q")
     assert code == 1
     assert err.startswith("render: film.mp4 was not written: the disk is full.")
