@@ -133,7 +133,7 @@ def _copy(model: Model, source: Path, target: Path, pinned: str | None) -> Path:
 
         check_weights(source, model)
     with disk(target):
-        with finished(target, target.with_suffix(".copy.partial")) as partial:
+        with finished(target) as partial:
             shutil.copyfile(source, partial)
         record(target, sha256_of(target), origin)
     return target

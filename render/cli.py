@@ -195,7 +195,7 @@ def render_film(
     if verbose:
         for line in (*describe_plan(plan, folder), f"device {chosen}"):
             voice.tell("plan", line, line)
-    store.sweep()
+    store.prepare()
     models = load_models(plan.board, chosen)
     for text, lost in cut_prompts(plan, models):
         voice.say("warning", f"{text!r} is too long for the perceptor, which never sees {lost!r}")

@@ -143,8 +143,8 @@ def check_output(path: Path, codec: str) -> None:
     """Raise InputError if a film in this codec cannot be written to `path`; writes nothing."""
     row = codec_named(codec)
     extension = path.suffix.lower()
-    if len(os.fsencode(path.name)) > 240:  # of 255, for there is a partial one beside it
-        raise InputError(f"{path}: the name is too long. Choose one under 240 characters.")
+    if len(os.fsencode(path.name)) > 220:  # of 255, for there are partial files beside it
+        raise InputError(f"{path}: the name is too long. Choose one under 220 characters.")
     if path.is_dir():
         raise InputError(f"{path} is a folder. Name a file in it, such as {path / 'film'}.mp4.")
     if extension not in row.extensions:

@@ -52,8 +52,7 @@ def write_tensors(target: Path, entries: dict[str, Entry], metadata: dict[str, s
         }
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    unfinished = target.with_suffix(".converting.partial")
-    with disk(target), finished(target, unfinished), unfinished.open("wb") as file:
+    with disk(target), finished(target) as partial, partial.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for name in names:
             tensor = entries[name].read().detach().contiguous()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +14,7 @@ from pathlib import Path
 from render.errors import RenderError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+PARTIAL = re.compile(r"\.[0-9]+\.partial$")  # a user's own file of that ending is not ours to sweep
 
 
 class FileError(RenderError, OSError):
@@ -43,21 +47,27 @@ def named(path: Path) -> Iterator[None]:
 
 
 def partial_of(path: Path) -> Path:
-    """What `path` is called while it is being written; the ending stays."""
-    return path.with_name(f"{path.stem}.partial{path.suffix}")
+    """What `path` is called while this process writes it: two never write to one file."""
+    return path.with_name(f"{path.name}.{os.getpid()}.partial")
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove what killed processes left of `name`, or of any file: untouched for an hour."""
+    for partial in folder.glob(f"{glob.escape(name)}*.partial"):
+        with suppress(OSError):
+            if PARTIAL.search(partial.name) and time.time() - partial.stat().st_mtime > 3600:
+                partial.unlink()
 
 
 @contextmanager
-def finished(path: Path, partial: Path | None = None) -> Iterator[Path]:
+def finished(path: Path) -> Iterator[Path]:
     """Give the name to write to; afterwards `path` is complete and on disk, or as it was.
 
-    The name is `partial`, in the same folder, or else partial_of(path). What is raised inside goes
-    on as it is; what goes wrong before and after is a FileError.
+    What is raised inside goes on as it is; what goes wrong before and after is a FileError.
     """
-    partial = partial or partial_of(path)
+    partial = partial_of(path)
     try:
-        # A new file, not the old one emptied: a run that was killed may still have an ffmpeg that
-        # finishes its own.
+        # A new file, not an old one emptied, should the system have given this number before.
         with named(path):
             partial.unlink(missing_ok=True)
         yield partial

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from render.errors import InputError
-from render.files import finished
+from render.files import finished, named, sweep
 from render.generator import Generator
 from render.headers import is_whole
 
@@ -42,22 +40,21 @@ class Store:
         """Whether a whole latent lies under the key; a damaged one does not count."""
         return is_whole(self.path(key))
 
+    def prepare(self) -> None:
+        """Make the folder, and remove what killed processes left half-written in it; FileError."""
+        with named(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        sweep(self.folder)
+
     def save(self, key: str, latent: Tensor, note: dict[str, Any]) -> None:
         """Write (1, C, h, w) float32 beside its place, flush, rename: it is there whole or not."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.path(key)
+        latent = latent.detach().cpu().contiguous()
+        note = {**note, "format": FORMAT, "sha256": digest_of(latent)}
         # One key: safetensors writes several in any order, and equal latents are equal bytes.
-        metadata = {"render": json.dumps({**note, "format": FORMAT}, sort_keys=True)}
-        # Two processes may share a store: each has a partial file of its own.
-        with finished(path, path.with_suffix(f".{os.getpid()}.partial")) as partial:
-            partial.write_bytes(save({"latent": latent.detach().cpu().contiguous()}, metadata))
-
-    def sweep(self) -> None:
-        """Remove half-written files that a kill left behind an hour ago or more."""
-        for partial in self.folder.glob("*.partial"):
-            with suppress(OSError):
-                if time.time() - partial.stat().st_mtime > 3600:
-                    partial.unlink()
+        metadata = {"render": json.dumps(note, sort_keys=True)}
+        with finished(self.path(key)) as partial:
+            partial.write_bytes(save({"latent": latent}, metadata))
 
     def load(self, key: str) -> Tensor:
         """(1, C, h, w) float32."""
@@ -81,7 +78,17 @@ def load_latent(path: Path) -> tuple[Tensor, dict[str, Any]]:
         raise LatentError(f"{path} cannot be read as a latent: {error}") from error
     if latent.ndim != 4 or latent.shape[0] != 1 or latent.dtype != torch.float32:
         raise LatentError(f"{path} holds a tensor of another shape than a latent's")
+    if note.get("sha256", digest_of(latent)) != digest_of(latent):
+        raise LatentError(
+            f"{path} was changed since Render wrote it; put the right one back, or move it away to "
+            "have its keyframe made again"
+        )
     return latent, note
+
+
+def digest_of(latent: Tensor) -> str:
+    """SHA-256 of its numbers as they lie in the file."""
+    return hashlib.sha256(latent.numpy().data).hexdigest()
 
 
 def lerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:

@@ -32,7 +32,7 @@ from render.ffmpeg import (
     read_metadata_file,
     url,
 )
-from render.files import FULL, finished, named, not_written
+from render.files import FULL, finished, named, not_written, partial_of, sweep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,13 +82,14 @@ def write_video(
     check_output(path, codec)
     check_frame(size, fps, codec, quality)
     # What `frames` raises is not ours to rename, so OSError is caught only where files are touched.
+    sweep(path.parent, path.name)
     with finished(path) as partial:
-        # Beside the film and not in a folder of its own: what a killed run leaves, the next tidies.
-        notes = partial.with_suffix(".ffmetadata")
+        # Beside the film and not in a folder of its own: what a killed run leaves is swept with it.
+        notes = partial_of(path.with_name(f"{path.name}.ffmetadata"))
         try:
             with named(path):
                 notes.write_bytes(metadata_file(metadata))
-            arguments = _write_arguments(notes, partial, size, fps, codec, quality)
+            arguments = _write_arguments(notes, partial, path.suffix, size, fps, codec, quality)
             _encode([ffmpeg_path(), *arguments], frames, size, path)
         finally:
             with suppress(OSError):
@@ -123,13 +124,18 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def _write_arguments(
-    notes: Path, output: Path, size: tuple[int, int], fps: Fraction, codec: str, quality: int
+    notes: Path,
+    output: Path,
+    extension: str,
+    size: tuple[int, int],
+    fps: Fraction,
+    codec: str,
+    quality: int,
 ) -> list[str]:
     row = CODECS[codec]
-    extension = output.suffix.lower()
     yuv = row.pixel_format.startswith("yuv")
     convert = f"{YUV_FILTER}," if yuv else ""
-    container = CONTAINERS[extension]
+    container = CONTAINERS[extension.lower()]
     if "-movflags" in container:
         # Ticks per second: a whole number of them per frame, and never so few that a player minds.
         ticks = fps.numerator * max(1, -(-1000 // fps.numerator))

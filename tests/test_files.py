@@ -9,22 +9,31 @@ from pathlib import Path
 import pytest
 
 from render.errors import RenderError
-from render.files import FileError, finished, partial_of
+from render.files import FileError, finished, partial_of, sweep
 
 
 def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     with finished(path) as partial:
-        assert partial == partial_of(path) == tmp_path / "a.partial.txt"
+        assert partial == partial_of(path) == tmp_path / f"a.txt.{os.getpid()}.partial"
         partial.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
-    with finished(path, tmp_path / "a.7.partial") as partial:
-        assert partial.name == "a.7.partial"
-        partial.write_text("newer")
-    assert path.read_text() == "newer"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_old_files_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    kept = ["a.txt", "a.txt.2.partial", "a.txt.partial", "b[1].txt.3.partial", "c.partial.mp4"]
+    for name in [*kept, "a.txt.1.partial", "a.txt.notes.1.partial"]:
+        (tmp_path / name).touch()
+        if name != "a.txt.2.partial":
+            os.utime(tmp_path / name, (0, 0))
+    sweep(tmp_path, "a.txt")
+    assert sorted(os.listdir(tmp_path)) == kept
+    sweep(tmp_path, "b[1].txt")
+    sweep(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [name for name in kept if name[0] != "b"]
 
 
 @pytest.mark.parametrize("error", [ValueError("why"), KeyboardInterrupt(), OSError(5, "mine")])

@@ -112,12 +112,31 @@ def test_codes_are_codes_at_every_moment() -> None:
     assert torch.equal(generator.quantise(halfway), halfway)
 
 
-def test_only_old_half_written_files_are_swept(tmp_path: Path, latent: torch.Tensor) -> None:
+def test_a_latent_changed_on_disk_is_refused(tmp_path: Path, latent: torch.Tensor) -> None:
     store = Store(tmp_path)
     store.save("key", latent, {})
-    old, fresh = tmp_path / "a.1.partial", tmp_path / "b.2.partial"
+    path = store.path("key")
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    assert store.has("key")
+    with pytest.raises(LatentError, match="changed since Render wrote it; put the right one back"):
+        store.load("key")
+
+
+def test_a_latent_without_a_digest_is_taken(tmp_path: Path, latent: torch.Tensor) -> None:
+    """As other tools and earlier versions write it."""
+    path = tmp_path / "theirs.safetensors"
+    save_file({"latent": latent}, path, {"render": '{"format": "render.latent.1"}'})
+    assert torch.equal(load_latent(path)[0], latent)
+
+
+def test_preparing_makes_the_folder_and_sweeps_what_was_killed(tmp_path: Path) -> None:
+    store = Store(tmp_path / "film.latents")
+    store.prepare()
+    old, fresh = (store.folder / f"key.safetensors.{n}.partial" for n in (1, 2))
     old.touch()
     fresh.touch()
     os.utime(old, (0, 0))
-    store.sweep()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.2.partial", "key.safetensors"]
+    store.prepare()
+    assert list(store.folder.iterdir()) == [fresh]

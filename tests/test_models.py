@@ -33,8 +33,7 @@ ROWS = [*GENERATORS.values(), *PERCEPTORS.values()]
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("RENDER_MODELS", str(tmp_path / "models"))
     yield tmp_path
-    assert not list(tmp_path.glob("models/*.copy.partial"))
-    assert not list(tmp_path.glob("models/*.converting.partial"))
+    assert not list(tmp_path.glob("models/*.partial"))
 
 
 @pytest.fixture

@@ -207,13 +207,25 @@ def test_what_the_frames_raise_goes_on_and_nothing_is_left(
     assert not children()
 
 
-def test_a_partial_film_of_a_killed_run_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_what_killed_runs_left_is_swept_and_what_others_write_is_not(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
-    with partial_of(path).open("wb") as orphan:
-        orphan.write(b"x" * 100)
-        write(path)
-        orphan.write(b"y" * 100_000)  # what an ffmpeg that outlived its parent may still do
-    assert len(list(video.read_video(path).frames)) == 5
+    left = [tmp_path / "film.mp4.1.partial", tmp_path / "film.mp4.ffmetadata.1.partial"]
+    theirs = [tmp_path / "film.mp4.2.partial", tmp_path / "film.partial.mp4"]
+    for file in left + theirs:
+        file.touch()
+    for file in left:
+        os.utime(file, (0, 0))
+    write(path)
+    assert sorted(tmp_path.iterdir()) == sorted([path, *theirs])
+
+
+def test_two_processes_write_one_film_at_once(tmp_path: Path) -> None:
+    """Whoever ends last has written it, and neither touches the other's file."""
+    path = tmp_path / "film.mp4"
+    script = ENDLESS.replace("itertools.count()", "range(100)")
+    both = [subprocess.Popen([sys.executable, "-c", script, str(path)]) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert len(list(video.read_video(path).frames)) == 100
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -242,7 +254,7 @@ def test_a_process_that_is_ended(tmp_path: Path, ending: str) -> None:
         start_new_session=True,
     )
     deadline = time.monotonic() + 20
-    while not partial_of(path).exists():
+    while not list(tmp_path.glob("film.mp4.*.partial")):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     os.killpg(process.pid, getattr(signal, ending))  # as Ctrl-C does: all of the session
@@ -250,6 +262,8 @@ def test_a_process_that_is_ended(tmp_path: Path, ending: str) -> None:
     if ending == "SIGINT":
         assert not list(tmp_path.iterdir())
     assert not path.exists()
+    for left in tmp_path.iterdir():  # which ffmpeg may still be ending
+        left.unlink()
     write(path)
     write(tmp_path / "again.mp4")
     assert path.read_bytes() == (tmp_path / "again.mp4").read_bytes()
