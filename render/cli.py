@@ -21,7 +21,6 @@ from render.console import (
     FAILED,
     INTERRUPTED,
     WRONG_INPUT,
-    Voice,
     check_latents,
     check_picture_output,
     download_bar,
@@ -38,6 +37,7 @@ from render.console import (
     set_aside,
 )
 from render.errors import InputError
+from render.voice import Voice, open_closed_streams, write_line
 
 if TYPE_CHECKING:
     import torch
@@ -431,6 +431,7 @@ def schema() -> None:
 
 def main() -> None:
     """The console script."""
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):  # prompts are in any language
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -442,7 +443,7 @@ def main() -> None:
         error.show()
         sys.exit(WRONG_INPUT)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("\nInterrupted.", err=True)
+        write_line(sys.stderr, "\nInterrupted.")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # `render check film.yaml | head`
         sys.stderr.close()

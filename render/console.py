@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from render.errors import InputError, RenderError
+from render.voice import TEXT, Voice, write_line
 
 if TYPE_CHECKING:
     import torch
@@ -25,35 +24,6 @@ if TYPE_CHECKING:
     from render.yamlnodes import Problem
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
-
-
-@dataclass(frozen=True)
-class Voice:
-    """How a command speaks on stderr, as -q and --log-format ask for."""
-
-    quiet: bool = False
-    json: bool = False
-
-    @property
-    def display(self) -> str:
-        """How progress is shown: one of `progress.MODES`."""
-        return "quiet" if self.quiet else "json" if self.json else "auto"
-
-    def tell(
-        self, event: str, message: str, text: str, more: dict[str, object] | None = None
-    ) -> None:
-        """The text, or an object with what `more` is known of the event."""
-        if self.json:
-            text = json.dumps({"event": event, **(more or {}), "message": message})
-        click.echo(text, err=True)
-
-    def say(self, event: str, message: str) -> None:
-        """A sentence beside the progress."""
-        if not self.quiet:
-            self.tell(event, message, f"{event}: {message}")
-
-
-TEXT = Voice()
 
 
 @contextmanager
@@ -92,9 +62,9 @@ def _tell_error(voice: Voice, error: RenderError) -> None:
         for problem in error.problems:
             voice.tell("error", problem.message, "", _place(error.source, problem))
     else:
-        click.echo(error, err=True)
         count = len(error.problems)
-        click.echo(f"{count} mistake{'s' if count > 1 else ''}; nothing was written", err=True)
+        write_line(sys.stderr, str(error))
+        write_line(sys.stderr, f"{count} mistake{'s' if count > 1 else ''}; nothing was written")
 
 
 def _place(path: Path | None, problem: Problem) -> dict[str, object]:

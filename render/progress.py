@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 from render import __version__
 from render.files import FileError
 from render.provenance import printable, write_png
+from render.voice import write_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -183,7 +184,7 @@ def _json(stream: TextIO, clock: Clock, interval: float) -> Iterator[Show]:
     def show(report: Report) -> None:
         pace.see(report)
         if reading := pace.reading():
-            _say(stream, json.dumps(_object(reading)))
+            write_line(stream, json.dumps(_object(reading)))
 
     yield show
 
@@ -202,7 +203,7 @@ def _plain(stream: TextIO, clock: Clock, interval: float) -> Iterator[Show]:
             told = reading.elapsed
             share = f"{_percent(report):>4}"
             words = f"{_words(reading)}, {left.words(reading.remaining)}"
-            _say(stream, f"{_clock_face(reading.elapsed)} {share}  {words}")
+            write_line(stream, f"{_clock_face(reading.elapsed)} {share}  {words}")
 
     yield show
 
@@ -276,7 +277,8 @@ def _words(reading: Reading) -> str:
         parts.append(f"loss {reading.loss:.3f}")
     if reading.rate is not None:
         parts.append(f"{reading.rate:.3g} {'frames' if decoding else 'steps'}/s")
-    return f"{printable(report.shot)}: {', '.join(parts)}"
+    shot = f"{printable(report.shot)}: " if report.shot else ""  # a journey has none
+    return shot + ", ".join(parts)
 
 
 def _is_milestone(report: Report) -> bool:
@@ -311,11 +313,3 @@ def _clock_face(seconds: float) -> str:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
-
-
-def _say(stream: TextIO, line: str) -> None:
-    # A terminal or a log that knows only ASCII is no reason to stop a film.
-    encoding = stream.encoding or "utf-8"
-    known = line.encode(encoding, "backslashreplace").decode(encoding)
-    stream.write(known + "\n")
-    stream.flush()

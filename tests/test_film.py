@@ -219,12 +219,12 @@ def test_interpolate_refuses_what_does_not_fit(run: Run, board: Path, tmp_path: 
         ("a.png", "film.yaml"): "not an image",
         ("a.png", "cut.jpg"): "cut.jpg is not an image",
         ("a.png", "odd.safetensors"): "not a latent that Render wrote",
-        ("a.png", "a.png", "--fps", "0", "--seconds", "10f"): "--fps 0: must be more than 0",
+        ("a.png", "a.png", "--fps", "0", "--seconds", "10f"): "--fps '0' is out of range",
         ("a.png", "cut.safetensors"): "cut.safetensors",
         (latent, "a.png", "--size", "128x96"): "64x48, not 128x96",
         (latent, "a.png", "--model", "starter"): "another model",
         ("a.png", "a.png", "--ease", "wobble"): "--ease wobble",
-        ("a.png", "a.png", "--seconds", "0"): "more than 0",
+        ("a.png", "a.png", "--seconds", "0"): "--seconds '0' is out of range",
         ("a.png", "a.png", "--codec", "betamax"): "betamax",
     }
     for arguments, sentence in cases.items():
@@ -299,6 +299,24 @@ def test_a_reader_that_has_seen_enough_is_no_defect(
     )
     os.close(writing)
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full", "2>/dev/full --log-format json"])
+def test_nobody_listening_does_not_stop_a_film(
+    run: Run, board: Path, tmp_path: Path, models_folder: Path, stderr: str
+) -> None:
+    environment = {**os.environ, "RENDER_MODELS": str(models_folder)}
+    command = f'exec "$0" film.yaml -o film.mp4 {stderr}'
+    done = subprocess.run(
+        ["sh", "-c", command, RENDER], cwd=tmp_path, env=environment, timeout=120, check=False
+    )
+    assert done.returncode == 0
+    assert run("film.yaml", "-o", "heard.mp4", "--latents", "heard.latents").returncode == 0
+    assert (tmp_path / "film.mp4").read_bytes() == (tmp_path / "heard.mp4").read_bytes()
+    assert latents(tmp_path) == {
+        path.name: path.read_bytes() for path in (tmp_path / "heard.latents").iterdir()
+    }
 
 
 def test_an_unwritable_latents_folder_is_a_sentence(run: Run, board: Path, tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""What is said on stderr, and that nothing fails because nobody listens."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TextIO
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How a command speaks on stderr, as -q and --log-format ask for."""
+
+    quiet: bool = False
+    json: bool = False
+
+    @property
+    def display(self) -> str:
+        """How progress is shown: one of `progress.MODES`."""
+        return "quiet" if self.quiet else "json" if self.json else "auto"
+
+    def tell(
+        self, event: str, message: str, text: str, more: dict[str, object] | None = None
+    ) -> None:
+        """The text, or an object with what `more` is known of the event."""
+        if self.json:
+            text = json.dumps({"event": event, **(more or {}), "message": message})
+        write_line(sys.stderr, text)
+
+    def say(self, event: str, message: str) -> None:
+        """A sentence beside the progress."""
+        if not self.quiet:
+            self.tell(event, message, f"{event}: {message}")
+
+
+TEXT = Voice()
+
+
+def write_line(stream: TextIO, line: str) -> None:
+    """Write it now; a log on a full disk, or one that knows only ASCII, does not stop a film."""
+    encoding = stream.encoding or "utf-8"
+    known = line.encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        stream.write(known + "\n")
+        stream.flush()
+    except OSError:
+        # What the stream still holds would fail once more, at exit, and become the exit code.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def open_closed_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr (`2>&-`) silent ones.
+
+    Otherwise the next files that are opened get their numbers, and what libraries print goes there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
