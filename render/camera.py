@@ -93,7 +93,7 @@ def _slide(
     second, however far the camera has come, along the picture's own edge, however it is turned. So
     every moment's part is zoomed and turned by what follows it.
     """
-    pans = [(c, side) for c, side in ((camera.x, frame[0]), (camera.y, frame[1]))]
+    pans = ((camera.x, frame[0]), (camera.y, frame[1]))
     if all(curve.kind != "rate" or curve.constant for curve, _ in pans):
         return 0.0, 0.0
     if camera.zoom.constant and camera.angle.constant:

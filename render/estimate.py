@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
 
 from render.models import known
 from render.timeline import Keyframe, Plan
@@ -105,3 +107,34 @@ def memory(plan: Plan, cutouts: int | None = None) -> int:
 
 
 BASE_MEMORY = 860 * 2**20  # Python with torch (CUDA build), kornia and open_clip, measured
+
+
+def advice(plan: Plan) -> str:
+    """What would need less memory."""
+    cutouts = max(shot.settings.cutouts for shot in plan.board.shots)
+    width, height = plan.board.size
+    fewer = max(1, cutouts // 4)
+    return (
+        f"{width}x{height} with {cutouts} cutouts needs about {memory(plan) / 2**30:.1f} GiB; "
+        f"cutouts: {fewer} needs {memory(plan, fewer) / 2**30:.1f} GiB, "
+        f"and size: [{width // 4 * 2}, {height // 4 * 2}] about a quarter of the rest."
+    )
+
+
+def machine_memory() -> int | None:
+    """Bytes that this machine has, or that its container may use; None where it does not tell."""
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows
+        return None
+    for limit in ("memory.max", "memory/memory.limit_in_bytes"):  # control groups 2 and 1
+        with suppress(OSError, ValueError):
+            there = min(there, int(Path("/sys/fs/cgroup", limit).read_text()))
+    return there
+
+
+def shortfall(plan: Plan, there: int | None) -> str | None:
+    """A sentence when a step needs more than the bytes that are there."""
+    if there is None or memory(plan) <= there:
+        return None
+    return f"{advice(plan)} This machine has {there / 2**30:.1f} GiB."

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from render import __version__
-from render.estimate import Meter, memory
+from render.estimate import Meter, advice
 from render.frames import Frame, frames, to_frame
 from render.generator import load_generator
 from render.keyframe import Models, climb, embed_targets
@@ -197,16 +197,3 @@ def reasons(plan: Plan, store: Store) -> Iterator[None]:
 
 def _kept(store: Store) -> str:
     return f"Finished keyframes are kept in {store.folder}; the same command goes on from there."
-
-
-def advice(plan: Plan) -> str:
-    """What would need less memory, from the same arithmetic as `render check`."""
-    cutouts = max(shot.settings.cutouts for shot in plan.board.shots)
-    width, height = plan.board.size
-    needed = memory(plan)
-    fewer = max(1, cutouts // 4)
-    return (
-        f"{width}x{height} with {cutouts} cutouts needs about {needed / 2**30:.1f} GiB; "
-        f"cutouts: {fewer} needs {memory(plan, fewer) / 2**30:.1f} GiB, "
-        f"and size: [{width // 4 * 2}, {height // 4 * 2}] about a quarter of the rest."
-    )

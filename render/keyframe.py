@@ -170,17 +170,20 @@ def grounds(size: tuple[int, int], seed: int) -> Tensor:
 def likely_start(
     plan: Plan, keyframe: Keyframe, generator: Generator, wishes: tuple[Wish, ...]
 ) -> Tensor:
-    """The latent of the soft colours that the perceptors find nearest to what is asked.
+    """The latent of the soft colours that the perceptors find nearest to what is asked, or of grey.
 
     From grey the way down often ends in the wrong light: a night that begins by brightening never
     turns dark again, and the way to fire leads past every other colour. Six looks at each ground,
     of the whole and of parts, cost about as much as a few steps.
     """
+    grey = soft_noise(plan.size, keyframe.seed).to(generator.low.device)
+    if not wishes:
+        return generator.encode(grey)
     width, height = plan.size
     short = 40  # pixels; they are soft
     scale = short / min(width, height)
     small = (round(width * scale), round(height * scale))
-    drawn = grounds(small, derived_seed(keyframe.seed, "ground")).to(generator.low.device)
+    drawn = grounds(small, derived_seed(keyframe.seed, "ground")).to(grey.device)
     far = drawn.new_zeros(GROUNDS)
     for wish in wishes:
         side = wish.perceptor.side
@@ -197,8 +200,7 @@ def likely_start(
             far += wish.weight * (away * wish.weights).sum(1)
     ground = drawn[far.argmin()][None]
     picture = F.interpolate(ground, size=(height, width), mode="bicubic", align_corners=False)
-    grain = soft_noise(plan.size, keyframe.seed).to(drawn.device) - 0.5
-    return generator.encode((picture + grain).clamp(0, 1))
+    return generator.encode((picture + (grey - 0.5)).clamp(0, 1))
 
 
 def wishes_of(aims: tuple[Aim, ...], models: Models, targets: Targets) -> tuple[Wish, ...]:

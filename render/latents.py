@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from render.errors import InputError
-from render.files import finished, named, sweep
+from render.files import finished, sweep
 from render.generator import Generator
 from render.headers import is_whole
 
@@ -41,9 +41,14 @@ class Store:
         return is_whole(self.path(key))
 
     def prepare(self) -> None:
-        """Make the folder, and remove what killed processes left half-written in it; FileError."""
-        with named(self.folder):
+        """Make the folder, and remove what killed processes left half-written in it."""
+        try:
             self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LatentError(
+                f"{self.folder} cannot be made ({error.strerror}); keep the latents elsewhere: "
+                "--latents FOLDER"
+            ) from error
         sweep(self.folder)
 
     def save(self, key: str, latent: Tensor, note: dict[str, Any]) -> None:

@@ -226,3 +226,10 @@ def test_a_chain_starts_from_the_ground_that_looks_nearest() -> None:
     start = likely_start(plan, keyframe, generator, wishes)
     assert torch.allclose(start, generator.encode(picture.clamp(0, 1)), atol=1e-4)
     assert beginning(plan, plan.keyframes[0], generator, None) == (None, None)
+
+
+def test_a_chain_that_nothing_pulls_starts_from_grey() -> None:
+    plan = planned()
+    generator, keyframe = MODELS.generator, plan.keyframes[0]
+    grey = generator.encode(soft_noise((48, 32), keyframe.seed))
+    assert torch.equal(likely_start(plan, keyframe, generator, ()), grey)

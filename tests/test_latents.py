@@ -140,3 +140,9 @@ def test_preparing_makes_the_folder_and_sweeps_what_was_killed(tmp_path: Path) -
     os.utime(old, (0, 0))
     store.prepare()
     assert list(store.folder.iterdir()) == [fresh]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LatentError, match=r"cannot be made \(Not a directory\); keep the latents"):
+        Store(tmp_path / "file" / "film.latents").prepare()
