@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 from render import models
-from render.estimate import estimate
+from render.estimate import estimate, machine_memory, shortfall
 from render.files import finished
 from render.headers import is_whole
+from render.storyboard import Prompt, Shot
 from render.timeline import Keyframe, Plan
+
+LINE = 100  # columns
+PROMPT_LINES = 4  # of one shot
 
 
 def describe_plan(plan: Plan, folder: Path) -> Iterator[str]:
@@ -42,6 +48,7 @@ def describe_plan(plan: Plan, folder: Path) -> Iterator[str]:
             )
         )
     yield from columns(rows)
+    yield from describe_prompts(plan.board.shots)
     cost = estimate(plan, todo, speed(models.folder(), "cpu"))
     how = "as measured on this machine" if cost.measured else "guessed; the first render measures"
     yield (
@@ -50,6 +57,8 @@ def describe_plan(plan: Plan, folder: Path) -> Iterator[str]:
     )
     disk = f"{megabytes(cost.disk)} of disk in {folder}"
     yield f"needs about {cost.memory / 2**30:.1f} GiB of memory, {disk}"
+    if warning := shortfall(plan, machine_memory()):
+        yield f"warning: {warning}"
     for role, name in absent(plan):
         yield f"not here yet: the {role} {name}; get it with `render models get {name}`"
 
@@ -60,6 +69,27 @@ def begins(plan: Plan, number: int) -> str:
     if shot.transition.kind == "cut":
         return f"cut to {shot.init.name}" if shot.init else "cut"
     return f"{shot.transition.kind} over {float(shot.transition.duration):g} s"
+
+
+def describe_prompts(shots: Sequence[Shot]) -> Iterator[str]:
+    """What each shot is to show, as it was understood: every prompt behind its weight."""
+    width = max(40, LINE - max(len(shot.name) for shot in shots) - 4)
+    rows = [("shot", "prompts")]
+    for shot in shots:
+        prompts = " | ".join(describe_prompt(prompt) for prompt in shot.prompts)
+        lines = wrap(prompts, width, max_lines=PROMPT_LINES, placeholder=" ...")
+        rows += zip((shot.name, *[""] * PROMPT_LINES), lines, strict=False)
+    yield from columns(rows)
+
+
+def describe_prompt(prompt: Prompt) -> str:
+    """0.5 x a red sky; 1 to 0 x a red sky, where the weight changes; and where it is content."""
+    weights = [f"{key.value:g}" for key in prompt.weight.keys]
+    if len(weights) > 3:
+        weights[1:-1] = ["..."]
+    content = "" if math.isinf(prompt.stop) else f" (stop {prompt.stop:g})"
+    wanted = prompt.text or f"the picture {prompt.image.name if prompt.image else ''}"
+    return f"{' to '.join(weights)} x {wanted}{content}"
 
 
 def on_disk(folder: Path, keyframe: Keyframe) -> bool:

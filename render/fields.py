@@ -8,7 +8,6 @@ are all made from these tables. A new key is a new row.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -128,22 +127,26 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Number:
-    """A number from low to high, both allowed; a whole one where `whole`."""
+    """A number from low to high, both allowed; a whole one where `whole`.
+
+    `example` takes the place of the bounds in sentences where those would help nobody.
+    """
 
     low: float
     high: float
     whole: bool = False
+    example: str = ""
 
     def read(self, node: Node, key: str, reader: Reader) -> float:
         span = f"from {self.low} to {self.high}"
-        what = "a whole number" if self.whole else "a number"
-        scalar = written(node, key, f"{what} {span}")
+        wanted = f"{'a whole number' if self.whole else 'a number'} {self.example or span}"
+        scalar = written(node, key, wanted)
         try:
-            value = yamlnodes.number(scalar.text)
+            value = yamlnodes.number(scalar.text, wanted)
         except ValueError as error:
             raise Mistake(node, f"{key} {shown(scalar.text)} {error}") from error
         if self.whole and value.denominator != 1:
-            raise Mistake(node, f"{key} {shown(scalar.text)} is not whole. Write {what} {span}")
+            raise Mistake(node, f"{key} {shown(scalar.text)} is not whole. Write {wanted}")
         exact = int(value) if self.whole else float(value)  # the bounds are floats: 0.05 is 0.05
         if not self.low <= exact <= self.high:
             raise Mistake(node, f"{key} {shown(scalar.text)} is out of range. It goes {span}")
@@ -244,27 +247,23 @@ class Text:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two numbers as a list; as text too where `between` (an x) may stand between them."""
+    """Two numbers as a list; `names` are what sentences call them."""
 
     number: Number
+    names: tuple[str, str]
     example: str
-    between: str = ""
     ordered: bool = False
 
     def read(self, node: Node, key: str, reader: Reader) -> tuple[Any, ...]:
         wanted = f"two numbers, such as {self.example}"
-        if isinstance(node, Scalar) and self.between and not node.null:
-            halves = tuple(
-                Scalar(half, node.line, node.column)
-                for half in re.split(rf"[{self.between}]", node.text.lower())
-            )
-        elif isinstance(node, Sequence):
-            halves = node.items  # type: ignore[assignment]
-        else:
+        if not isinstance(node, Sequence):
             raise Mistake(written(node, key, wanted), f"{key} is one value. Write {wanted}")
-        if len(halves) != 2:
-            raise Mistake(node, f"{key} holds {len(halves)} values. Write {wanted}")
-        low, high = (reader.attempt(self.number, half, key) for half in halves)
+        if len(node.items) != 2:
+            raise Mistake(node, f"{key} is a list of {len(node.items)}. Write {wanted}")
+        low, high = (
+            reader.attempt(self.number, item, f"{key}: the {name}")
+            for item, name in zip(node.items, self.names, strict=True)
+        )
         if low is None or high is None:
             raise Noted
         if self.ordered and low > high:
@@ -272,11 +271,7 @@ class Pair:
         return low, high
 
     def schema(self) -> dict[str, Any]:
-        pair = {"type": "array", "items": self.number.schema(), "minItems": 2, "maxItems": 2}
-        if not self.between:
-            return pair
-        pattern = rf"^\s*[0-9]+\s*[{self.between}]\s*[0-9]+\s*$"
-        return {"anyOf": [pair, {"type": "string", "pattern": pattern}]}
+        return {"type": "array", "items": self.number.schema(), "minItems": 2, "maxItems": 2}
 
 
 @dataclass(frozen=True)
@@ -301,7 +296,7 @@ class WeightedNames:
             name = reader.attempt(Choice(self.names), name_node, key)
             weight = 1.0
             if weight_node is not None:
-                weight = reader.attempt(self.weight, weight_node, f"the weight of {name}")
+                weight = reader.attempt(self.weight, weight_node, f"{key}: the weight")
             if name in found:
                 reader.problem(name_node, f"{key} names {name} twice. Keep one of them")
             elif name is not None:
@@ -372,7 +367,7 @@ class Group:
         for name, value in node.entries:
             row = rows.get(name.text)
             if row is None:
-                reader.problem(name, self._unknown(name.text, key, reader))
+                reader.problem(name, self._unknown(name.text, value, key, reader))
             elif name.text in found:
                 first = found[name.text].line
                 message = (
@@ -383,7 +378,9 @@ class Group:
                 found[name.text] = name
                 # A short form's keys stand where its value does: it is known by the group's name.
                 short = (name.line, name.column) == (value.line, value.column)
-                self._read_row(row, value, key if short else row.key, reader, given)
+                right = self._read_row(row, value, key if short else row.key, reader, given)
+                if short and not right:
+                    break  # the same value for another key is not another mistake
         for row in self.rows:
             if row.required and row.key not in found:
                 reader.problem(node, f"{key} has no '{row.key}'. Add it: {row.help}")
@@ -391,23 +388,24 @@ class Group:
 
     def _read_row(
         self, row: Row, value: Node, key: str, reader: Reader, given: dict[str, Any]
-    ) -> None:
+    ) -> bool:
+        """Whether the value could be used."""
         if isinstance(value, Scalar) and value.null and row.nullable:
             given[row.field] = None
-            return
+            return True
         result = reader.attempt(row.kind, value, key)
         if result is None:
-            return
-        if row.field:
-            given[row.field] = result
-        else:
-            given.update(result)
+            return False
+        given.update({row.field: result} if row.field else result)
+        return True
 
-    def _unknown(self, word: str, key: str, reader: Reader) -> str:
+    def _unknown(self, word: str, value: Node, key: str, reader: Reader) -> str:
         place = reader.places.get(word)
         message = (
             f"{key} has no key {shown(word)}. " if key else f"there is no key {shown(word)} here. "
         )
+        if word[:1].isdigit() and isinstance(value, Scalar) and value.null:
+            return message + "In { } a comma ends a value: write numbers with a point, as in 0.5"
         if place and not difflib.get_close_matches(word, [row.key for row in self.rows], 1, 0.8):
             return message + f"It belongs in {place}"
         return message + suggestion(word, [row.key for row in self.rows])

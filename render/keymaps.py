@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -15,6 +16,19 @@ from render.yamlnodes import Mapping, Mistake, Node, seconds, shown
 
 GROWTH_LIMIT = 700.0  # natural logarithm of what a zoom may add up to in a shot
 UNITS = {"%": ("%",), "deg": ("degrees", "deg", "°")}
+# What a unit measures, and how other units, or rates in them, are written in it.
+MEASURES: dict[str, tuple[str, dict[str, Callable[[float], float]]]] = {
+    "deg": ("an angle in degrees", {
+        "rad": math.degrees, "turn": lambda turns: 360 * turns,
+    }),
+    # Pixels are another part of the frame at another size.
+    "%": ("a part of the frame in percent", {}),
+    "": ("a number without a unit", {"%": lambda percent: percent / 100}),
+    "growth": ("a factor", {
+        "%": lambda percent: percent / 100, "%/s": lambda percent: 1 + percent / 100,
+        "x": lambda factor: factor,
+    }),
+}  # fmt: skip
 KEY_TIME = Time(Fraction(0), Fraction(36_000))
 # One key of a key map where its value is not all that is said.
 KEY = Group(
@@ -110,18 +124,14 @@ class Moving:
 
     def _value(self, node: Node, key: str) -> tuple[float, str]:
         """The number as Curve holds it, and the kind of Curve that it makes."""
-        rate_example = f", or {self._example}/s to move" if self.rate else ""
-        wanted = f"a number{rate_example}, or a key map such as {{0s: 1, 4s: 2}}"
+        moving = f", or {self._example}/s to move" if self.rate else ""
+        wanted = f"a number{moving}, or a key map such as {{0s: 1, 4s: 2}}"
         text = written(node, key, wanted).text.strip()
         number, slash, per = (part.strip() for part in text.partition("/"))
         for unit in UNITS.get(self.unit, ()):
             if number.endswith(unit):
                 number = number[: -len(unit)].strip()
                 break
-        try:
-            exact = yamlnodes.number(number)
-        except ValueError as error:
-            raise Mistake(node, f"{key} {shown(text)} {error}{rate_example}") from error
         if slash and self.rate is None:
             message = f"{key} {shown(text)} is a rate, but {key} has none. Write {wanted}"
             raise Mistake(node, message)
@@ -132,6 +142,18 @@ class Moving:
             message = f"{key} {shown(text)} is not a rate. Write it per second, such as "
             raise Mistake(node, message + f"{self._example}/s")
         low, high = self.rate if slash and self.rate else (self.low, self.high)
+        if foreign := re.fullmatch(rf"({yamlnodes.NUMBER})\s*([a-z%°]+)", number):
+            measure, conversions = MEASURES["growth" if self.growth else self.unit]
+            convert = conversions.get(foreign[2] + slash + per) or conversions.get(foreign[2])
+            value = convert(float(foreign[1])) if convert else math.nan
+            example = f"one such as {self._example}{'/s' if self.rate else ''}"
+            if low <= value <= high:
+                example = f"{value:.4g}{self.unit}{slash}{per}"
+            raise Mistake(node, f"{key} {shown(text)} is not {measure}. Write {example}")
+        try:
+            exact = yamlnodes.number(number, f"a number such as 2, 0.5 or 1e-3{moving}")
+        except ValueError as error:
+            raise Mistake(node, f"{key} {shown(text)} {error}") from error
         if not low <= float(exact) <= high:
             span = f"from {low:g}{self.unit} to {high:g}{self.unit}{'/s' if slash else ''}"
             message = f"{key} {shown(text)} is out of range. It goes {span}"

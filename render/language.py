@@ -6,6 +6,7 @@ names the dataclass field in `storyboard.py` that it fills; the field's default 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,7 +29,7 @@ from render.fields import (
 from render.keymaps import Moving
 from render.models import known
 from render.prompts import Picture, Prompts, Style
-from render.yamlnodes import Mistake, Node, Scalar, Sequence, looks_like_number, shown
+from render.yamlnodes import Mistake, Node, Scalar, Sequence, shown
 
 BORDERS = ("mirror", "wrap", "smear", "black")
 TRANSITIONS = ("cut", "continue")
@@ -49,7 +50,27 @@ SIDE_LIMIT = 4096  # pixels
 
 def _transition_keys(scalar: Scalar) -> tuple[str, ...]:
     """`transition: 2s` says how long, `transition: cut` says which."""
-    return ("duration",) if looks_like_number(scalar.text[:1]) else ("kind",)
+    return ("duration",) if scalar.text.lstrip("+-.")[:1].isdigit() else ("kind",)
+
+
+TRANSITION_WORD = Choice(TRANSITIONS)
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """How a shot begins, in a word; any other word is taken for a crossfade's name elsewhere."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> str:
+        try:
+            return TRANSITION_WORD.read(node, key, reader)
+        except Mistake as mistake:
+            time = re.search(r"[0-9]+(?:\.[0-9]+)? *(?:ms|s|f|min|m)\b", getattr(node, "text", ""))
+            crossing = f"'transition: {time[0] if time else '1.5s'}'"
+            message = f"{mistake}. To let the prompts cross over, write the time it takes: "
+            raise Mistake(node, message + crossing) from mistake
+
+    def schema(self) -> dict[str, Any]:
+        return TRANSITION_WORD.schema()
 
 
 CAMERA = Group(
@@ -86,7 +107,7 @@ TRANSITION = Group(
     (
         Row(
             "kind",
-            Choice(TRANSITIONS),
+            Beginning(),
             "kind",
             "cut starts anew; continue goes on from the last picture of the shot before",
         ),
@@ -99,7 +120,7 @@ TRANSITION = Group(
         Row("ease", Choice(tuple(EASINGS)), "ease", "how they fade"),
     ),
     short=_transition_keys,
-    shorthand={"anyOf": [Choice(TRANSITIONS).schema(), Time(Fraction(0), DURATION_LIMIT).schema()]},
+    shorthand={"anyOf": [Beginning().schema(), Time(Fraction(0), DURATION_LIMIT).schema()]},
 )
 
 # What a shot may set, and `defaults` for every shot.
@@ -162,7 +183,12 @@ SETTINGS = (
                 ),
                 Row(
                     "size",
-                    Pair(Number(0.05, 1), "[0.4, 1.0]", ordered=True),
+                    Pair(
+                        Number(0.05, 1),
+                        ("smallest view", "largest view"),
+                        "[0.4, 1.0]",
+                        ordered=True,
+                    ),
                     "cutout_size",
                     "smallest and largest view, as parts of the shorter side",
                 ),
@@ -234,6 +260,40 @@ class Shots:
         return {"type": "array", "items": self.item.schema(), "minItems": 1, "maxItems": SHOT_LIMIT}
 
 
+SIDES = Pair(
+    Number(LEAST_SIDE, SIDE_LIMIT, whole=True), ("width", "height"), "[320, 192] or 320x192"
+)
+SIZE_TEXT = r"^\s*([0-9]+)\s*[xX]\s*([0-9]+)\s*$"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Width and height, as a list or with an x between them."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> tuple[int, ...]:
+        if isinstance(node, Scalar) and not node.null:
+            match = re.fullmatch(SIZE_TEXT, node.text)
+            if match is None:
+                message = f"{key} {shown(node.text)} is not a list of two numbers. Write "
+                raise Mistake(node, message + _meant_size(node.text))
+            sides = (Scalar(side, node.line, node.column) for side in match.groups())
+            node = Sequence(tuple(sides), node.line, node.column)
+        return SIDES.read(node, key, reader)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [SIDES.schema(), {"type": "string", "pattern": SIZE_TEXT}]}
+
+
+def _meant_size(text: str) -> str:
+    """What to write instead of 1080p or 640*480; examples where it cannot be told."""
+    if tall := re.fullmatch(r"\s*([0-9]{3,4})p\s*", text):
+        height = int(tall[1])
+        return f"[{2 * round(height * 8 / 9)}, {height}]"  # 16:9, and even
+    if pair := re.fullmatch(r"\D*([0-9]{2,4})\D+([0-9]{2,4})\D*", text):
+        return f"[{pair[1]}, {pair[2]}]"
+    return f"one such as {SIDES.example}"
+
+
 @dataclass(frozen=True)
 class Version:
     """The version of the storyboard language, of which there is one."""
@@ -261,14 +321,14 @@ class Known:
 STORYBOARD = Group(
     (
         Row("version", Version(), "version", "'version: 1'", required=True),
-        Row(
-            "size",
-            Pair(Number(LEAST_SIDE, SIDE_LIMIT, whole=True), "[320, 192] or 320x192", "x"),
-            "size",
-            "width and height in pixels",
-        ),
+        Row("size", Size(), "size", "width and height in pixels"),
         Row("fps", FrameRate(GREATEST_RATE, GREATEST_RATE_TERM), "fps", "frames per second"),
-        Row("seed", Number(0, 2**63 - 1, whole=True), "seed", "another number, another film"),
+        Row(
+            "seed",
+            Number(0, 2**63 - 1, whole=True, example="such as 7: the same seed, the same film"),
+            "seed",
+            "another number, another film",
+        ),
         Row(
             "models",
             Group(

@@ -56,6 +56,9 @@ def split_weights(written: str) -> tuple[str, float | None, float | None]:
             raise ValueError(f"in the prompt {shown(written)}, '{tail.strip()}' {error}") from error
         text = head
     example = "the form {text: ..., weight: 1}"
+    if comma := re.search(r":\s*([+-]?[0-9]*),([0-9]+)$", text):
+        message = f"the prompt {shown(written)} has a comma in its weight. Write "
+        raise ValueError(message + f"{comma[1]}.{comma[2]}, or use {example}")
     if numbers and text[-1:].isdigit():
         raise ValueError(
             f"the prompt {shown(written)} has a digit before the colon, which may be a time of day "
@@ -65,9 +68,6 @@ def split_weights(written: str) -> tuple[str, float | None, float | None]:
     if text.endswith(":"):
         message = f"the prompt {shown(written)} has a colon with nothing behind it. Write a weight "
         raise ValueError(message + f"there, as in 'sky:0.5', or use {example}")
-    if comma := re.search(r":\s*([+-]?[0-9]+),([0-9]+)$", text):
-        message = f"the prompt {shown(written)} has a comma in its weight. Write "
-        raise ValueError(message + f"{comma[1]}.{comma[2]}, or use {example}")
     if not text:
         raise ValueError("a prompt has no text. Write what should be seen, as in 'a red sky:0.5'")
     weight, stop = (*numbers, None, None)[:2]
@@ -86,6 +86,9 @@ class Picture:
 
     def read(self, node: Node, key: str, reader: Reader) -> Path:
         name = written(node, key, "the path of an image, from the storyboard's folder").text
+        if re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]*://", name):
+            message = f"{key} {shown(name)} is an address, and Render reads only files. Download "
+            raise Mistake(node, message + "the picture first and name its file")
         try:
             path = (reader.folder / name).resolve()
             if path not in reader.pictures:
@@ -185,8 +188,10 @@ class Prompts:
                 reader.problem(node, f"a prompt is longer than {TEXT_LIMIT} characters. Shorten it")
             if not yamlnodes.printable(text):
                 reader.problem(node, f"{shown(text)} holds control characters. Remove them")
-            self._check(node, reader, weight, "weight", WEIGHT.low, WEIGHT.high)
-            self._check(node, reader, stop, "stop", STOP.low, STOP.high)
+            if weight is None:
+                _warn_of_lost_weight(text, node, reader)
+            self._check(node, reader, weight, "weight", WEIGHT.low, WEIGHT.high, text)
+            self._check(node, reader, stop, "stop", STOP.low, STOP.high, text)
             curve = constant(1.0 if weight is None else weight)
             found.append(Prompt(text, None, curve, -math.inf if stop is None else stop))
         return found
@@ -209,16 +214,23 @@ class Prompts:
         return [Prompt(text, given.get("image"), weight, -math.inf if stop is None else stop)]
 
     def _check(
-        self, node: Node, reader: Reader, value: float | None, what: str, low: float, high: float
+        self,
+        node: Node,
+        reader: Reader,
+        value: float | None,
+        what: str,
+        low: float,
+        high: float,
+        text: str = "",  # of a prompt whose numbers have no place of their own
     ) -> None:
         if value is None:
             return
+        number = f"the {what} {value:g}{f' of {shown(text)}' if text else ''}"
         if self.away and value < 0:
-            message = f"the {what} {value:g} in exclude has a minus. Write it without: exclude "
+            message = f"{number} in exclude has a minus. Write it without: exclude "
             reader.problem(node, message + "pushes away already")
         elif not low <= value <= high:
-            message = f"the {what} {value:g} is out of range. It goes from {low:g} to {high:g}"
-            reader.problem(node, message)
+            reader.problem(node, f"{number} is out of range. It goes from {low:g} to {high:g}")
 
     def _directed(self, prompt: Prompt) -> Prompt:
         if not self.away:
@@ -230,6 +242,16 @@ class Prompts:
     def schema(self) -> dict[str, Any]:
         item = {"anyOf": [PROMPT_TEXT.schema(), PROMPT.schema()]}
         return {"anyOf": [*item["anyOf"], {"type": "array", "items": item, "minItems": 1}]}
+
+
+def _warn_of_lost_weight(text: str, node: Scalar, reader: Reader) -> None:
+    """Tell of what may have been meant as a weight and is none: `sky:50%`, `[sea:0,5]`."""
+    if re.search(r":[\w.+(-]\S*$", text):
+        message = f"all of {shown(text)} is taken as text: behind its colon is no number. Write "
+        reader.warn(node, message + "a weight as in sky:0.5, or {text: ...} for such a text")
+    elif yamlnodes.looks_like_number(text) and not node.quoted:
+        message = f"the prompt {shown(text)} is nothing but a number. A comma begins the next "
+        reader.warn(node, message + "prompt here: write weights with a point, as in sky:0.5")
 
 
 def _carries_weight(text: str) -> bool:

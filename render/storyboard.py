@@ -320,7 +320,8 @@ def _transition(
         reader.problem(own_node, message)
     written = TRANSITION.long(own_node) if own_node is not None else None
     if kind == "cut":
-        if isinstance(written, Mapping) and (extra := written.get("duration")) is not None:
+        extra = written.get("duration") if isinstance(written, Mapping) else None
+        if extra is not None and "duration" in given:  # else it has been told of already
             message = "a cut has no duration. Remove it, or write 'continue' to fade the prompts"
             reader.problem(extra, message)
         return Transition()

@@ -265,13 +265,18 @@ def _close(done: _Open, problems: list[Problem]) -> Node:
 
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?"
 _NUMBER = re.compile(NUMBER)
+_ANY_NUMBER = re.compile(NUMBER.replace("{1,2}", "+"))  # even one that is out of every range
 _NOT_FINITE = re.compile(r"[+-]?\.?(?:nan|inf|infinity)", re.IGNORECASE)
-_TIME = re.compile(rf"({NUMBER})\s*(s|ms|f)?")
+_TIME = re.compile(rf"({NUMBER})\s*(s|ms|f|m|min)?")
 _CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)")
+_MINUTES = re.compile(r"^([0-9]+)\s*m(?:in)?\s*([0-9]+(?:\.[0-9]*)?)\s*s$")  # 1m30s is 1:30
 # The whole of what a time may look like, for the schema.
 _PLAIN = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
-TIME = rf"^\s*(?:\+?{_PLAIN}\s*(?:s|ms|f)?|(?:[0-9]+:)?[0-9]+:[0-9]+\.?[0-9]*)\s*$"
-TIME_FORMS = "3.5s, 1500ms, 90f (frames), 1:02.5 or a number of seconds"
+TIME = (
+    rf"^\s*(?:\+?{_PLAIN}\s*(?:s|ms|f|m|min)?|(?:[0-9]+:)?[0-9]+:[0-9]+\.?[0-9]*"
+    r"|[0-9]+\s*m(?:in)?\s*[0-9]+\.?[0-9]*\s*s)\s*$"
+)
+TIME_FORMS = "3.5s, 1500ms, 2min, 1m30s, 1:02.5, 90f (frames) or a number of seconds"
 
 _NTSC = {Fraction(text): Fraction(n * 1000, 1001) for text, n in (
     ("23.976", 24), ("23.98", 24), ("29.97", 30), ("47.952", 48), ("59.94", 60), ("119.88", 120),
@@ -281,18 +286,20 @@ _NTSC = {Fraction(text): Fraction(n * 1000, 1001) for text, n in (
 def looks_like_number(text: str) -> bool:
     """Whether a text is a number, or nan or infinity, which are refused where one is needed."""
     text = text.strip()
-    return bool(_NUMBER.fullmatch(text) or _NOT_FINITE.fullmatch(text))
+    return bool(_ANY_NUMBER.fullmatch(text) or _NOT_FINITE.fullmatch(text))
 
 
-def number(text: str) -> Fraction:
+def number(text: str, wanted: str = "one such as 2, 0.5 or 1e-3") -> Fraction:
     """A number, exactly. Raises ValueError with the end of a sentence: "... is not a number"."""
     text = text.strip()
     if _NOT_FINITE.fullmatch(text):
-        raise ValueError("is not a finite number. Write an ordinary number, such as 1.5")
-    if re.fullmatch(r"[+-]?[0-9]+,[0-9]+", text):
+        raise ValueError(f"is not a finite number. Write {wanted}")
+    if re.fullmatch(r"(?![1-9][0-9]*,[0-9]{3}$)[+-]?[0-9]+,[0-9]+", text):  # not a thousand, 1,000
         raise ValueError(f"is not a number. Write it with a point: {text.replace(',', '.')}")
+    if not _ANY_NUMBER.fullmatch(text):
+        raise ValueError(f"is not a number. Write {wanted}")
     if len(text) > LITERAL_LIMIT or not _NUMBER.fullmatch(text):
-        raise ValueError("is not a number. Write one such as 2, 0.5 or 1e-3")
+        raise ValueError(f"is out of range for any number. Write {wanted}")
     return Fraction(text)
 
 
@@ -301,18 +308,20 @@ def time(text: str, fps: Fraction) -> Fraction:
     text = text.strip()
     if len(text) > LITERAL_LIMIT:
         raise ValueError(f"is not a time. Write {TIME_FORMS}")
-    if clock := _CLOCK.fullmatch(text):
+    if clock := _CLOCK.fullmatch(_MINUTES.sub(r"\1:\2", text)):
         hours, minutes, rest = int(clock[1] or 0), int(clock[2]), Fraction(clock[3])
         if rest >= 60 or (clock[1] and minutes >= 60):
-            raise ValueError("goes past 59 behind a colon. Write minutes:seconds, such as 1:02.5")
+            raise ValueError("counts past 59. Write minutes and seconds, such as 1:02.5 or 1m30s")
         return hours * 3600 + minutes * 60 + rest
     if _NOT_FINITE.fullmatch(text):
         raise ValueError(f"is not a finite time. Write {TIME_FORMS}")
+    if comma := re.fullmatch(r"([0-9]+),([0-9]+\s*[a-z]*)", text):
+        raise ValueError(f"is not a time. Write it with a point: {comma[1]}.{comma[2]}")
     match = _TIME.fullmatch(text)
     if not match:
         raise ValueError(f"is not a time. Write {TIME_FORMS}")
-    value = Fraction(match[1])
-    return {"s": value, None: value, "ms": value / 1000, "f": value / fps}[match[2]]
+    units = {"ms": Fraction(1, 1000), "f": 1 / fps, "m": Fraction(60), "min": Fraction(60)}
+    return Fraction(match[1]) * units.get(match[2], 1)
 
 
 def frame_rate(text: str) -> Fraction:

@@ -51,6 +51,7 @@ def test_the_schema_is_one() -> None:
         with_shot(camera=None, transition="cut"),
         with_shot(prompts=[{"text": "a", "weight": {"0": 1, "1:02.5": 2}}], duration="2:00"),
         with_shot(losses={"hold": 2}, smoothing=0.5, step="0.1"),
+        with_shot(duration="2min", camera={"zoom": {"0s": 1, "1m30s": 2, "2 min": 1}}),
     ],
 )
 def test_what_the_parser_reads_the_schema_allows(document: dict[str, Any]) -> None:
@@ -69,10 +70,12 @@ def test_what_the_parser_reads_the_schema_allows(document: dict[str, Any]) -> No
         {**GROUND, "fps": 0},
         {**GROUND, "size": [640]},
         {**GROUND, "size": [8, 8]},
+        {**GROUND, "size": "640*384"},
         {**GROUND, "seed": -1},
         {**GROUND, "output": {"codec": "h246"}},
         {**GROUND, "models": {"perceptors": []}},
         with_shot(duration="soon"),
+        with_shot(duration="1m30"),
         with_shot(camera={"zoom": "1.08/frame"}),
         with_shot(camera={"zoom": 0}),
         with_shot(camera={"zoom": {"early": 1}}),

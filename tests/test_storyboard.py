@@ -160,6 +160,26 @@ def test_what_looks_unintended_is_a_warning(camera: str, says: str) -> None:
     assert warning.line == 6
 
 
+@pytest.mark.parametrize(
+    "prompts", ["sky:abc", "sea:50%", "a | sky:0.5x | b", "(sky:1.2)", "[sky:1, 5]"]
+)
+def test_what_may_be_meant_as_a_weight_is_a_warning(prompts: str) -> None:
+    (warning,) = board(HEAD + f"shots:\n- duration: 1\n  prompts: {prompts}\n").warnings
+    assert "sky:0.5" in warning.message
+    assert warning.line == 4
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        *("'Star Trek: Voyager'", "'a sign: open'", "rgb:red sky", "http://a.b/c", "a smile :)"),
+        *("sky:abc:0.5", "[{text: sky:abc}]", "'1984'"),
+    ],
+)
+def test_a_text_with_a_colon_is_no_warning(prompts: str) -> None:
+    assert not board(HEAD + f"shots:\n- duration: 1\n  prompts: {prompts}\n").warnings
+
+
 def test_a_fixed_pose_of_an_image_is_intended(tmp_path: Path) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
     film = board(GROUND + "  init: a.png\n  camera: {zoom: 1.5}\n", tmp_path)
@@ -196,9 +216,17 @@ MISTAKES = [
     (GROUND + "seed: 9223372036854775808", 5, "out of range"),
     (GROUND + "seed: 1.5", 5, "not whole"),
     (GROUND + "seed:", 5, "no value"),
+    (GROUND + "seed: random", 5, "a whole number such as 7: the same seed, the same film"),
     (GROUND + "size: 641x360", 5, "h264 needs even sides; 642x360 would work"),
     (GROUND + "size: [640]", 5, "two numbers"),
     (GROUND + "size: 640", 5, "two numbers"),
+    (GROUND + "size: 1080p", 5, "Write [1920, 1080]"),
+    (GROUND + "size: 480p", 5, "Write [854, 480]"),
+    (GROUND + "size: 160*96", 5, "Write [160, 96]"),
+    (GROUND + "size: 64×64", 5, "Write [64, 64]"),  # noqa: RUF001
+    (GROUND + "size: 640 480", 5, "Write [640, 480]"),
+    (GROUND + "size: [9999, 96]", 5, "the width '9999' is out of range. It goes from 16 to 4096"),
+    (GROUND + "size: 96x9999", 5, "the height '9999' is out of range. It goes from 16 to 4096"),
     (GROUND + "size: {w: 1}", 5, "a mapping"),
     (GROUND + "size: [0, 64]", 5, "out of range"),
     (GROUND + "size: [-64, 64]", 5, "out of range"),
@@ -215,7 +243,7 @@ MISTAKES = [
     (GROUND + "output: {quality: 60}", 5, "from 0 to 51"),
     (GROUND + "models: {generator: startr}", 5, "Did you mean 'starter'?"),
     (GROUND + "models: {perceptors: [starter, starter]}", 5, "twice"),
-    (GROUND + "models: {perceptors: {starter: 0}}", 5, "out of range"),
+    (GROUND + "models: {perceptors: {starter: 0}}", 5, "perceptors: the weight '0'"),
     (GROUND + "models: {perceptors: []}", 5, "empty"),
     (GROUND + "style: 'oil:0.5'", 5, "no weights"),
     (GROUND + "style: 'a | b'", 5, "no weights"),
@@ -223,17 +251,25 @@ MISTAKES = [
     (GROUND + "exclude: [{text: a, stop: -1}]", 5, "has a minus"),
     (GROUND + "  init: [a]", 5, "a list"),
     (GROUND + '  name: "\\e[31m"', 5, "control characters"),
-    (GROUND + "  step: off", 5, "not a number"),
+    (GROUND + "  init: https://a.b/c.png", 5, "Download the picture first and name its file"),
+    (GROUND + "  step: off", 5, "step 'off' is not a number"),
     (GROUND + "  step: 0,5", 5, "with a point: 0.5"),
     (GROUND + "  step: 0", 5, "out of range"),
     (GROUND + "  smoothing: 1", 5, "out of range"),
-    (GROUND + "  iterations: 0", 5, "out of range"),
+    (GROUND + "  iterations: 0", 5, "iterations '0' is out of range"),
+    (GROUND + "  iterations: few", 5, "iterations 'few' is not a number"),
     (GROUND + "  cutouts: {size: [0.9, 0.5]}", 5, "greater number"),
-    (GROUND + "  keyframes: 0s", 5, "out of range"),
+    (GROUND + "  cutouts: {size: [0.4, 2]}", 5, "the largest view '2'"),
+    (GROUND + "  cutouts: 0", 5, "cutouts '0'"),
+    (GROUND + "  keyframes: 0s", 5, "keyframes '0s' is out of range"),
     (GROUND + "  losses: {prompts: 0, smoothness: 0, commitment: 0, hold: 0}", 5, "is 0"),
     (GROUND + "  losses: {smoothnes: 1}", 5, "Did you mean 'smoothness'?"),
     (GROUND + "  transition: continue", 5, "nothing before it"),
-    (GROUND + "  transition: morph", 5, "not known"),
+    (GROUND + "  transition: crossfade", 5, "cross over, write the time it takes: 'transition: "),
+    (GROUND + "  transition: dissolve 1s", 5, "'transition: 1s'"),
+    (GROUND + SHOT[7:] + "  transition: {kind: fade, duration: 1}", 7, "kind 'fade'"),
+    (GROUND + "  transition: {duration: soon}", 5, "duration 'soon' is not a time"),
+    (GROUND + "  transition: -1s", 5, "out of range"),
     (GROUND + "- duration: 1s\n  prompts: a\n  transition: 2s", 7, "longer than shot 'shot-2'"),
     (GROUND + "- duration: 1s\n  prompts: a\n  transition: {kind: cut, duration: 1s}", 7, "a cut"),
     (GROUND + "- duration: 1s\n  prompts: a\n  transition: {ease: fast, kind: cut}", 7, "ease"),
@@ -255,7 +291,14 @@ MISTAKES = [
     (GROUND + "  camera: {zoom: {0s: 1, 1s: {value: 2, ease: bounce}}}", 5, "not known"),
     (GROUND + "  camera: {border: mirrored}", 5, "Did you mean 'mirror'?"),
     (GROUND + "  camera: {rotate: 6/s}", 5, "Here it is called 'angle'"),
-    (GROUND + "  camera: {angle: 6rad/s}", 5, "not a number"),
+    (GROUND + "  camera: {angle: 12rad/s}", 5, "in degrees. Write 687.5deg/s"),
+    (GROUND + "  camera: {angle: 0.25turn}", 5, "Write 90deg"),
+    (GROUND + "  camera: {angle: 700rad/s}", 5, "Write one such as 5deg/s"),
+    (GROUND + "  camera: {x: 10px}", 5, "a part of the frame in percent. Write one such as 5%/s"),
+    (GROUND + "  camera: {x: 10px/frame}", 5, "change with fps"),
+    (GROUND + "  camera: {zoom: 10%/s}", 5, "Write 1.1/s"),
+    (GROUND + "  camera: {zoom: {0s: 150%}}", 5, "Write 1.5"),
+    (GROUND + "  camera: {zoom: 1.1, 5/s}", 5, "write numbers with a point"),
     (GROUND + "  camera: fast", 5, "not a mapping"),
     (HEAD + "shots: [{duration: 10h, prompts: a}]", 2, "not a time"),
     (HEAD + "shots: [{duration: 0, prompts: a}]", 2, "out of range"),
@@ -279,9 +322,12 @@ MISTAKES = [
     (HEAD + "shots: [{duration: 1, prompts: 'a:0 | b:0'}]", 2, "every weight is 0"),
     (HEAD + "shots: [{duration: 1, prompts: at 10:30}]", 2, "digit before the colon"),
     (HEAD + "shots: [{duration: 1, prompts: 'a:nan'}]", 2, "finite"),
-    (HEAD + "shots: [{duration: 1, prompts: 'a:1e9'}]", 2, "out of range"),
-    (HEAD + "shots: [{duration: 1, prompts: 'a:1:9'}]", 2, "out of range"),
-    (HEAD + "shots: [{duration: 1, prompts: 'a:0,5'}]", 2, "comma"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:1e9'}]", 2, "the weight 1e+09 of 'a' is out of"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:1e400'}]", 2, "'1e400' is out of range"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:1:9'}]", 2, "the stop 9 of 'a' is out of range"),
+    (HEAD + "shots: [{duration: 1, prompts: [{text: a, weight: 50%}]}]", 2, "Write 0.5"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:0,5'}]", 2, "comma in its weight. Write 0.5"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:0,5:1'}]", 2, "comma in its weight. Write 0.5"),
     (HEAD + "shots: [{duration: 1, prompts: 'a:'}]", 2, "nothing behind it"),
     (HEAD + f"shots: [{{duration: 1, prompts: {'x' * 1001}}}]", 2, "Shorten it"),
     (HEAD + f"shots: [{{duration: 1, prompts: '{'a|' * 100}a'}}]", 2, "at most 100"),

@@ -142,6 +142,11 @@ def test_depth_counts_through_aliases() -> None:
         ("1:02.5", Fraction(125, 2)),
         ("0:30", Fraction(30)),
         ("1:00:00", Fraction(3600)),
+        ("3m", Fraction(180)),
+        ("2min", Fraction(120)),
+        ("1.5 min", Fraction(90)),
+        ("1m30s", Fraction(90)),
+        ("1min 02.5s", Fraction(125, 2)),
         ("2", Fraction(2)),
         ("0.1", Fraction(1, 10)),
         (".5", Fraction(1, 2)),
@@ -154,11 +159,42 @@ def test_times(text: str, value: Fraction) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1:75", "1:60:00", "3m", "s", "nan", ".inf", "infs", "1:-2", "ten", "9" * 5000, "1e999"],
+    [
+        *(
+            "",
+            "1:75",
+            "1:60:00",
+            "1m75s",
+            "1m30",
+            "1:1m30s",
+            "1.5m30s",
+            "m",
+            "s",
+            "nan",
+            ".inf",
+            "infs",
+        ),
+        *("1:-2", "ten", "9" * 5000, "1e999", "1h", "3M"),
+    ],
 )
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match=r"Write"):
         yamlnodes.time(text, FPS)
+
+
+def test_a_comma_is_answered_with_a_point() -> None:
+    with pytest.raises(ValueError, match=r"point: 1\.5 s$"):
+        yamlnodes.time("1,5 s", FPS)
+    with pytest.raises(ValueError, match=r"point: 0\.125$"):
+        yamlnodes.number("0,125")
+    with pytest.raises(ValueError, match=r"Write one such as"):
+        yamlnodes.number("1,000")  # which may be a thousand
+
+
+def test_a_number_beyond_every_range_is_still_one() -> None:
+    assert yamlnodes.looks_like_number("1e400")
+    with pytest.raises(ValueError, match=r"out of range.* Write"):
+        yamlnodes.number("1e400")
 
 
 def test_frames_are_exact_at_the_storyboards_rate() -> None:
