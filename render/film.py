@@ -25,6 +25,7 @@ from render.timeline import ALGORITHM, Keyframe, Plan, Report
 from render.video import write_video
 
 Show = Callable[[Report], None]
+BETTER = "ViT-B/32"  # the smallest perceptor that knows the words of the open world
 
 
 def load_models(board: Storyboard, device: torch.device) -> Models:
@@ -107,19 +108,29 @@ def missing(plan: Plan, store: Store) -> list[Keyframe]:
     return [keyframe for keyframe in plan.keyframes if not store.has(keyframe.key)]
 
 
-def cut_prompts(plan: Plan, models: Models) -> list[tuple[str, str]]:
-    """The texts too long for a perceptor's context, and the words at their end that it misses."""
+def remarks(plan: Plan, models: Models) -> Iterator[str]:
+    """What the perceptors do not take in: the ends of long texts, and words they never saw."""
     texts = dict.fromkeys(a.text for k in plan.keyframes for a in k.aims if a.text)
-    cuts = []
-    for perceptor, _ in models.perceptors:
+    for (name, _), (perceptor, _) in zip(plan.board.perceptors, models.perceptors, strict=True):
+        unknown: dict[str, str | None] = {}
         for text in texts:
             words = text.split()
             kept = len(words)
             while kept and perceptor.tokens_of(" ".join(words[:kept])) > perceptor.context:
                 kept -= 1
             if kept < len(words):
-                cuts.append((text, " ".join(words[kept:])))
-    return cuts
+                lost = " ".join(words[kept:])
+                yield f"{text!r} is too long for {name}, which never sees {lost!r}"
+            unknown |= perceptor.unknown_words(text)
+        if unknown:
+            read = (
+                f"{word} (read as {instead})" if instead else word
+                for word, instead in unknown.items()
+            )
+            yield (
+                f"{name} does not know these words: {', '.join(read)}. {BETTER} does: "
+                f"`render models get {BETTER}`"
+            )
 
 
 def ancestry(plan: Plan, index: int) -> set[int]:

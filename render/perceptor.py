@@ -24,6 +24,11 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
+# Of a perceptor whose training saw some tokens only: what each is read as, itself if it was seen.
+# One that is not here means nothing.
+Readings = dict[int, int]
+
+
 class Perceptor(nn.Module):
     """A frozen CLIP: pictures in [0, 1] and texts to unit vectors of one space."""
 
@@ -36,9 +41,10 @@ class Perceptor(nn.Module):
         digest: str = "",
         mean: tuple[float, ...] = MEAN,
         std: tuple[float, ...] = STD,
+        readings: Readings | None = None,
     ) -> None:
         super().__init__()
-        self.clip, self.digest = clip, digest
+        self.clip, self.digest, self.readings = clip, digest, readings
         size = clip.visual.image_size
         self.side = int(size[0] if isinstance(size, tuple | list) else size)
         self.context = int(clip.context_length)
@@ -66,6 +72,28 @@ class Perceptor(nn.Module):
         """How many tokens the text takes, start and end included."""
         return len(self.tokenizer.encode(text)) + 2
 
+    def unknown_words(self, text: str) -> dict[str, str | None]:
+        """The words that it never saw, and the known word that each is read as, if there is one."""
+        found: dict[str, str | None] = {}
+        if self.readings is None:
+            return found
+        word: list[int] = []
+        for token in self.tokenizer.encode(text):
+            word.append(token)
+            if not self.tokenizer.decoder[token].endswith("</w>"):
+                continue
+            written = self._words(word)
+            telling = len(written) > 2 or not written.isascii()
+            if telling and any(self.readings.get(part) != part for part in word):
+                read_as = self.readings.get(word[0]) if len(word) == 1 else None
+                found[written] = None if read_as is None else self._words([read_as])
+            word = []
+        return found
+
+    def _words(self, tokens: list[int]) -> str:
+        written: str = self.tokenizer.decode(tokens)
+        return written.strip()
+
 
 def build_clip(config: dict[str, Any]) -> Any:
     """open_clip's CLIP of an architecture: one that it names, or the arguments of its class."""
@@ -89,28 +117,46 @@ def load_perceptor(model: Model) -> Perceptor:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         config = {**model.config, **json.loads(metadata.get("config", "{}"))}
-        statistics = [
+        mean, std = (
             tuple(json.loads(metadata[name]))
             if name in metadata
             else tuple(config.get(name, usual))
             for name, usual in (("mean", MEAN), ("std", STD))
-        ]
+        )
         shape = {k: v for k, v in config.items() if k not in ("mean", "std", "pretrained")}
         clip = build_clip(shape)
+        readings = readings_of(state)
         clip.load_state_dict(whole_state(state, clip))
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} does not hold the perceptor {model.name}: {error}") from error
-    return Perceptor(clip, digest_of(model), *statistics)
+    return Perceptor(clip, digest_of(model), mean, std, readings)
+
+
+def readings_of(state: dict[str, Tensor]) -> Readings | None:
+    """What every token is read as by a perceptor that stores a part of the token table.
+
+    "token_embedding.ids" (k) are the tokens that training saw; "token_embedding.stand_ins" (k', 2)
+    are others, each with the known one that is nearest to it in meaning.
+    """
+    if "token_embedding.ids" not in state:
+        return None
+    known = state["token_embedding.ids"].tolist()
+    stand_ins = state.get("token_embedding.stand_ins", torch.zeros(0, 2)).tolist()
+    return dict(zip(known, known, strict=True)) | {int(a): int(b) for a, b in stand_ins}
 
 
 def whole_state(state: dict[str, Tensor], clip: Any) -> dict[str, Tensor]:
-    """The tensors in float32; a token table stored as the rows in use is filled with their mean."""
+    """The tensors in float32; a token table stored in part is filled as its readings say, and
+    where they say nothing with the mean."""
     whole = {
         name: value.float() if value.is_floating_point() else value for name, value in state.items()
     }
-    if "token_embedding.rows" in whole:
+    readings = readings_of(state)
+    if readings is not None:
         rows, ids = whole.pop("token_embedding.rows"), whole.pop("token_embedding.ids").long()
+        whole.pop("token_embedding.stand_ins", None)
         table = rows.mean(0).repeat(clip.token_embedding.weight.shape[0], 1)  # (vocabulary, width)
         table[ids] = rows
+        table[list(readings)] = table[list(readings.values())]
         whole["token_embedding.weight"] = table
     return whole

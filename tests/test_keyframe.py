@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import pytest
 import tiny
 import torch
@@ -14,7 +15,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from render.estimate import LOOKS, Meter
-from render.film import FilmError, cut_prompts, make_keyframes, missing, reasons
+from render.film import FilmError, make_keyframes, missing, reasons, remarks
 from render.keyframe import (
     PLACES,
     Models,
@@ -38,6 +39,7 @@ MODELS = Models(tiny.generator(), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 
 def planned(extra: str = "", folder: Path = Path()) -> Plan:
     text = (
         "version: 1\nsize: 48x32\nseed: 1\n"
+        "models: {perceptors: {starter: 1, ViT-B/32: 0.5}}\n"  # named so; MODELS stand for them
         "defaults: {iterations: {first: 4, then: 2}, keyframes: 0.5s, cutouts: 3}\n"
         f"shots:\n  - duration: 1s\n    prompts: a red sea | fire:-0.5\n{extra}"
     )
@@ -178,12 +180,25 @@ def test_a_prompt_beyond_the_context_is_named() -> None:
     plan = planned()
     words = " ".join(f"wave{n}" for n in range(30))
     long = parse(plan.board.text.replace("a red sea |", f"{words} |"), Path())
-    cuts = cut_prompts(make_plan(long, 4, lambda role, name: name), MODELS)
+    cuts = list(remarks(make_plan(long, 4, lambda role, name: name), MODELS))
     assert len(cuts) == 2  # one for each perceptor
-    for text, lost in cuts:
-        assert text == words
-        assert lost.endswith("wave29")
-    assert cut_prompts(plan, MODELS) == []
+    for name, cut in zip(("starter", "ViT-B/32"), cuts, strict=True):
+        assert cut.startswith(f"{words!r} is too long for {name}, which never sees 'wave")
+        assert cut.endswith("wave29'")
+    assert list(remarks(plan, MODELS)) == []
+
+
+def test_words_that_a_perceptor_never_saw_are_named_once() -> None:
+    token = open_clip.SimpleTokenizer().encoder
+    sea, fire = token["sea</w>"], token["fire</w>"]
+    limited = tiny.perceptor()
+    limited.readings = {sea: sea, fire: fire, token["red</w>"]: fire}
+    other = MODELS.perceptors[1]
+    plan = planned("  - {duration: 1s, prompts: a red zeppelinesque sea}\n")
+    assert list(remarks(plan, Models(MODELS.generator, ((limited, 1.0), other)))) == [
+        "starter does not know these words: red (read as fire), zeppelinesque. ViT-B/32 does: "
+        "`render models get ViT-B/32`"
+    ]
 
 
 def test_pictures_are_read_upright_on_white_and_in_16_bits(tmp_path: Path) -> None:

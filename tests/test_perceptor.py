@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import open_clip
 import pytest
 import tiny
 import torch
 from safetensors.torch import save_file
 
 from render.models import ModelError, known
-from render.perceptor import load_perceptor, whole_state
+from render.perceptor import Perceptor, load_perceptor, readings_of, whole_state
 
 
 def test_embeddings_are_unit_vectors_that_differ() -> None:
@@ -55,6 +56,24 @@ def test_rows_that_were_not_stored_are_the_mean_of_those_that_were() -> None:
     assert table.shape == (49408, 16)
     assert torch.equal(table[7], rows[1].float())
     assert torch.allclose(table[0], rows.float().mean(0))
+
+
+def test_unknown_words_are_read_as_their_stand_ins() -> None:
+    clip = tiny.perceptor().clip
+    token = open_clip.SimpleTokenizer().encoder
+    sea, fire, ocean = token["sea</w>"], token["fire</w>"], token["ocean</w>"]
+    state = {
+        "token_embedding.rows": torch.randn(3, 16),
+        "token_embedding.ids": torch.tensor([sea, fire, token["a</w>"]]),
+        "token_embedding.stand_ins": torch.tensor([[ocean, sea]]),
+    }
+    table = whole_state(state, clip)["token_embedding.weight"]
+    assert torch.equal(table[ocean], table[sea])
+    perceptor = Perceptor(clip, readings=readings_of(state))
+    told = perceptor.unknown_words("a fire in a zeppelinesque Ocean, 東京 sea")
+    assert told == {"zeppelinesque": None, "ocean": "sea", "東京": None}
+    assert perceptor.unknown_words("a fire a sea") == {}
+    assert tiny.perceptor().unknown_words("zeppelinesque") == {}
 
 
 def test_weights_that_do_not_fit_are_a_sentence(

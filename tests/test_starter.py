@@ -78,6 +78,8 @@ class Pair:
         rows = state.pop("token_embedding.rows").float()
         table = rows.mean(0).repeat(self.clip.token_embedding.weight.shape[0], 1)
         table[state.pop("token_embedding.ids").long()] = rows
+        unknown, instead = state.pop("token_embedding.stand_ins").long().T
+        table[unknown] = table[instead]
         self.clip.load_state_dict({**state, "token_embedding.weight": table}, strict=True)
         self.tokenizer = open_clip.SimpleTokenizer(context_length=self.clip.context_length)
         for module in (self.encoder, self.decoder, self.before, self.after, self.clip):

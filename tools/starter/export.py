@@ -7,11 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import torch
 from safetensors.torch import save_file
 from starter.models import MEAN, STD
+from starter.teacher import SentenceEncoder
 from torch import Tensor
 
+NEAR = 0.5  # the least cosine of two words' sentence vectors for one to be read as the other
 LICENCE = "MIT"
 
 
@@ -44,12 +47,33 @@ def export_generator(work: Path, target: Path) -> dict[str, Any]:
     return {"step": kept["step"], "minutes": kept["elapsed"] / 60, "codes": kept["coded"]}
 
 
+def stand_ins(known: set[int]) -> Tensor:
+    """Words that training did not see, each with the known word nearest in meaning: (n, 2) tokens.
+
+    Of words that are one token of CLIP's, which are the frequent ones. The sentence encoder says
+    what is near, as it did in training.
+    """
+    words = {
+        token: written.removesuffix("</w>")
+        for token, written in open_clip.SimpleTokenizer().decoder.items()
+        if len(written) > 6 and written.endswith("</w>") and written[:-4].isalpha()
+    }
+    seen = [token for token in words if token in known]
+    others = [token for token in words if token not in known]
+    encoder = SentenceEncoder()
+    vectors = encoder([words[token] for token in seen])
+    best = (encoder([words[token] for token in others]) @ vectors.T).max(1)
+    pairs = zip(others, best.indices.tolist(), best.values.tolist(), strict=True)
+    return torch.tensor([(a, seen[b]) for a, b, near in pairs if near >= NEAR], dtype=torch.int32)
+
+
 def export_perceptor(work: Path, target: Path) -> dict[str, Any]:
     """perceptor.safetensors from the last checkpoint; returns its step and minutes."""
     kept = torch.load(work / "clip.pt", weights_only=True)
     state = halved(kept["average"])
     state["token_embedding.rows"] = state.pop("token_embedding.weight")
     state["token_embedding.ids"] = used = kept["used"].to(torch.int32)
+    state["token_embedding.stand_ins"] = stand_ins(set(used.tolist()))
     metadata = {
         "format": "render.perceptor.1",
         "config": json.dumps(kept["config"]),
