@@ -9,8 +9,10 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import shlex
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,23 +23,29 @@ from render.console import (
     FAILED,
     INTERRUPTED,
     WRONG_INPUT,
+    File,
     check_latents,
+    check_memory,
     check_picture_output,
     download_bar,
+    frame_at,
+    interrupted,
     interruptible,
     latents_folder,
     load_board,
     may_overwrite,
     mistakes,
+    models_of,
     need_models,
     pick_device,
     plan_of,
     print_models,
     print_plan,
     set_aside,
+    tell_made,
+    tell_usage_error,
 )
-from render.errors import InputError
-from render.voice import Voice, open_closed_streams, write_line
+from render.voice import TEXT, Voice, open_closed_streams, write_line
 
 if TYPE_CHECKING:
     import torch
@@ -63,15 +71,26 @@ class Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # `render -o out.mp4 film.yaml`: options of `film` may come before the storyboard.
         if args and args[0].startswith("-") and args[0] not in ("--help", "-h", "--version"):
+            self.check_order(args)
             args = ["film", *args]
         return super().parse_args(ctx, args)
+
+    def check_order(self, args: list[str]) -> None:
+        """`render -q still film.yaml` would make the film of a storyboard called `still`."""
+        options = [one for one in self.commands["film"].params if isinstance(one, click.Option)]
+        with_value = {name for option in options if not option.is_flag for name in option.opts}
+        for place, word in enumerate(args):
+            is_name = word in self.commands and not Path(word).is_file()
+            if is_name and args[place - 1] not in with_value:
+                meant = shlex.join(["render", word, *args[:place], *args[place + 1 :]])
+                raise click.UsageError(f"the command comes first: {meant}")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return ["film", "check", "still", "interpolate", "inspect", "models", "schema"]
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-FILE = click.Path(path_type=Path)
+FILE = File(path_type=Path)
 latents_option = click.option(
     "--latents",
     type=FILE,
@@ -121,7 +140,8 @@ def cli(ctx: click.Context) -> None:
     "--output",
     type=FILE,
     metavar="OUT.mp4",
-    help="The film.  [default: STORYBOARD.mp4, here]",
+    help="The film.  [default: STORYBOARD.mp4, or as the codec ends, here; a draft is "
+    "STORYBOARD.draft.mp4]",
 )
 @draft_option
 @device_option
@@ -152,12 +172,13 @@ def film(
     Finished keyframes are kept as latents and never made twice: run the same command again after
     an interruption or an edit, and only what is missing or changed is made.
     """
-    from render.codecs import check_output
+    from render.codecs import CODECS, check_output
 
     voice = Voice(quiet, log_format == "json")
     with mistakes(voice, verbose):
         board = load_board(storyboard, voice)
-        output = output or Path(f"{storyboard.stem}{'.draft' if draft else ''}.mp4")
+        ending = f"{'.draft' if draft else ''}{CODECS[board.codec].extensions[0]}"
+        output = output or Path(f"{storyboard.stem}{ending}")
         check_output(output, board.codec)
         for written in (output, preview_of(output)):
             may_overwrite(written, force)
@@ -165,7 +186,7 @@ def film(
         folder = latents or latents_folder(storyboard)
         check_latents(folder)
         need_models(plan)
-        chosen = pick_device(device)
+        chosen = pick_device(device, voice, models_of(board))
         if fresh:
             set_aside(folder, yes)
         render_film(plan, folder, output, chosen, voice, verbose)
@@ -180,35 +201,30 @@ def render_film(
     plan: Plan, folder: Path, output: Path, chosen: torch.device, voice: Voice, verbose: bool
 ) -> None:
     """Load the models, make the film and say what was kept if it is interrupted."""
-    from render.describe import describe_plan, duration, remember_speed
+    from render.describe import describe_plan, remember_speed
     from render.models import folder as models_folder
     from render.progress import display, preview_writer
 
     preview = preview_writer(preview_of(output))
 
     from render.estimate import Costs
-    from render.film import cut_prompts, load_models, make_film, missing
+    from render.film import load_models, make_film, missing, remarks
     from render.latents import Store
 
     store = Store(folder)
     todo = missing(plan, store)
+    if todo:
+        check_memory(plan, chosen, voice)
     if verbose:
         for line in (*describe_plan(plan, folder), f"device {chosen}"):
             voice.tell("plan", line, line)
     store.prepare()
     models = load_models(plan.board, chosen)
-    for text, lost in cut_prompts(plan, models):
-        voice.say("warning", f"{text!r} is too long for the perceptor, which never sees {lost!r}")
+    for remark in remarks(plan, models):
+        voice.say("warning", remark)
     started = time.monotonic()
-
-    def kept() -> str:
-        total = len(plan.keyframes)
-        return (
-            f"Interrupted. {total - len(missing(plan, store))} of {total} keyframes are kept in "
-            f"{folder}; run the same command again to go on."
-        )
-
-    with interruptible(voice, kept), display(voice.display) as show:
+    stopped = partial(interrupted, plan, folder)
+    with interruptible(voice, stopped), display(voice.display) as show:
 
         def shown(report: Any) -> None:
             if report.picture is not None:
@@ -218,14 +234,8 @@ def render_film(
         make_film(plan, models, store, output, shown)
     seconds = time.monotonic() - started
     remember_speed(models_folder(), str(chosen), Costs(plan).total(todo), seconds)
-    if voice.display == "json":
-        voice.say("done", str(output))
-    if voice.display == "auto":
-        size = f"{plan.board.size[0]}x{plan.board.size[1]}"
-        click.echo(
-            f"{output}: {plan.frame_count} frames, {size}, "
-            f"{float(plan.board.duration):g} s, made in {duration(seconds)}"
-        )
+    what = f"{plan.frame_count} frames, {float(plan.board.duration):g} s"
+    tell_made(voice, output, what, plan.board.size, seconds)
 
 
 @cli.command()
@@ -237,12 +247,16 @@ def check(storyboard: Path, draft: bool, latents: Path | None) -> None:
     with mistakes():
         board = load_board(storyboard)
         plan = plan_of(board, draft)
-        print_plan(plan, latents or latents_folder(storyboard))
+        folder = latents or latents_folder(storyboard)
+        check_latents(folder)
+        print_plan(plan, folder)
 
 
 @cli.command()
 @click.argument("storyboard", type=FILE)
-@click.option("--at", "at", required=True, metavar="TIME", help="When: 3.2s, 1500ms, 90f, 1:02.5.")
+@click.option(
+    "--at", "at", required=True, metavar="TIME", help="When: 3.2s, 1500ms, 90f (frames), 1:02.5."
+)
 @click.option("-o", "--output", type=FILE, metavar="FRAME.png", required=True, help="The frame.")
 @draft_option
 @device_option
@@ -262,37 +276,36 @@ def still(
     log_format: str,
 ) -> None:
     """One frame of STORYBOARD as a PNG, making only the keyframes that lead to it."""
-    from render import yamlnodes
-
     voice = Voice(quiet, log_format == "json")
+    began = time.monotonic()
     with mistakes(voice):
-        board = load_board(storyboard, voice)
-        try:
-            seconds = yamlnodes.time(at, board.fps)
-        except ValueError as error:
-            raise InputError(f"--at {at}: {error}") from error
-        if not 0 <= seconds < board.duration:
-            raise InputError(f"--at {at}: the film runs from 0 to {float(board.duration):g} s")
+        plan = plan_of(load_board(storyboard, voice), draft)
+        number = frame_at(at, plan)
         check_picture_output(output)
         may_overwrite(output, force)
         folder = latents or latents_folder(storyboard)
         check_latents(folder)
-        plan = plan_of(board, draft)
-        number = min(int(seconds * board.fps), plan.frame_count - 1)
 
         from render.progress import display
 
-        chosen = pick_device(device)
+        chosen = pick_device(device, voice, models_of(plan.board))
 
-        from render.film import load_models, make_still
+        from render.film import load_models, make_still, missing, remarks
         from render.latents import Store
         from render.provenance import write_png
 
         store = Store(folder)
-        kept = f"Interrupted. Finished keyframes are kept in {folder}; the same command goes on."
-        with interruptible(voice, lambda: kept), display(voice.display) as show:
-            frame, note = make_still(plan, load_models(board, chosen), store, number, show)
+        if missing(plan, store):
+            check_memory(plan, chosen, voice)
+        store.prepare()
+        stopped = partial(interrupted, plan, folder)
+        with interruptible(voice, stopped), display(voice.display) as show:
+            models = load_models(plan.board, chosen)
+            for remark in remarks(plan, models):
+                voice.say("warning", remark)
+            frame, note = make_still(plan, models, store, number, show)
         write_png(output, frame, note)
+        tell_made(voice, output, f"frame {number}", plan.board.size, time.monotonic() - began)
 
 
 @cli.command()
@@ -340,18 +353,21 @@ def interpolate(
     one more for the last picture unless --loop.
     """
     voice = Voice(quiet, log_format == "json")
+    began = time.monotonic()
     with mistakes(voice):
         from render.journey import plan_journey
 
         journey = plan_journey(inputs, output, **options)
         may_overwrite(output, force)
-        chosen = pick_device(device)
+        chosen = pick_device(device, voice, [f"the generator {journey.generator}"])
 
         from render.interpolate import make_journey
         from render.progress import display
 
         with interruptible(voice, lambda: "Interrupted."), display(voice.display) as show:
             make_journey(journey, output, chosen, show)
+        what = f"{journey.frame_count} frames, {float(journey.frame_count / journey.fps):.4g} s"
+        tell_made(voice, output, what, journey.size, time.monotonic() - began)
 
 
 @cli.command()
@@ -361,7 +377,7 @@ def interpolate(
 def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
     """What Render noted in FILE (PNG, MP4, latent): storyboard, prompts, seed, models, step."""
     with mistakes():
-        from render.provenance import format_note, printable
+        from render.provenance import format_note, pictures_in, printable
         from render.provenance import inspect as read_note
 
         note = read_note(file)
@@ -369,6 +385,9 @@ def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
             text = json.dumps(note, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
         elif storyboard:
             text = str(note.get("storyboard") or "")
+            if pictures := pictures_in(text):
+                needed = ", ".join(map(printable, pictures))
+                TEXT.say("note", f"the storyboard needs these pictures beside it: {needed}")
         else:
             text = format_note(note) + "\n"
         if sys.stdout.isatty():  # a stranger's note must not steer it; a file gets every byte
@@ -440,7 +459,7 @@ def main() -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
-        error.show()
+        tell_usage_error(error, sys.argv)
         sys.exit(WRONG_INPUT)
     except (click.Abort, KeyboardInterrupt):
         write_line(sys.stderr, "\nInterrupted.")

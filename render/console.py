@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
     from render.yamlnodes import Problem
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class File(click.Path):
+    """A file's name; an empty one, as of a variable that is not set, would name this folder."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        if not os.fspath(value):
+            self.fail("the name is empty; name a file", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @contextmanager
@@ -71,6 +86,19 @@ def _place(path: Path | None, problem: Problem) -> dict[str, object]:
     return {"file": str(path), "line": problem.line, "column": problem.column}
 
 
+def tell_usage_error(error: click.ClickException, arguments: Iterable[str]) -> None:
+    """A command line that cannot be read, told as its own words ask for as far as they go."""
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        # click compares the dashes too, and finds --verbose for --overwrite.
+        names = [name.lstrip("-") for name in error.possibilities]
+        near = difflib.get_close_matches(error.option_name.lstrip("-"), names)
+        error.possibilities[:] = [f"--{name}" for name in near]
+    if re.search(r"--log-format[ =]json\b", " ".join(arguments)):
+        Voice(json=True).tell("error", error.format_message(), "")
+    else:
+        error.show()
+
+
 @contextmanager
 def interruptible(voice: Voice, message: Callable[[], str]) -> Iterator[None]:
     """Ctrl-C ends cleanly with a sentence that says what is kept."""
@@ -80,6 +108,29 @@ def interruptible(voice: Voice, message: Callable[[], str]) -> Iterator[None]:
         sentence = message()
         voice.tell("interrupted", sentence, f"\n{sentence}")
         raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def interrupted(plan: Plan, folder: Path) -> str:
+    """What Ctrl-C leaves behind."""
+    from render.describe import on_disk
+
+    total, done = len(plan.keyframes), sum(on_disk(folder, one) for one in plan.keyframes)
+    if not done:
+        return "Interrupted. No keyframe was finished, so nothing is kept yet."
+    return (
+        f"Interrupted. {done} of {total} keyframes are kept in {folder}; run the same command "
+        "again to go on."
+    )
+
+
+def tell_made(voice: Voice, output: Path, what: str, size: tuple[int, int], seconds: float) -> None:
+    """The last line: on stdout what was made; for machines an object, with the others."""
+    from render.describe import duration
+
+    if voice.display == "json":
+        voice.say("done", str(output))
+    elif voice.display == "auto":
+        click.echo(f"{output}: {what}, {size[0]}x{size[1]}, made in {duration(seconds)}")
 
 
 def load_board(path: Path, voice: Voice = TEXT) -> Storyboard:
@@ -111,6 +162,38 @@ def need_models(plan: Plan) -> None:
 
     for role, name in absent(plan):
         models.need(models.known(role)[name])
+
+
+def check_memory(plan: Plan, device: torch.device, voice: Voice) -> None:
+    """Warn when a step needs more than the device has, and refuse what it certainly has not."""
+    import torch
+
+    from render.estimate import machine_memory, memory, shortfall
+
+    there = machine_memory()
+    if device.type == "cuda":
+        there = torch.cuda.get_device_properties(device).total_memory
+    if warning := shortfall(plan, there):
+        if there and memory(plan) > 1.5 * there:
+            raise InputError(warning)
+        voice.say("warning", warning)
+
+
+def frame_at(at: str, plan: Plan) -> int:
+    """The number of the frame that is seen at a time; raises InputError."""
+    from render import yamlnodes
+
+    board, last = plan.board, plan.frame_count - 1
+    try:
+        seconds = yamlnodes.time(at, board.fps)
+    except ValueError as error:
+        raise InputError(f"--at {at}: {error}") from error
+    if not 0 <= seconds < board.duration:
+        raise InputError(
+            f"--at {at}: the film runs from 0 to {float(board.duration):g} s, and its last frame "
+            f"is at {float(last / board.fps):.4g} s: --at {last}f"
+        )
+    return min(int(seconds * board.fps), last)
 
 
 def latents_folder(storyboard: Path) -> Path:
@@ -173,10 +256,22 @@ def _aside(folder: Path, number: int) -> Path:
     return folder.with_name(f"{folder.name}.{number}")
 
 
-def pick_device(name: str) -> torch.device:
-    """auto|cpu|cuda|cuda:N|mps to a device that is there; says what is wrong otherwise."""
+def models_of(board: Storyboard) -> list[str]:
+    """As a sentence names them."""
+    perceptors = (f"the perceptor {name}" for name, _ in board.perceptors)
+    return [f"the generator {board.generator}", *perceptors]
+
+
+def pick_device(name: str, voice: Voice, models: Iterable[str]) -> torch.device:
+    """auto|cpu|cuda|cuda:N|mps to a device that is there; says what is wrong otherwise.
+
+    It tells which models will be loaded, for torch comes before them and takes seconds.
+    """
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
         raise InputError(f"--device {name}: one of auto, cpu, cuda, cuda:1, mps")
+    if not voice.quiet:
+        loading = f"loading {' and '.join(models)}"
+        voice.tell("loading", loading, f"{loading} ...")
     # Threads that wait must sleep: spinning beside another busy program is several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch

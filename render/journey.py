@@ -9,16 +9,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from render import models, yamlnodes
-from render.codecs import check_frame, check_output
+from render import models
+from render.codecs import LEAST_SIDE, check_frame, check_output
 from render.curves import EASINGS
 from render.errors import InputError
+from render.fields import Reader
+from render.language import DURATION, SIDE_LIMIT, STORYBOARD
 from render.prompts import look_at
 from render.provenance import ProvenanceError, printable
 from render.provenance import inspect as read_note
+from render.yamlnodes import Scalar
 
 MOST_FRAMES = 10_000_000
-LARGEST_SIDE = 4096
 
 
 class JourneyError(InputError):
@@ -83,18 +85,15 @@ def plan_journey(
         problems.append(str(error))
     if len(inputs) < 2:
         problems.append("two or more pictures or latents are needed to travel between")
-    try:
-        rate = yamlnodes.frame_rate(fps)
-        if rate <= 0:
-            raise ValueError(f"--fps {fps}: must be more than 0")
-        length = yamlnodes.time(seconds, rate)
-        if length <= 0:
-            raise ValueError(f"--seconds {seconds}: must be more than 0")
-        frames_per_leg = max(1, math.floor(length * rate + Fraction(1, 2)))
-        if frames_per_leg * len(inputs) > MOST_FRAMES:
-            raise ValueError(f"--seconds {seconds}: over {MOST_FRAMES:,} frames; ask for less")
-    except ValueError as error:
-        problems.append(str(error))
+    # By the rules of a storyboard, where frame rates and durations are written the same way.
+    reader = Reader(Path())
+    rate = reader.attempt(STORYBOARD.row("fps").kind, Scalar(fps, 1, 1), "--fps")
+    reader.fps = rate or reader.fps
+    length = reader.attempt(DURATION.kind, Scalar(seconds, 1, 1), "--seconds") or Fraction(1)
+    problems += [problem.message for problem in reader.problems]
+    frames_per_leg = max(1, math.floor(length * reader.fps + Fraction(1, 2)))
+    if frames_per_leg * len(inputs) > MOST_FRAMES:
+        problems.append(f"--seconds {seconds}: over {MOST_FRAMES:,} frames; ask for less")
     if ease not in EASINGS:
         problems.append(f"--ease {ease}: one of {', '.join(EASINGS)}")
     stops, notes = [], []
@@ -173,6 +172,7 @@ def _size(
 ) -> tuple[int, int]:
     """The film's size: --size, else the latents', else the first picture's, made even."""
     wanted: tuple[int, int] | None = None
+    said = f"--size asks for {asked}"
     if asked is not None:
         parts = asked.lower().split("x")
         if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
@@ -185,20 +185,20 @@ def _size(
                 f"{path} is a latent of {size[0]}x{size[1]}, not {wanted[0]}x{wanted[1]}; "
                 "all latents must be of one size, and --size cannot change them"
             )
-        wanted = (size[0], size[1])
+        wanted, said = (size[0], size[1]), f"{path} is a latent of {size[0]}x{size[1]}"
     if wanted is None:
-        from PIL import (
-            Image,
-            ImageOps,
-        )  # only where a picture says the size: its import costs most of all
+        # Only where a picture says the size: its import costs most of all.
+        from PIL import Image, ImageOps
 
         with Image.open(stops[0].path) as image:
             width, height = ImageOps.exif_transpose(image).size
-        scale = min(1.0, LARGEST_SIDE / max(width, height))
+        scale = min(1.0, SIDE_LIMIT / max(width, height))
         wanted = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
-    if not all(16 <= side <= LARGEST_SIDE for side in wanted):
+        said = f"{stops[0].path} is {width}x{height} pixels"
+    if not all(LEAST_SIDE <= side <= SIDE_LIMIT for side in wanted):
         raise JourneyError(
-            f"{wanted[0]}x{wanted[1]}: sides are 16 to {LARGEST_SIDE} pixels; choose with --size"
+            f"{said}, and a film's sides are {LEAST_SIDE} to {SIDE_LIMIT} pixels; choose them with "
+            "--size, such as 256x256"
         )
     return wanted
 

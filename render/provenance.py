@@ -18,6 +18,8 @@ from render.ffmpeg import VideoError
 from render.files import finished, named
 from render.headers import LARGEST_HEADER, end_of, read_header
 from render.video import read_metadata
+from render.yamlnodes import SIZE_LIMIT, Node, Scalar, Sequence, compose
+from render.yamlnodes import Mapping as YamlMapping
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,6 +126,26 @@ def printable(line: str) -> str:
         character if character.isprintable() or character == "\t" else ascii(character)[1:-1]
         for character in line
     )
+
+
+def pictures_in(storyboard: str) -> list[str]:
+    """The pictures that a storyboard, right or wrong, names from its own folder."""
+    if len(storyboard) > SIZE_LIMIT:
+        return []
+    names = dict.fromkeys(_pictures(compose(storyboard, [])))
+    return [name for name in names if not Path(name).is_absolute()]
+
+
+def _pictures(node: Node | None) -> Iterator[str]:
+    if isinstance(node, Sequence):
+        for item in node.items:
+            yield from _pictures(item)
+    elif isinstance(node, YamlMapping):
+        for key, value in node.entries:
+            if key.text in ("init", "image") and isinstance(value, Scalar) and not value.null:
+                yield value.text
+            else:
+                yield from _pictures(value)
 
 
 class _CutShort(Exception):

@@ -20,6 +20,7 @@ from typing import Any
 
 from render import camera
 from render.camera import IDENTITY, Matrix
+from render.codecs import LEAST_SIDE
 from render.curves import EASINGS
 from render.storyboard import Prompt, Settings, Storyboard
 
@@ -153,16 +154,22 @@ def make_plan(board: Storyboard, factor: int, digest: Callable[[str, str], str])
 
 
 def draft(board: Storyboard, factor: int) -> Storyboard:
-    """The same shots and keyframes, half the size and a third of the steps."""
-    width, height = (max(4 * factor, round(side / 2 / factor) * factor) for side in board.size)
+    """The same shots and keyframes, half the size and a third of the steps.
+
+    A film of few of the generator's cells keeps its size: half of them would show nothing of it.
+    """
+    width, height = (round(side / 4) * 2 for side in board.size)  # even, as most codecs need it
+    small = min(width, height) < max(4 * factor, LEAST_SIDE)
 
     def cheaper(settings: Settings) -> Settings:
+        first, then = settings.first, settings.then
         return replace(
-            settings, first=max(10, settings.first // 3), then=max(5, settings.then // 3)
+            settings, first=min(first, max(10, first // 3)), then=min(then, max(5, then // 3))
         )
 
     shots = tuple(replace(shot, settings=cheaper(shot.settings)) for shot in board.shots)
-    return replace(board, size=(width, height), shots=shots, draft=True)
+    size = board.size if small else (width, height)
+    return replace(board, size=size, shots=shots, draft=True)
 
 
 def keyframe_times(board: Storyboard, number: int) -> list[Fraction]:

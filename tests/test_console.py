@@ -18,6 +18,7 @@ from PIL import Image
 from render import console
 from render.cli import main
 from render.errors import InputError, RenderError
+from render.estimate import memory
 
 BOARD = """\
 version: 1
@@ -80,6 +81,7 @@ def objects(lines: str) -> list[dict[str, Any]]:
 
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+STILL_JSON = ("-o", "a.png", "--log-format", "json", "--device", "cpu")
 JSON = ("-o", "film.mp4", "--log-format", "json", "--device", "cpu")
 
 
@@ -111,7 +113,7 @@ def test_every_other_error_is_an_object(run: Run, quiet: tuple[str, ...]) -> Non
     assert "b.png is not there" in objects(err)[0]["message"]
     code, _, err = run("still", "film.yaml", "--at", "9s", *JSON, *quiet)
     assert code == 2
-    assert objects(err)[0]["message"] == "--at 9s: the film runs from 0 to 1 s"
+    assert objects(err)[0]["message"].startswith("--at 9s: the film runs from 0 to 1 s")
 
 
 @pytest.mark.parametrize("verbose", [(), ("-v",)])
@@ -153,18 +155,163 @@ def test_an_interruption_is_an_object(run: Run, monkeypatch: pytest.MonkeyPatch)
     assert code == 130
     told = objects(err)[-1]
     assert told["event"] == "interrupted"
-    assert told["message"].startswith("Interrupted. 0 of 5 keyframes are kept in film.latents;")
+    assert told["message"] == "Interrupted. No keyframe was finished, so nothing is kept yet."
     monkeypatch.setattr("render.film.make_still", raising(KeyboardInterrupt()))
     arguments = ("still", "film.yaml", "--at", "0s", "-o", "a.png", "--device", "cpu")
     code, _, err = run(*arguments, "--log-format", "json")
     assert code == 130
-    assert objects(err)[-1]["message"].startswith("Interrupted. Finished keyframes are kept in")
+    assert objects(err)[-1]["message"].endswith("nothing is kept yet.")
+    assert run(*arguments)[2].endswith("nothing is kept yet.\n")
 
 
-def test_what_a_machine_wants_at_the_end_stays(run: Run) -> None:
-    code, _, err = run("film.yaml", *JSON)
+def test_an_interruption_names_what_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("film.yaml", "-o", "film.mp4", "--device", "cpu", "-q")[0] == 0
+    next(Path("film.latents").iterdir()).unlink()
+    kept = "4 of 5 keyframes are kept in film.latents; run the same command again to go on."
+    monkeypatch.setattr("render.film.make_film", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("render.film.make_still", raising(KeyboardInterrupt()))
+    for arguments in (("film.yaml", *JSON), ("still", "film.yaml", "--at", "0s", *STILL_JSON)):
+        assert objects(run(*arguments)[2])[-1]["message"] == f"Interrupted. {kept}"
+
+
+COMMANDS = {
+    "film.mp4": ("film.yaml", "-o", "film.mp4"),
+    "a.png": ("still", "film.yaml", "--at", "3f", "-o", "a.png"),
+    "m.mp4": (
+        *("interpolate", "x.png", "y.png", "-o", "m.mp4", "--model", "tiny-vqgan"),
+        *("--seconds", "0.5", "--fps", "4"),
+    ),
+}
+MADE = {
+    "film.mp4": "film.mp4: 4 frames, 1 s, 32x32, made in ",
+    "a.png": "a.png: frame 3, 32x32, made in ",
+    "m.mp4": "m.mp4: 3 frames, 0.75 s, 32x32, made in ",
+}
+LOADING = {
+    "film.mp4": "loading the generator tiny-vqgan and the perceptor tiny-clip",
+    "a.png": "loading the generator tiny-vqgan and the perceptor tiny-clip",
+    "m.mp4": "loading the generator tiny-vqgan",
+}
+
+
+@pytest.mark.parametrize("output", COMMANDS)
+def test_what_makes_files_says_what_it_loads_and_what_it_made(run: Run, output: str) -> None:
+    for name in ("x.png", "y.png"):
+        Image.new("RGB", (32, 32)).save(name)
+    arguments = (*COMMANDS[output], "--device", "cpu")
+    code, out, err = run(*arguments)
     assert code == 0, err
-    assert objects(err)[-1] == {"event": "done", "message": "film.mp4"}
+    assert err.startswith(f"{LOADING[output]} ...\n")
+    assert err.count("loading") == 1
+    assert out.startswith(MADE[output])
+    assert out.count("\n") == 1
+    code, out, err = run(*arguments, "--log-format", "json")
+    first, *_, last = objects(err)
+    assert (code, out) == (0, "")
+    assert first == {"event": "loading", "message": LOADING[output]}
+    assert last == {"event": "done", "message": output}
+    assert run(*arguments, "-q") == (0, "", "")
+    assert run(*arguments, "-q", "--log-format", "json") == (0, "", "")
+
+
+def test_nothing_is_loaded_before_a_mistake_is_told(run: Run) -> None:
+    assert "loading" not in run("film.yaml", "-o", "film.mp4", "--device", "abacus")[2]
+
+
+@pytest.mark.parametrize(("codec", "ending"), [("prores", ".mov"), ("ffv1", ".mkv")])
+def test_a_film_without_a_name_is_called_as_its_codec_wants(
+    run: Run, codec: str, ending: str
+) -> None:
+    Path("film.yaml").write_text(BOARD.replace("fps: 4", f"fps: 4\noutput: {{codec: {codec}}}"))
+    for draft, name in (((), "film"), (("--draft",), "film.draft")):
+        code, _, err = run("film.yaml", "-q", "--device", "cpu", *draft)
+        assert code == 0, err
+        assert Path(f"{name}{ending}").is_file()
+
+
+def test_a_still_beyond_the_end_names_the_last_frame(run: Run) -> None:
+    told = run("still", "film.yaml", "--at", "1s", "-o", "a.png", "--device", "cpu", "-q")[2]
+    last = "its last frame is at 0.75 s: --at 3f"
+    assert told == f"render: --at 1s: the film runs from 0 to 1 s, and {last}\n"
+    assert run("still", "film.yaml", "--at", "3f", "-o", "a.png", "--device", "cpu", "-q")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", ""), ("",), ("film.yaml", "-o", ""), ("inspect", ""), ("interpolate", "", "")],
+)
+def test_an_empty_name_is_told_as_one(run: Run, arguments: tuple[str, ...]) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "the name is empty" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("-q", "film", "film.yaml"), "render film -q film.yaml"),
+        (("--draft", "still", "film.yaml", "--at", "0s"), "render still --draft film.yaml --at 0s"),
+        (("--latents", "a b", "check", "film.yaml"), "render check --latents 'a b' film.yaml"),
+    ],
+)
+def test_the_command_comes_first(run: Run, arguments: tuple[str, ...], meant: str) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert f"the command comes first: {meant}\n" in err
+
+
+def test_what_only_looks_like_a_command_is_none(run: Run) -> None:
+    """A folder named by an option, and a storyboard without an ending."""
+    Path("film").write_text(BOARD)
+    common = ("-q", "--device", "cpu", "-o", "film.mp4")
+    assert run(*common, "--latents", "check", "film.yaml") == (0, "", "")
+    assert Path("check").is_dir()
+    assert run(*common, "film") == (0, "", "")
+
+
+def test_only_what_is_spelt_alike_is_suggested(run: Run) -> None:
+    assert "'--output'" in run("film.yaml", "--outptu", "film.mp4")[2]
+    said = run("film.yaml", "--overwrite")[2]
+    assert "No such option" in said
+    assert "--verbose" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("film.yaml", "--nonsense"), "No such option"),
+        (("film.yaml", "other.yaml"), "unexpected extra argument"),
+        (("chek", "film.yaml"), "did you mean check?"),
+        (("-q", "film", "film.yaml"), "the command comes first"),
+        (("interpolate", "a", "b", "--blend", "swirl"), "--blend"),
+    ],
+)
+@pytest.mark.parametrize("written", [("--log-format", "json"), ("--log-format=json",)])
+def test_a_command_line_that_is_wrong_is_an_object(
+    run: Run, arguments: tuple[str, ...], message: str, written: tuple[str, ...]
+) -> None:
+    code, out, err = run(*arguments, *written)
+    assert (code, out) == (2, "")
+    (told,) = objects(err)
+    assert told["event"] == "error"
+    assert message in told["message"]
+    assert "\n" not in told["message"]
+
+
+def test_a_storyboard_taken_from_a_note_says_which_pictures_it_needs(run: Run) -> None:
+    Path("images").mkdir()
+    Image.new("RGB", (32, 32)).save("images/hill.png")
+    begins = BOARD.replace("prompts: sea", "prompts: sea, init: images/hill.png")
+    Path("film.yaml").write_text(begins)
+    arguments = ("--at", "0s", "-o", "a.png", "--device", "cpu", "-q")
+    assert run("still", "film.yaml", *arguments) == (0, "", "")
+    assert run("inspect", "a.png", "--storyboard") == (
+        *(0, begins),
+        "note: the storyboard needs these pictures beside it: images/hill.png\n",
+    )
+    Path("film.yaml").write_text(BOARD)
+    assert run("still", "film.yaml", *arguments) == (0, "", "")
+    assert run("inspect", "a.png", "--storyboard") == (0, BOARD, "")
 
 
 def test_getting_models_ends_with_the_right_code(
@@ -281,7 +428,7 @@ def test_fresh_where_nobody_can_be_asked(
         monkeypatch.setenv("CI", ci)
     code, _, err = run("film.yaml", "--fresh", *JSON)
     assert code == 2
-    assert "add --yes" in objects(err)[0]["message"]
+    assert "add --yes" in objects(err)[-1]["message"]
     assert [path.name for path in old.iterdir()] == ["key.safetensors"]
     assert not old.with_name("film.latents.1").exists()
 
@@ -323,3 +470,18 @@ def test_a_preview_never_replaces_somebody_s_picture(run: Run) -> None:
     edited = BOARD.replace("sea", "fire")
     Path("film.yaml").write_text(edited)
     assert run("film.yaml", "-o", "film.mp4", "--device", "cpu")[0] == 0  # its own it replaces
+
+
+@pytest.mark.parametrize("command", ["film", "still"])
+@pytest.mark.parametrize(("share", "code"), [(0.9, 0), (0.5, 2)])
+def test_a_film_that_does_not_fit_into_memory_says_so_beforehand(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: str, share: float, code: int
+) -> None:
+    needed = memory(console.plan_of(console.load_board(Path("film.yaml")), False))
+    monkeypatch.setattr("render.estimate.machine_memory", lambda: int(share * needed))
+    monkeypatch.setattr("render.describe.machine_memory", lambda: int(share * needed))
+    told = "32x32 with 2 cutouts needs about"
+    assert told in run("check", "film.yaml")[1]
+    arguments = {"film": ("-o", "a.mp4"), "still": ("--at", "0", "-o", "a.png")}[command]
+    done, _, err = run(command, "film.yaml", *arguments, "--device", "cpu")
+    assert (done, told in err) == (code, True)

@@ -120,7 +120,8 @@ def test_a_film_is_made_described_and_not_made_twice(run: Run, board: Path, tmp_
     # An edit to the first chain leaves the second alone.
     board.write_text(BOARD.replace("prompts: fire", "prompts: a lake"))
     edited = run("check", "film.yaml").stdout
-    rows = {line.split()[0]: line for line in edited.splitlines() if line.startswith("  ")}
+    table = edited[: edited.index("prompts")]
+    rows = {line.split()[0]: line for line in table.splitlines() if line.startswith("  ")}
     assert " all " in rows["dawn"]
     assert "1 of 3" in rows["fire"]  # its first keyframe only knows the prompts of the dawn
     assert " all " in rows["night"]

@@ -204,6 +204,11 @@ def test_plain_lines_are_few() -> None:
     assert len(quick) == 1 + 4
 
 
+def test_what_has_no_shot_begins_without_one() -> None:
+    said = play("plain", [Report("decode", "", 1, 13, 0, 0, 1 / 13)], io.StringIO())
+    assert said == "0:00:01   7%  frame 1/13, estimating the time left\n"
+
+
 def test_frames_are_told_seldom() -> None:
     reports = [Report("decode", "dawn", n, 1000, 0, 0, 0.5 + n / 2000) for n in range(1, 1001)]
     said = play("plain", reports, io.StringIO(), seconds=0.02).splitlines()

@@ -19,7 +19,7 @@ from PIL import Image
 from render import provenance
 from render.codecs import CODECS, CONTAINERS
 from render.files import FileError
-from render.provenance import ProvenanceError, format_note, inspect, write_png
+from render.provenance import ProvenanceError, format_note, inspect, pictures_in, write_png
 from render.video import write_video
 
 STORYBOARD = "version: 1\nshots:\n  - prompts: 'a=b; #c \\ \"d\" | 日本 ☃'\n"
@@ -229,6 +229,18 @@ def test_a_note_from_a_stranger_does_not_steer_the_terminal() -> None:
     said = format_note(note)
     assert all(character.isprintable() or character in "\n\t" for character in said)
     assert said.endswith("a\\x1b]0;title\\x07\n\tb")
+
+
+def test_the_pictures_that_a_storyboard_names() -> None:
+    text = """
+    style: image
+    shots:
+      - {init: a/b.png, prompts: [{image: c.png, weight: 1}, sea]}
+      - {init: a/b.png, prompts: {image: /elsewhere/d.png}, name: init}
+      - {init: , prompts: [sea}
+    """
+    assert pictures_in(text.replace("[sea}", "[sea]}")) == ["a/b.png", "c.png"]
+    assert pictures_in(text) == pictures_in("") == pictures_in("init: " + "x" * 2_000_000) == []
 
 
 def test_importing_is_cheap() -> None:

@@ -165,6 +165,45 @@ def test_a_draft_keeps_the_plan() -> None:
     assert sum(k.steps for k in small.keyframes) < sum(k.steps for k in full.keyframes) / 2
 
 
+@pytest.mark.parametrize(
+    ("size", "factor", "drafted"),
+    [
+        ((640, 384), 16, (320, 192)),
+        ((300, 200), 16, (150, 100)),  # no multiple of the factor: the film's own way is to crop
+        ((98, 66), 8, (48, 32)),  # the sides stay even, as most codecs want them
+        ((64, 48), 4, (32, 24)),
+        ((64, 48), 8, (64, 48)),  # 24 pixels would be 3 cells: too few to see what it will be
+        ((16, 16), 4, (16, 16)),
+        ((17, 31), 2, (17, 31)),
+    ],
+)
+def test_a_draft_keeps_the_shape_and_is_never_larger(
+    size: tuple[int, int], factor: int, drafted: tuple[int, int]
+) -> None:
+    full = dataclasses.replace(board(DAWN), size=size)
+    assert draft(full, factor).size == drafted
+
+
+@given(st.integers(16, 4096), st.integers(16, 4096), st.sampled_from([4, 8, 16]))
+def test_every_draft_can_be_written_and_has_the_films_shape(w: int, h: int, factor: int) -> None:
+    width, height = draft(dataclasses.replace(board(DAWN), size=(w, h)), factor).size
+    assert (width, height) == (w, h) or (max(width / w, height / h) < 0.6 and width % 2 == 0)
+    assert min(width, height) >= 16
+    assert abs(width / w - height / h) < 0.06  # a pixel of 16 either way
+
+
+def test_a_draft_takes_a_third_of_the_steps_and_never_more() -> None:
+    def steps(first: int, then: int) -> tuple[int, int]:
+        iterations = f"defaults: {{iterations: {{first: {first}, then: {then}}}, keyframes: 0.5s}}"
+        head = f"version: 1\n{iterations}\nshots:\n"
+        settings = draft(board(DAWN, head=head), 4).shots[0].settings
+        return settings.first, settings.then
+
+    assert steps(300, 90) == (100, 30)
+    assert steps(12, 6) == (10, 5)
+    assert steps(4, 1) == (4, 1)
+
+
 def test_seeds_are_the_same_everywhere() -> None:
     assert derived_seed(1, "dawn", Fraction(1, 2)) == 2511143829239865421
     assert derived_seed(1, "a") != derived_seed(1, "b")
