@@ -24,8 +24,9 @@ from render.console import (
     INTERRUPTED,
     WRONG_INPUT,
     File,
+    begin,
+    check_door,
     check_latents,
-    check_memory,
     check_picture_output,
     download_bar,
     frame_at,
@@ -36,16 +37,24 @@ from render.console import (
     may_overwrite,
     mistakes,
     models_of,
-    need_models,
     pick_device,
     plan_of,
+    print_cameras,
     print_models,
     print_plan,
     set_aside,
     tell_made,
     tell_usage_error,
 )
-from render.voice import TEXT, Voice, open_closed_streams, write_line
+from render.voice import (
+    TEXT,
+    Voice,
+    answer,
+    hush,
+    open_closed_streams,
+    unwritten,
+    write_line,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -78,10 +87,15 @@ class Commands(click.Group):
     def check_order(self, args: list[str]) -> None:
         """`render -q still film.yaml` would make the film of a storyboard called `still`."""
         options = [one for one in self.commands["film"].params if isinstance(one, click.Option)]
-        with_value = {name for option in options if not option.is_flag for name in option.opts}
+        flags = {name for one in options if one.is_flag for name in one.opts}
+        letters = "".join(name[1] for name in flags if len(name) == 2)
+        valued = {name for one in options if not one.is_flag for name in one.opts}
         for place, word in enumerate(args):
             is_name = word in self.commands and not Path(word).is_file()
-            if is_name and args[place - 1] not in with_value:
+            before = args[place - 1]
+            if re.fullmatch(f"-[{letters}]+[a-z]", before):  # -qo is -q -o
+                before = f"-{before[-1]}"
+            if is_name and before not in valued:
                 meant = shlex.join(["render", word, *args[:place], *args[place + 1 :]])
                 raise click.UsageError(f"the command comes first: {meant}")
 
@@ -150,7 +164,12 @@ def cli(ctx: click.Context) -> None:
     "--fresh", is_flag=True, help="Make every keyframe anew; the old latents are moved aside."
 )
 @click.option("-y", "--yes", is_flag=True, help="Answer yes to what --fresh asks.")
-@click.option("--force", is_flag=True, help="Overwrite OUT.mp4 even if Render did not write it.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Overwrite OUT.mp4 even if Render did not write it, and begin where memory looks too "
+    "small.",
+)
 @quiet_option
 @click.option("-v", "--verbose", is_flag=True, help="Say more: models, folders, tracebacks.")
 @log_option
@@ -180,16 +199,13 @@ def film(
         ending = f"{'.draft' if draft else ''}{CODECS[board.codec].extensions[0]}"
         output = output or Path(f"{storyboard.stem}{ending}")
         check_output(output, board.codec)
-        for written in (output, preview_of(output)):
-            may_overwrite(written, force)
         plan = plan_of(board, draft)
         folder = latents or latents_folder(storyboard)
-        check_latents(folder)
-        need_models(plan)
+        check_door(plan, (output, preview_of(output)), folder, force)
         chosen = pick_device(device, voice, models_of(board))
         if fresh:
             set_aside(folder, yes)
-        render_film(plan, folder, output, chosen, voice, verbose)
+        render_film(plan, folder, output, chosen, voice, verbose, force)
 
 
 def preview_of(output: Path) -> Path:
@@ -198,30 +214,26 @@ def preview_of(output: Path) -> Path:
 
 
 def render_film(
-    plan: Plan, folder: Path, output: Path, chosen: torch.device, voice: Voice, verbose: bool
+    plan: Plan,
+    folder: Path,
+    output: Path,
+    chosen: torch.device,
+    voice: Voice,
+    verbose: bool,
+    force: bool,
 ) -> None:
     """Load the models, make the film and say what was kept if it is interrupted."""
-    from render.describe import describe_plan, remember_speed
+    from render.describe import describe_plan
+    from render.estimate import Costs, remember_speed
+    from render.film import make_film
     from render.models import folder as models_folder
     from render.progress import display, preview_writer
 
     preview = preview_writer(preview_of(output))
-
-    from render.estimate import Costs
-    from render.film import load_models, make_film, missing, remarks
-    from render.latents import Store
-
-    store = Store(folder)
-    todo = missing(plan, store)
-    if todo:
-        check_memory(plan, chosen, voice)
     if verbose:
         for line in (*describe_plan(plan, folder), f"device {chosen}"):
             voice.tell("plan", line, line)
-    store.prepare()
-    models = load_models(plan.board, chosen)
-    for remark in remarks(plan, models):
-        voice.say("warning", remark)
+    models, store, todo = begin(plan, folder, chosen, voice, force)
     started = time.monotonic()
     stopped = partial(interrupted, plan, folder)
     with interruptible(voice, stopped), display(voice.display) as show:
@@ -231,7 +243,7 @@ def render_film(
                 preview(report.picture)
             show(report)
 
-        make_film(plan, models, store, output, shown)
+        make_film(plan, models, store, todo, output, shown)
     seconds = time.monotonic() - started
     remember_speed(models_folder(), str(chosen), Costs(plan).total(todo), seconds)
     what = f"{plan.frame_count} frames, {float(plan.board.duration):g} s"
@@ -242,10 +254,16 @@ def render_film(
 @click.argument("storyboard", type=FILE)
 @draft_option
 @latents_option
-def check(storyboard: Path, draft: bool, latents: Path | None) -> None:
+@click.option(
+    "--expand", is_flag=True, help="Only print the cameras, every preset as what it stands for."
+)
+def check(storyboard: Path, draft: bool, latents: Path | None, expand: bool) -> None:
     """Find every mistake in STORYBOARD, or show its plan: keyframes, what is done, the cost."""
     with mistakes():
         board = load_board(storyboard)
+        if expand:
+            print_cameras(board)
+            return
         plan = plan_of(board, draft)
         folder = latents or latents_folder(storyboard)
         check_latents(folder)
@@ -261,7 +279,12 @@ def check(storyboard: Path, draft: bool, latents: Path | None) -> None:
 @draft_option
 @device_option
 @latents_option
-@click.option("--force", is_flag=True, help="Overwrite FRAME.png even if Render did not write it.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Overwrite FRAME.png even if Render did not write it, and begin where memory looks too "
+    "small.",
+)
 @quiet_option
 @log_option
 def still(
@@ -282,28 +305,18 @@ def still(
         plan = plan_of(load_board(storyboard, voice), draft)
         number = frame_at(at, plan)
         check_picture_output(output)
-        may_overwrite(output, force)
         folder = latents or latents_folder(storyboard)
-        check_latents(folder)
-
-        from render.progress import display
-
+        check_door(plan, (output,), folder, force)
         chosen = pick_device(device, voice, models_of(plan.board))
 
-        from render.film import load_models, make_still, missing, remarks
-        from render.latents import Store
+        from render.film import make_still
+        from render.progress import display
         from render.provenance import write_png
 
-        store = Store(folder)
-        if missing(plan, store):
-            check_memory(plan, chosen, voice)
-        store.prepare()
+        models, store, todo = begin(plan, folder, chosen, voice, force, number)
         stopped = partial(interrupted, plan, folder)
         with interruptible(voice, stopped), display(voice.display) as show:
-            models = load_models(plan.board, chosen)
-            for remark in remarks(plan, models):
-                voice.say("warning", remark)
-            frame, note = make_still(plan, models, store, number, show)
+            frame, note = make_still(plan, models, store, todo, number, show)
         write_png(output, frame, note)
         tell_made(voice, output, f"frame {number}", plan.board.size, time.monotonic() - began)
 
@@ -358,7 +371,7 @@ def interpolate(
         from render.journey import plan_journey
 
         journey = plan_journey(inputs, output, **options)
-        may_overwrite(output, force)
+        may_overwrite(output, force, inputs)
         chosen = pick_device(device, voice, [f"the generator {journey.generator}"])
 
         from render.interpolate import make_journey
@@ -392,7 +405,7 @@ def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
             text = format_note(note) + "\n"
         if sys.stdout.isatty():  # a stranger's note must not steer it; a file gets every byte
             text = "".join(printable(line) + "\n" for line in text.splitlines())
-        click.echo(text, nl=False)
+        answer(text, end="")
 
 
 @cli.group(invoke_without_command=True, context_settings=SETTINGS)
@@ -436,7 +449,7 @@ def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> Non
             with download_bar(name, quiet) as shown:
                 path = download(find(name), shown, source)
     if not quiet:
-        click.echo(f"{name} is at {path}")
+        write_line(sys.stdout, f"{name} is at {path}")
 
 
 @cli.command()
@@ -445,7 +458,7 @@ def schema() -> None:
     with mistakes():
         from render.schema import json_schema
 
-        click.echo(json.dumps(json_schema(), indent=2))
+        answer(json.dumps(json_schema(), indent=2))
 
 
 def main() -> None:
@@ -465,5 +478,8 @@ def main() -> None:
         write_line(sys.stderr, "\nInterrupted.")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # `render check film.yaml | head`
-        sys.stderr.close()
+        sys.exit(FAILED)
+    except OSError as error:  # of click's own help, for every command tells its errors itself
+        hush(sys.stdout)
+        write_line(sys.stderr, f"render: {unwritten(error)}")
         sys.exit(FAILED)

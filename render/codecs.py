@@ -142,11 +142,8 @@ def codec_named(codec: str) -> Codec:
 def check_output(path: Path, codec: str) -> None:
     """Raise InputError if a film in this codec cannot be written to `path`; writes nothing."""
     row = codec_named(codec)
+    check_place(path, "film.mp4")
     extension = path.suffix.lower()
-    if len(os.fsencode(path.name)) > 220:  # of 255, for there are partial files beside it
-        raise InputError(f"{path}: the name is too long. Choose one under 220 characters.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder. Name a file in it, such as {path / 'film'}.mp4.")
     if extension not in row.extensions:
         others = [name for name, other in CODECS.items() if extension in other.extensions]
         instead = f", or set the codec to {_either(others)}" if others else ""
@@ -155,6 +152,15 @@ def check_output(path: Path, codec: str) -> None:
             f"{path}: {codec} is written to {_either(row.extensions)}, {ending}. "
             f"Name it {path.stem}{row.extensions[0]}{instead}."
         )
+    probe(codec)
+
+
+def check_place(path: Path, example: str) -> None:
+    """Raise InputError if no file can be written to `path`; `example` is a name for one."""
+    if len(os.fsencode(path.name)) > 220:  # of 255, for there are partial files beside it
+        raise InputError(f"{path}: the name is too long. Choose one under 220 characters.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder. Name a file in it, such as {path / example}.")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}. Make it first.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -162,7 +168,11 @@ def check_output(path: Path, codec: str) -> None:
             f"{path}: the folder {path.parent} cannot be written to. Change its permissions, or "
             "write somewhere else."
         )
-    probe(codec)
+
+
+def halved(size: tuple[int, int]) -> tuple[int, int]:
+    """Half of (width, height), to the nearest even numbers, which every codec takes."""
+    return round(size[0] / 4) * 2, round(size[1] / 4) * 2
 
 
 def check_frame(size: tuple[int, int], fps: Fraction, codec: str, quality: int) -> None:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from render.errors import InputError, RenderError
-from render.voice import TEXT, Voice, write_line
+from render.voice import TEXT, Voice, answer, write_line
 
 if TYPE_CHECKING:
     import torch
 
+    from render.keyframe import Models
+    from render.latents import Store
     from render.storyboard import Storyboard
-    from render.timeline import Plan
+    from render.timeline import Keyframe, Plan
     from render.yamlnodes import Problem
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -96,7 +99,9 @@ def tell_usage_error(error: click.ClickException, arguments: Iterable[str]) -> N
     if re.search(r"--log-format[ =]json\b", " ".join(arguments)):
         Voice(json=True).tell("error", error.format_message(), "")
     else:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        write_line(sys.stderr, shown.getvalue().rstrip("\n"))
 
 
 @contextmanager
@@ -112,9 +117,9 @@ def interruptible(voice: Voice, message: Callable[[], str]) -> Iterator[None]:
 
 def interrupted(plan: Plan, folder: Path) -> str:
     """What Ctrl-C leaves behind."""
-    from render.describe import on_disk
+    from render.headers import has_latent
 
-    total, done = len(plan.keyframes), sum(on_disk(folder, one) for one in plan.keyframes)
+    total, done = len(plan.keyframes), sum(has_latent(folder, one.key) for one in plan.keyframes)
     if not done:
         return "Interrupted. No keyframe was finished, so nothing is kept yet."
     return (
@@ -130,7 +135,8 @@ def tell_made(voice: Voice, output: Path, what: str, size: tuple[int, int], seco
     if voice.display == "json":
         voice.say("done", str(output))
     elif voice.display == "auto":
-        click.echo(f"{output}: {what}, {size[0]}x{size[1]}, made in {duration(seconds)}")
+        made = f"{output}: {what}, {size[0]}x{size[1]}, made in {duration(seconds)}"
+        write_line(sys.stdout, made)  # which the file itself tells too
 
 
 def load_board(path: Path, voice: Voice = TEXT) -> Storyboard:
@@ -164,19 +170,51 @@ def need_models(plan: Plan) -> None:
         models.need(models.known(role)[name])
 
 
-def check_memory(plan: Plan, device: torch.device, voice: Voice) -> None:
+def check_memory(plan: Plan, device: torch.device, voice: Voice, force: bool) -> None:
     """Warn when a step needs more than the device has, and refuse what it certainly has not."""
     import torch
 
-    from render.estimate import machine_memory, memory, shortfall
+    from render.estimate import machine_memory, shortfall
 
     there = machine_memory()
     if device.type == "cuda":
         there = torch.cuda.get_device_properties(device).total_memory
-    if warning := shortfall(plan, there):
-        if there and memory(plan) > 1.5 * there:
-            raise InputError(warning)
-        voice.say("warning", warning)
+    if short := shortfall(plan, there):
+        if short.refused and not force:
+            raise InputError(short.message)
+        voice.say("warning", short.message)
+
+
+def check_door(plan: Plan, outputs: Iterable[Path], latents: Path, force: bool) -> None:
+    """What a film and a still find out before anything is loaded, moved or made."""
+    for output in outputs:
+        may_overwrite(output, force, files_of(plan.board))
+    check_latents(latents)
+    need_models(plan)
+
+
+def begin(
+    plan: Plan,
+    latents: Path,
+    device: torch.device,
+    voice: Voice,
+    force: bool,
+    frame: int | None = None,
+) -> tuple[Models, Store, list[Keyframe]]:
+    """The models, and the keyframes to be made for the film or one frame of it, and where to."""
+    from render.estimate import latent_shape
+    from render.film import load_models, missing, remarks
+    from render.latents import Store
+
+    store = Store(latents, latent_shape(plan))
+    todo = missing(plan, store, frame)
+    if todo:
+        check_memory(plan, device, voice, force)
+    store.prepare()
+    models = load_models(plan.board, device)
+    for remark in remarks(plan, models):
+        voice.say("warning", remark)
+    return models, store, todo
 
 
 def frame_at(at: str, plan: Plan) -> int:
@@ -185,7 +223,7 @@ def frame_at(at: str, plan: Plan) -> int:
 
     board, last = plan.board, plan.frame_count - 1
     try:
-        seconds = yamlnodes.time(at, board.fps)
+        seconds = yamlnodes.time(at, board.fps, board.bpm)
     except ValueError as error:
         raise InputError(f"--at {at}: {error}") from error
     if not 0 <= seconds < board.duration:
@@ -201,11 +239,30 @@ def latents_folder(storyboard: Path) -> Path:
     return storyboard.with_name(f"{storyboard.stem}.latents")
 
 
-def may_overwrite(output: Path, force: bool) -> None:
-    """A film that Render made is made again; anything else is somebody's work."""
+def files_of(board: Storyboard) -> list[Path]:
+    """The storyboard, and the pictures and the sound that it names."""
+    files = [board.source, board.audio.file if board.audio else None]
+    for shot in board.shots:
+        files += [shot.init, *(prompt.image for prompt in shot.prompts)]
+    return [file for file in files if file is not None]
+
+
+def may_overwrite(output: Path, force: bool, needed: Iterable[Path]) -> None:
+    """A film that Render made is made again; anything else is somebody's work.
+
+    What it would be made from is never written over, forced or not, and may be Render's own: a
+    still that a storyboard begins with.
+    """
     from render.provenance import ProvenanceError
     from render.provenance import inspect as read_note
 
+    for file in needed:
+        with suppress(OSError):  # one of them is not there
+            if output.samefile(file):
+                raise InputError(
+                    f"{output} is one of the files that it would be made from; choose another "
+                    "name with -o"
+                )
     if force or not output.exists():
         return
     try:
@@ -218,12 +275,11 @@ def may_overwrite(output: Path, force: bool) -> None:
 
 def check_picture_output(output: Path) -> None:
     """`still` writes PNG into a folder that is there."""
+    from render.codecs import check_place
+
+    check_place(output, "frame.png")
     if output.suffix.lower() != ".png":
         raise InputError(f"-o {output}: a still is written as PNG; name it {output.stem}.png")
-    if output.is_dir() or not output.parent.is_dir():
-        raise InputError(f"-o {output}: {output.parent} is not a folder that is there")
-    if not os.access(output.parent, os.W_OK):
-        raise InputError(f"-o {output}: {output.parent} cannot be written; choose another folder")
 
 
 def check_latents(folder: Path) -> None:
@@ -241,6 +297,11 @@ def set_aside(folder: Path, yes: bool) -> None:
     """Move old latents out of the way, after asking; nothing is deleted."""
     if not folder.is_dir():
         return
+    # Not resolved: of a link, the link is moved, and what it leads to keeps its place.
+    folder = Path(os.path.abspath(folder))
+    elsewhere = "name another with --latents"
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise InputError(f"{folder} cannot be moved aside (this command runs in it); {elsewhere}")
     number = next(n for n in range(1, 10_000) if not _aside(folder, n).exists())
     target = _aside(folder, number)
     if not yes:
@@ -249,7 +310,12 @@ def set_aside(folder: Path, yes: bool) -> None:
         question = f"Move the latents in {folder} aside to {target} and start over?"
         if not click.confirm(question, err=True):
             raise RenderError("nothing was moved; without --fresh the film goes on from there")
-    folder.rename(target)
+    try:
+        folder.rename(target)
+    except OSError as error:  # the root of a disk, or no right to
+        raise InputError(
+            f"{folder} cannot be moved aside ({error.strerror}); {elsewhere}"
+        ) from error
 
 
 def _aside(folder: Path, number: int) -> Path:
@@ -310,13 +376,18 @@ def print_plan(plan: Plan, folder: Path) -> None:
     """Shots, keyframes, chains, what is done, and what the rest costs."""
     from render.describe import describe_plan
 
-    for line in describe_plan(plan, folder):
-        click.echo(line)
+    answer("\n".join(describe_plan(plan, folder)))
+
+
+def print_cameras(board: Storyboard) -> None:
+    """Every shot's camera as YAML."""
+    from render.describe import describe_cameras
+
+    answer("\n".join(describe_cameras(board)))
 
 
 def print_models() -> None:
     """The table of generators and perceptors."""
     from render.describe import describe_models
 
-    for line in describe_models():
-        click.echo(line)
+    answer("\n".join(describe_models()))

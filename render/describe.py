@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 
+import yaml
+
 from render import models
-from render.estimate import estimate, machine_memory, shortfall
-from render.files import finished
-from render.headers import is_whole
-from render.storyboard import Prompt, Shot
-from render.timeline import Keyframe, Plan
+from render.camerakeys import plain
+from render.estimate import estimate, gibibytes, known_speed, machine_memory, shortfall
+from render.headers import has_latent
+from render.storyboard import Prompt, Shot, Storyboard
+from render.timeline import Plan
 
 LINE = 100  # columns
 PROMPT_LINES = 4  # of one shot
 
 
 def describe_plan(plan: Plan, folder: Path) -> Iterator[str]:
-    """Shots, frames, keyframes, chains, what is already there, and what the rest costs."""
+    """Shots, frames, keyframes, chains, what is already there, and what the rest costs.
+
+    What is there is counted by a quick look: a latent that was changed since is told of by the
+    render, which reads them all before it begins.
+    """
     board = plan.board
-    todo = [keyframe for keyframe in plan.keyframes if not on_disk(folder, keyframe)]
+    todo = [keyframe for keyframe in plan.keyframes if not has_latent(folder, keyframe.key)]
     missing = {keyframe.index for keyframe in todo}
     width, height = board.size
     yield (
@@ -49,18 +53,25 @@ def describe_plan(plan: Plan, folder: Path) -> Iterator[str]:
         )
     yield from columns(rows)
     yield from describe_prompts(plan.board.shots)
-    cost = estimate(plan, todo, speed(models.folder(), "cpu"))
+    cost = estimate(plan, todo, known_speed(models.folder(), "cpu"))
     how = "as measured on this machine" if cost.measured else "guessed; the first render measures"
     yield (
         f"to do: {plural(cost.keyframes, 'keyframe')}, {plural(cost.steps, 'step')}, "
         f"{plan.frame_count} frames: about {duration(cost.seconds)} on the CPU ({how})"
     )
     disk = f"{megabytes(cost.disk)} of disk in {folder}"
-    yield f"needs about {cost.memory / 2**30:.1f} GiB of memory, {disk}"
-    if warning := shortfall(plan, machine_memory()):
-        yield f"warning: {warning}"
+    yield f"needs about {gibibytes(cost.memory)} of memory, {disk}"
+    if todo and (short := shortfall(plan, machine_memory())):
+        yield f"warning: {short.message}"
     for role, name in absent(plan):
         yield f"not here yet: the {role} {name}; get it with `render models get {name}`"
+
+
+def describe_cameras(board: Storyboard) -> Iterator[str]:
+    """Every shot's camera in YAML, its presets and short forms as what they stand for."""
+    shots = [{"name": shot.name, "camera": plain(shot.camera, board.fps)} for shot in board.shots]
+    text = yaml.safe_dump({"shots": shots}, sort_keys=False, allow_unicode=True, width=LINE)
+    yield from text.splitlines()
 
 
 def begins(plan: Plan, number: int) -> str:
@@ -84,17 +95,12 @@ def describe_prompts(shots: Sequence[Shot]) -> Iterator[str]:
 
 def describe_prompt(prompt: Prompt) -> str:
     """0.5 x a red sky; 1 to 0 x a red sky, where the weight changes; and where it is content."""
-    weights = [f"{key.value:g}" for key in prompt.weight.keys]
-    if len(weights) > 3:
-        weights[1:-1] = ["..."]
-    content = "" if math.isinf(prompt.stop) else f" (stop {prompt.stop:g})"
+    content = "" if prompt.stop is None else f" (stop {prompt.stop})"
     wanted = prompt.text or f"the picture {prompt.image.name if prompt.image else ''}"
-    return f"{' to '.join(weights)} x {wanted}{content}"
-
-
-def on_disk(folder: Path, keyframe: Keyframe) -> bool:
-    """Whether a whole latent lies there, without torch."""
-    return is_whole(folder / f"{keyframe.key}.safetensors")
+    if prompt.weight.constant:
+        return f"{prompt.share.scaled(prompt.weight.at(0))} x {wanted}{content}"
+    share = "" if prompt.share.constant else f" x ({prompt.share})"
+    return f"{prompt.weight}{share} x {wanted}{content}"
 
 
 def absent(plan: Plan) -> list[tuple[str, str]]:
@@ -120,34 +126,6 @@ def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield ("  " + "  ".join(cells)).rstrip()
-
-
-def speed_file(folder: Path) -> Path:
-    return folder.parent / "speed.json"
-
-
-def speed(folder: Path, device: str) -> float | None:
-    """GFLOP/s that the last render on this device reached; None if there was none."""
-    try:
-        value = json.loads(speed_file(folder).read_text())[device]
-        return float(value) if 0.01 < float(value) < 1e7 else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def remember_speed(folder: Path, device: str, gflop: float, seconds: float) -> None:
-    """Note the speed for the next estimate. A hint: nothing fails if it cannot be written."""
-    if gflop < 100 or seconds < 5:
-        return  # too short: start-up would count for speed
-    path = speed_file(folder)
-    try:
-        known = json.loads(path.read_text()) if path.exists() else {}
-        known[device] = round(gflop / seconds, 2)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with finished(path) as partial:
-            partial.write_text(json.dumps(known))
-    except (OSError, ValueError, TypeError):
-        return
 
 
 def rate(fps: object) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -9,11 +11,14 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
+from render.codecs import LEAST_SIDE, halved
+from render.files import finished
 from render.models import known
 from render.timeline import Keyframe, Plan
 
 GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in 32 bits, until this machine has been measured
 LOOKS = 960  # at grounds, before a chain starts: see keyframe.likely_start
+REFUSED = 1.5  # times the memory that is there; the prediction errs by less
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,15 @@ class Costs:
         """Forward and backward: with frozen weights each is as dear as the other."""
         return 2 * (self.decode + self.view * keyframe.settings.cutouts)
 
-    def keyframe(self, keyframe: Keyframe) -> float:
-        """All steps, and two more decodes for the warm start, or looks at grounds without one."""
+    def start(self, keyframe: Keyframe) -> float:
+        """What comes before the first step: two decodes of what it goes on from, or looks at
+        grounds where it goes on from nothing."""
         painted = keyframe.parent is None and keyframe.init is None
-        start = self.view * LOOKS + self.decode if painted else 2 * self.decode
-        return self.step(keyframe) * keyframe.steps + start
+        return self.view * LOOKS + self.decode if painted else 2 * self.decode
+
+    def keyframe(self, keyframe: Keyframe) -> float:
+        """Its start and all its steps."""
+        return self.start(keyframe) + self.step(keyframe) * keyframe.steps
 
     def total(self, todo: Iterable[Keyframe]) -> float:
         """These keyframes, and decoding the whole film."""
@@ -67,7 +76,9 @@ class Meter:
         self.total = self.optimising + self.costs.decode * frames
 
     def at_step(self, keyframe: Keyframe, step: int) -> float:
-        return (self.before[keyframe.index] + self.costs.step(keyframe) * step) / self.total
+        """After a step; after the start, where it is step 0."""
+        done = self.costs.start(keyframe) + self.costs.step(keyframe) * step
+        return (self.before[keyframe.index] + done) / self.total
 
     def at_frame(self, number: int) -> float:
         return (self.optimising + self.costs.decode * number) / self.total
@@ -78,8 +89,7 @@ def estimate(plan: Plan, todo: Iterable[Keyframe], speed: float | None) -> Estim
     todo = list(todo)
     gflop = Costs(plan).total(todo)
     rate = speed or GUESSED_SPEED * (os.cpu_count() or 1)
-    generator = known("generator")[plan.board.generator]
-    latent = plan.size[0] * plan.size[1] // generator.factor**2 * generator.channels * 4
+    latent = math.prod(latent_shape(plan)) * 4
     return Estimate(
         keyframes=len(todo),
         steps=sum(keyframe.steps for keyframe in todo),
@@ -91,11 +101,22 @@ def estimate(plan: Plan, todo: Iterable[Keyframe], speed: float | None) -> Estim
     )
 
 
-def memory(plan: Plan, cutouts: int | None = None) -> int:
-    """Bytes a step needs: Python and torch, weights, and the activations kept for the gradient."""
+def latent_shape(plan: Plan) -> tuple[int, int, int]:
+    """(C, h, w) of the film's latents."""
     generator = known("generator")[plan.board.generator]
-    views = cutouts or max(shot.settings.cutouts for shot in plan.board.shots)
-    megapixels = plan.size[0] * plan.size[1] / 1e6
+    width, height = plan.size
+    return generator.channels, height // generator.factor, width // generator.factor
+
+
+def memory(plan: Plan, cutouts: int | None = None, size: tuple[int, int] | None = None) -> int:
+    """Bytes a step needs: Python and torch, weights, and the activations kept for the gradient.
+
+    `cutouts` and `size` (width, height) take the place of the plan's.
+    """
+    generator = known("generator")[plan.board.generator]
+    views = cutouts or most_cutouts(plan)
+    width, height = size or plan.size
+    megapixels = width * height / 1e6
     perceptors = [known("perceptor")[name] for name, _ in plan.board.perceptors]
     weights = sum(model.size or 0 for model in (generator, *perceptors))
     # taming's decoder of 3856 GFLOP a megapixel keeps 1332 MiB at 256 px, measured. What it keeps
@@ -109,32 +130,87 @@ def memory(plan: Plan, cutouts: int | None = None) -> int:
 BASE_MEMORY = 860 * 2**20  # Python with torch (CUDA build), kornia and open_clip, measured
 
 
+def most_cutouts(plan: Plan) -> int:
+    """Of any shot."""
+    return max(shot.settings.cutouts for shot in plan.board.shots)
+
+
 def advice(plan: Plan) -> str:
-    """What would need less memory."""
-    cutouts = max(shot.settings.cutouts for shot in plan.board.shots)
-    width, height = plan.board.size
-    fewer = max(1, cutouts // 4)
-    return (
-        f"{width}x{height} with {cutouts} cutouts needs about {memory(plan) / 2**30:.1f} GiB; "
-        f"cutouts: {fewer} needs {memory(plan, fewer) / 2**30:.1f} GiB, "
-        f"and size: [{width // 4 * 2}, {height // 4 * 2}] about a quarter of the rest."
-    )
+    """How much memory a step needs, and what would need less."""
+    cutouts, (width, height) = most_cutouts(plan), plan.board.size
+    fewer, half = max(1, cutouts // 4), halved(plan.board.size)
+    less = []
+    if fewer < cutouts:
+        less.append(f"cutouts: {fewer} needs {gibibytes(memory(plan, cutouts=fewer))}")
+    if min(half) >= LEAST_SIDE:
+        less.append(f"size: [{half[0]}, {half[1]}] needs {gibibytes(memory(plan, size=half))}")
+    needed = f"{width}x{height} with {cutouts} cutout{'s' if cutouts > 1 else ''} needs about"
+    instead = " and ".join(less) or "smaller models need less, see `render models`"
+    return f"{needed} {gibibytes(memory(plan))}; {instead}."
 
 
-def machine_memory() -> int | None:
+def gibibytes(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"
+
+
+# Where Linux's control groups, 2 and 1, keep how much memory a container may use.
+LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
+
+
+def machine_memory(groups: Path = Path("/sys/fs/cgroup")) -> int | None:
     """Bytes that this machine has, or that its container may use; None where it does not tell."""
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # Windows
         return None
-    for limit in ("memory.max", "memory/memory.limit_in_bytes"):  # control groups 2 and 1
-        with suppress(OSError, ValueError):
-            there = min(there, int(Path("/sys/fs/cgroup", limit).read_text()))
+    for limit in LIMITS:
+        with suppress(OSError, ValueError):  # no such group, or "max"
+            there = min(there, int((groups / limit).read_text()))
     return there
 
 
-def shortfall(plan: Plan, there: int | None) -> str | None:
-    """A sentence when a step needs more than the bytes that are there."""
-    if there is None or memory(plan) <= there:
+@dataclass(frozen=True)
+class Shortfall:
+    """A step that needs more memory than there is."""
+
+    message: str
+    refused: bool  # so much more that the film is not begun unless it is asked for
+
+
+def shortfall(plan: Plan, there: int | None) -> Shortfall | None:
+    """Whether a step needs more than the bytes that are there, and how much more."""
+    needed = memory(plan)
+    if there is None or needed <= there:
         return None
-    return f"{advice(plan)} This machine has {there / 2**30:.1f} GiB."
+    refused = needed > REFUSED * there
+    end = ", so the film is refused without --force." if refused else "."
+    return Shortfall(f"{advice(plan)} This machine has {gibibytes(there)}{end}", refused)
+
+
+def speed_file(folder: Path) -> Path:
+    """Beside the folder of models."""
+    return folder.parent / "speed.json"
+
+
+def known_speed(folder: Path, device: str) -> float | None:
+    """GFLOP/s that the last render on this device reached; None if there was none."""
+    try:
+        value = json.loads(speed_file(folder).read_text())[device]
+        return float(value) if 0.01 < float(value) < 1e7 else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def remember_speed(folder: Path, device: str, gflop: float, seconds: float) -> None:
+    """Note the speed for the next estimate. A hint: nothing fails if it cannot be written."""
+    if gflop < 100 or seconds < 5:
+        return  # too short: start-up would count for speed
+    path = speed_file(folder)
+    try:
+        speeds = json.loads(path.read_text()) if path.exists() else {}
+        speeds[device] = round(gflop / seconds, 2)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with finished(path) as partial:
+            partial.write_text(json.dumps(speeds))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return

@@ -6,6 +6,7 @@ import errno
 import glob
 import os
 import re
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +15,9 @@ from pathlib import Path
 from render.errors import RenderError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-PARTIAL = re.compile(r"\.[0-9]+\.partial$")  # a user's own file of that ending is not ours to sweep
+# What partial_of adds, today and formerly; a user's own file of that ending is not ours to sweep.
+PARTIAL = re.compile(r"\.[0-9]+(-[0-9a-f]{8})?\.partial$")
+SILENCE = 3600  # seconds after which nobody is at work on a partial file any more
 
 
 class FileError(RenderError, OSError):
@@ -47,15 +50,25 @@ def named(path: Path) -> Iterator[None]:
 
 
 def partial_of(path: Path) -> Path:
-    """What `path` is called while this process writes it: two never write to one file."""
-    return path.with_name(f"{path.name}.{os.getpid()}.partial")
+    """A name beside `path` to write it under, another each time: two never write to one file.
+
+    The process's number, for whoever finds it, would not do: containers and hosts that share a
+    folder give out the same ones.
+    """
+    return path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+
+
+def touch(partial: Path) -> None:
+    """Say that work on a partial file goes on, though nothing may be written to it for long."""
+    with suppress(OSError):  # it is not there yet, or the disk keeps no times
+        os.utime(partial)
 
 
 def sweep(folder: Path, name: str = "") -> None:
     """Remove what killed processes left of `name`, or of any file: untouched for an hour."""
     for partial in folder.glob(f"{glob.escape(name)}*.partial"):
         with suppress(OSError):
-            if PARTIAL.search(partial.name) and time.time() - partial.stat().st_mtime > 3600:
+            if PARTIAL.search(partial.name) and time.time() - partial.stat().st_mtime > SILENCE:
                 partial.unlink()
 
 
@@ -67,9 +80,6 @@ def finished(path: Path) -> Iterator[Path]:
     """
     partial = partial_of(path)
     try:
-        # A new file, not an old one emptied, should the system have given this number before.
-        with named(path):
-            partial.unlink(missing_ok=True)
         yield partial
         with named(path):
             with partial.open("rb+") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from render.keyframe import Models, climb, embed_targets
 from render.latents import Store
 from render.models import known
 from render.optimize import Step
-from render.perceptor import load_perceptor
+from render.perceptor import Perceptor, load_perceptor
 from render.provenance import to_text
 from render.shortage import FilmError, disk_shortage, memory_shortage
 from render.storyboard import Storyboard
@@ -39,14 +40,15 @@ def load_models(board: Storyboard, device: torch.device) -> Models:
         )
 
 
-def make_film(plan: Plan, models: Models, store: Store, output: Path, show: Show) -> None:
-    """Make the keyframes that the store lacks, then decode and encode every frame.
+def make_film(
+    plan: Plan, models: Models, store: Store, todo: list[Keyframe], output: Path, show: Show
+) -> None:
+    """Make the keyframes that are `missing`, then decode and encode every frame.
 
     Resuming is not a mode: a keyframe whose latent is there is done. Killed at any moment and
     run again, it writes the same bytes.
     """
     board = plan.board
-    todo = missing(plan, store)
     meter = Meter(plan, todo, plan.frame_count)
     make_keyframes(plan, models, store, todo, meter, show)
 
@@ -61,22 +63,19 @@ def make_film(plan: Plan, models: Models, store: Store, output: Path, show: Show
     with memory_shortage(lambda: advice(plan), _kept(store)):  # of the disk, the writer tells
         comment = to_text(note(plan, "film"))
         metadata = {"title": board.source.stem if board.source else "", "comment": comment}
-        write_video(output, shown(), board.size, board.fps, board.codec, board.quality, metadata)
+        sound = (board.audio, plan.frame_count / board.fps) if board.audio else None
+        encoding = board.size, board.fps, board.codec, board.quality
+        write_video(output, shown(), *encoding, metadata, sound)
 
 
 def make_still(
-    plan: Plan, models: Models, store: Store, number: int, show: Show
+    plan: Plan, models: Models, store: Store, todo: list[Keyframe], number: int, show: Show
 ) -> tuple[Frame, dict[str, Any]]:
-    """Frame `number` and its note, made with no more keyframes than lead to it."""
-    moment = plan.moment(number)
-    wanted = ancestry(plan, moment.left)
-    if moment.fraction:
-        wanted |= ancestry(plan, moment.right)
-    todo = [keyframe for keyframe in missing(plan, store) if keyframe.index in wanted]
+    """Frame `number` and its note, after making the keyframes that are `missing` for it."""
     make_keyframes(plan, models, store, todo, Meter(plan, todo, 1), show)
     with reasons(plan, store):
         frame = next(frames(plan, store, models.generator, [number]))
-    return frame, note(plan, "frame", plan.keyframes[moment.left], number)
+    return frame, note(plan, "frame", plan.keyframes[plan.moment(number).left], number)
 
 
 def make_keyframes(
@@ -103,9 +102,24 @@ def make_keyframes(
             store.save(keyframe.key, step.average, note(plan, "latent", keyframe))
 
 
-def missing(plan: Plan, store: Store) -> list[Keyframe]:
-    """The keyframes still to be made, in the film's order, which puts parents first."""
-    return [keyframe for keyframe in plan.keyframes if not store.has(keyframe.key)]
+def missing(plan: Plan, store: Store, frame: int | None = None) -> list[Keyframe]:
+    """The keyframes still to be made, for the film or for one frame of it, parents first.
+
+    Those that are there are read, once and before anything is made: whatever was changed on disk
+    is told of now and together. Raises LatentError.
+    """
+    wanted = plan.keyframes if frame is None else leading_to(plan, frame)
+    there = dict.fromkeys(keyframe.key for keyframe in wanted if store.has(keyframe.key))
+    store.check(there)
+    return [keyframe for keyframe in wanted if keyframe.key not in there]
+
+
+def leading_to(plan: Plan, frame: int) -> tuple[Keyframe, ...]:
+    """The keyframes that a frame is made of, and all that they go on from."""
+    indices = set[int]()
+    for index in plan.moment(frame).keyframes:
+        indices |= ancestry(plan, index)
+    return tuple(plan.keyframes[index] for index in sorted(indices))
 
 
 def remarks(plan: Plan, models: Models) -> Iterator[str]:
@@ -114,12 +128,7 @@ def remarks(plan: Plan, models: Models) -> Iterator[str]:
     for (name, _), (perceptor, _) in zip(plan.board.perceptors, models.perceptors, strict=True):
         unknown: dict[str, str | None] = {}
         for text in texts:
-            words = text.split()
-            kept = len(words)
-            while kept and perceptor.tokens_of(" ".join(words[:kept])) > perceptor.context:
-                kept -= 1
-            if kept < len(words):
-                lost = " ".join(words[kept:])
+            if lost := unseen(text, perceptor):
                 yield f"{text!r} is too long for {name}, which never sees {lost!r}"
             unknown |= perceptor.unknown_words(text)
         if unknown:
@@ -128,9 +137,20 @@ def remarks(plan: Plan, models: Models) -> Iterator[str]:
                 for word, instead in unknown.items()
             )
             yield (
-                f"{name} does not know these words: {', '.join(read)}. {BETTER} does: "
+                f"{name} does not know these words: {', '.join(read)}. {BETTER} may: "
                 f"`render models get {BETTER}`"
             )
+
+
+def unseen(text: str, perceptor: Perceptor) -> str:
+    """The words at the end of a text that do not fit into what the perceptor reads."""
+    words = text.split()
+
+    def tokens(count: int) -> int:
+        return perceptor.tokens_of(" ".join(words[:count]))
+
+    seen = bisect_right(range(1, len(words) + 1), perceptor.context, key=tokens)
+    return " ".join(words[seen:])
 
 
 def ancestry(plan: Plan, index: int) -> set[int]:

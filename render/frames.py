@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -32,18 +33,22 @@ def to_frame(picture: Tensor, size: tuple[int, int]) -> Frame:
 def frames(
     plan: Plan, store: Store, generator: Generator, numbers: Iterable[int]
 ) -> Iterator[Frame]:
-    """The film's frames of these numbers. Holds two keyframes at a time, however long the film."""
+    """The film's frames of these numbers. Holds four keyframes at a time, however long the film."""
     device = generator.low.device
 
-    @lru_cache(maxsize=2)
+    @lru_cache(maxsize=4)  # two neighbours of each shot
     def codes(index: int) -> Tensor:
         return generator.quantise(store.load(plan.keyframes[index].key).to(device))
 
-    @lru_cache(maxsize=2)
+    @lru_cache(maxsize=4)
     def picture(index: int) -> Tensor:
         return generator.paint(codes(index))
 
     def paint(moment: Moment) -> Tensor:
+        if moment.before is not None:
+            before, after = moment.before, replace(moment, before=None)
+            mix = MIXES[moment.transition]
+            return mix(generator, paint(before), paint(after), moment.share)
         if moment.fraction == 0.0:
             return picture(moment.left)
         if moment.between == "latent":
@@ -53,6 +58,27 @@ def frames(
 
     for number in numbers:
         yield to_frame(paint(plan.moment(number)), plan.board.size)
+
+
+def morph(generator: Generator, before: Tensor, after: Tensor, share: float) -> Tensor:
+    """From one picture (1, 3, H, W) to another through latent space; share in 0..1.
+
+    What each loses by encoding is added again in its share: nothing jumps where the way begins and
+    ends.
+    """
+    pictures = torch.cat([before, after])
+    codes = generator.quantise(generator.encode(pictures))
+    lost = pictures - generator.paint(codes)
+    way = generator.paint(lerp(codes[:1], codes[1:], share))
+    return (way + lerp(lost[:1], lost[1:], share)).clamp(0, 1)
+
+
+# What a transition in which two shots overlap makes of their pictures: one row for each of
+# transitions.OVERLAPPING.
+MIXES: dict[str, Callable[[Generator, Tensor, Tensor, float], Tensor]] = {
+    "dissolve": lambda generator, before, after, share: lerp(before, after, share),
+    "morph": morph,
+}
 
 
 def blend(left: Tensor, right: Tensor, moment: Moment) -> Tensor:

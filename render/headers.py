@@ -1,4 +1,4 @@
-"""The header of a safetensors file, read without torch and without trust.
+"""The header of a safetensors file, and where a latent lies, without torch and without trust.
 
 Eight bytes of length, that many of JSON, then the tensors (github.com/huggingface/safetensors).
 """
@@ -47,3 +47,17 @@ def is_whole(path: Path) -> bool:
         return end > 0 and path.stat().st_size == 8 + length + end
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return False
+
+
+def latent_path(folder: Path, key: str) -> Path:
+    """Where the latent of a keyframe is kept."""
+    return folder / f"{key}.safetensors"
+
+
+def has_latent(folder: Path, key: str) -> bool:
+    """Whether a whole latent lies there: a quick look, for its numbers are not read.
+
+    A latent that was changed on disk counts; who is about to use it finds that out
+    (`latents.load_latent`).
+    """
+    return is_whole(latent_path(folder, key))

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from render import models
-from render.codecs import LEAST_SIDE, check_frame, check_output
-from render.curves import EASINGS
+from render.codecs import LEAST_SIDE, check_frame, check_output, halved
+from render.easings import EASINGS
 from render.errors import InputError
-from render.fields import Reader
 from render.language import DURATION, SIDE_LIMIT, STORYBOARD
 from render.prompts import look_at
 from render.provenance import ProvenanceError, printable
 from render.provenance import inspect as read_note
+from render.reading import Kind, Reader
 from render.yamlnodes import Scalar
 
 MOST_FRAMES = 10_000_000
@@ -85,11 +85,17 @@ def plan_journey(
         problems.append(str(error))
     if len(inputs) < 2:
         problems.append("two or more pictures or latents are needed to travel between")
-    # By the rules of a storyboard, where frame rates and durations are written the same way.
+    # By the rules of a storyboard, where all three are written the same way.
     reader = Reader(Path())
-    rate = reader.attempt(STORYBOARD.row("fps").kind, Scalar(fps, 1, 1), "--fps")
+
+    def read(kind: Kind, value: str, option: str) -> Any:
+        # As if in quotes: an option has no line that could be removed where it says nothing.
+        return reader.attempt(kind, Scalar(value, 1, 1, quoted=True), option)
+
+    rate = read(STORYBOARD.row("fps").kind, fps, "--fps")
     reader.fps = rate or reader.fps
-    length = reader.attempt(DURATION.kind, Scalar(seconds, 1, 1), "--seconds") or Fraction(1)
+    length = read(DURATION.kind, seconds, "--seconds") or Fraction(1)
+    asked = None if size is None else read(STORYBOARD.row("size").kind, size, "--size")
     problems += [problem.message for problem in reader.problems]
     frames_per_leg = max(1, math.floor(length * reader.fps + Fraction(1, 2)))
     if frames_per_leg * len(inputs) > MOST_FRAMES:
@@ -109,7 +115,7 @@ def plan_journey(
     if problems:
         raise JourneyError("\n".join(problems))
     generator = _generator(model, notes)
-    picture = _size(size, stops, notes)
+    picture = _size(asked, stops, notes)
     check_frame(picture, rate, codec, quality)
     return Journey(
         tuple(stops), generator, picture, rate, frames_per_leg, ease, blend, loop, codec, quality
@@ -168,16 +174,10 @@ def _generator(asked: str | None, notes: list[tuple[Path, dict[str, Any]]]) -> s
 
 
 def _size(
-    asked: str | None, stops: list[Stop], notes: list[tuple[Path, dict[str, Any]]]
+    asked: tuple[int, int] | None, stops: list[Stop], notes: list[tuple[Path, dict[str, Any]]]
 ) -> tuple[int, int]:
     """The film's size: --size, else the latents', else the first picture's, made even."""
-    wanted: tuple[int, int] | None = None
-    said = f"--size asks for {asked}"
-    if asked is not None:
-        parts = asked.lower().split("x")
-        if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
-            raise JourneyError(f"--size {asked}: write width x height, such as 640x384")
-        wanted = (int(parts[0]), int(parts[1]))
+    wanted, said = asked, "--size"
     for path, note in notes:
         size = tuple(note["size"])
         if wanted is not None and size != wanted:
@@ -205,8 +205,7 @@ def _size(
 
 def smaller(journey: Journey) -> str:
     """What would need less memory: a picture's share of it goes with its pixels."""
-    width, height = journey.size
-    half = f"{max(16, width // 4 * 2)}x{max(16, height // 4 * 2)}"
+    (width, height), half = journey.size, "x".join(map(str, halved(journey.size)))
     advice = f"{width}x{height} is too large for this machine; --size {half} needs about a quarter"
     if any(stop.latent for stop in journey.stops):
         return f"{advice}, and takes pictures: use the latents' frames as PNGs."

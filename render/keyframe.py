@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from kornia.filters import unsharp_mask
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,7 +21,7 @@ from render.optimize import Step, optimize
 from render.perceptor import Perceptor
 from render.prompts import PICTURE_FORMATS
 from render.timeline import Aim, Keyframe, Plan, derived_seed
-from render.warp import resample, warp
+from render.warp import newly_seen, resample, warp
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,61 @@ def beginning(
         before = generator.decode(parent)
         if not moves(keyframe.matrix):
             return parent, before
-        picture = warp(before, keyframe.matrix, keyframe.border)
+        picture = moved(before, keyframe)
         lost = resample(parent - generator.encode(before), keyframe.matrix, keyframe.border)
-        return generator.encode(picture) + lost, picture
-    if moves(keyframe.matrix):
-        picture = warp(picture, keyframe.matrix, keyframe.border)
-    return generator.encode(picture), picture
+        return dream(generator.encode(picture) + lost, keyframe, generator), picture
+    if not moves(keyframe.matrix):
+        return generator.encode(picture), picture
+    picture = moved(picture, keyframe)
+    return dream(generator.encode(picture), keyframe, generator), picture
+
+
+def moved(picture: Tensor, keyframe: Keyframe) -> Tensor:
+    """A picture (1, 3, H, W) as the camera sees it now, sharpened by as much as is asked.
+
+    The unsharp mask's size is Deforum's: a kernel of 5 and a sigma of 1 pixel.
+    """
+    seen = warp(picture, keyframe.matrix, keyframe.border)
+    if keyframe.sharpen == 0.0:
+        return seen
+    sharp = unsharp_mask(seen, (5, 5), (1.0, 1.0))
+    return seen.lerp(sharp, keyframe.sharpen).clamp(0, 1)
+
+
+def dreamt(keyframe: Keyframe, size: tuple[int, int], device: torch.device) -> Tensor | None:
+    """(1, 1, H, W), 1 where a keyframe dreams of what its parent did not show; None if nowhere."""
+    if keyframe.border != "dream" or not moves(keyframe.matrix):
+        return None
+    width, height = size
+    new = newly_seen(keyframe.matrix, height, width, device)
+    return new if new.any() else None
+
+
+def dream(latent: Tensor, keyframe: Keyframe, generator: Generator) -> Tensor:
+    """A latent (1, C, h, w) with noise of codes where a keyframe shows what its parent did not, in
+    every cell by as much of it as is new, so that a slow move begins to dream too.
+
+    The codes are the picture's own, each from a random cell at about its height: codes from all of
+    the codebook leave blobs in every colour, which few steps cannot paint over.
+    """
+    height, width = latent.shape[-2:]
+    size = (width * generator.factor, height * generator.factor)
+    new = dreamt(keyframe, size, latent.device)
+    if new is None:
+        return latent
+    random = torch.Generator().manual_seed(derived_seed(keyframe.seed, "dream"))
+    columns = torch.randint(width, (height, width), generator=random)
+    jumps = torch.randint(-1, 2, (height, width), generator=random)
+    rows = (torch.arange(height)[:, None] + jumps).clamp(0, height - 1)
+    codes = generator.quantise(latent)[..., rows, columns]
+    return latent.lerp(codes, F.avg_pool2d(new, generator.factor))
+
+
+def unheld(held: Tensor | None, now: Tensor, new: Tensor | None) -> Tensor | None:
+    """What holds a picture or latent, but where it is new nothing: there it holds itself."""
+    if held is None or new is None:
+        return held
+    return held.lerp(now.detach(), F.interpolate(new, size=held.shape[-2:], mode="area"))
 
 
 def soft_noise(size: tuple[int, int], seed: int) -> Tensor:
@@ -182,7 +232,8 @@ def likely_start(
     width, height = plan.size
     short = 40  # pixels; they are soft
     scale = short / min(width, height)
-    small = (round(width * scale), round(height * scale))
+    # A strip of a picture is looked at as one of eight to one: there is no more in its colours.
+    small = (min(round(width * scale), 8 * short), min(round(height * scale), 8 * short))
     drawn = grounds(small, derived_seed(keyframe.seed, "ground")).to(grey.device)
     far = drawn.new_zeros(GROUNDS)
     for wish in wishes:
@@ -223,11 +274,13 @@ def climb(
     settings = keyframe.settings
     begun, held = beginning(plan, keyframe, models.generator, parent)
     wishes = wishes_of(keyframe.aims, models, targets)
+    new = dreamt(keyframe, plan.size, models.device)
 
     def loss(latent: Tensor, codes: Tensor, picture: Tensor, step: int) -> Tensor:
         seed = derived_seed(keyframe.seed, step)
         views = sample_views(settings.cutouts, plan.size, settings.cutout_size, seed)
-        sight = Sight(latent, codes, picture, held, views, wishes)
+        parent = unheld(held, picture, new), unheld(begun, latent, new)
+        sight = Sight(latent, codes, picture, *parent, views, wishes)
         return weighted_sum(sight, settings.losses)
 
     return optimize(

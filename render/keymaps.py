@@ -1,195 +1,135 @@
-"""Numbers that change over time, as a storyboard writes them: poses, rates and key maps."""
+"""Key maps as a storyboard writes them: values at times, and the ways between them."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from render import yamlnodes
-from render.curves import EASINGS, Curve, Key
-from render.fields import AnyNode, Choice, Group, Noted, Reader, Row, Time, written
-from render.yamlnodes import Mapping, Mistake, Node, seconds, shown
+from render.easings import BEZIER_HEIGHT, EASINGS, easing, span
+from render.fields import Time
+from render.groups import Group, Row
+from render.reading import AnyNode, Noted, Reader, suggestion, written
+from render.yamlnodes import Mapping, Mistake, Node, Sequence, seconds, shown
 
-GROWTH_LIMIT = 700.0  # natural logarithm of what a zoom may add up to in a shot
-UNITS = {"%": ("%",), "deg": ("degrees", "deg", "°")}
-# What a unit measures, and how other units, or rates in them, are written in it.
-MEASURES: dict[str, tuple[str, dict[str, Callable[[float], float]]]] = {
-    "deg": ("an angle in degrees", {
-        "rad": math.degrees, "turn": lambda turns: 360 * turns,
-    }),
-    # Pixels are another part of the frame at another size.
-    "%": ("a part of the frame in percent", {}),
-    "": ("a number without a unit", {"%": lambda percent: percent / 100}),
-    "growth": ("a factor", {
-        "%": lambda percent: percent / 100, "%/s": lambda percent: 1 + percent / 100,
-        "x": lambda factor: factor,
-    }),
-}  # fmt: skip
+HANDLES = "[0.4, 0, 0.2, 1]"
+
+
+@dataclass(frozen=True)
+class Ease:
+    """The name of an easing, or a Bezier by its handles: as CSS writes it, or as a list.
+
+    Where one thing becomes another it may not swing: less than nothing of a prompt pushes away.
+    """
+
+    swings: bool = True  # whether it may go beyond its ends
+
+    def read(self, node: Node, key: str, reader: Reader) -> str:
+        if isinstance(node, Sequence):
+            numbers = [
+                written(item, key, f"four numbers, such as {HANDLES}") for item in node.items
+            ]
+            text = f"bezier({', '.join(number.text for number in numbers)})"
+        else:
+            text = written(node, key, f"one of {', '.join(EASINGS)}, or handles: {HANDLES}").text
+        if "(" in text and ")" not in text:
+            message = f"{key} {shown(text)} ends at its first comma, as all does in {{ }}. Write "
+            raise Mistake(node, f"{message}its handles as a list: {HANDLES}")
+        try:
+            low, high = span(easing(text))
+            if not self.swings and (low < 0.0 or high > 1.0):
+                message = f"{key} {shown(text)} swings beyond its ends. Keep its y within 0 to 1"
+                raise Mistake(node, message)
+        except KeyError as error:
+            message = f"{key} {shown(text)} is not known. {suggestion(text, EASINGS)}"
+            raise Mistake(node, f"{message}, and the handles of a Bezier: {HANDLES}") from error
+        except ValueError as error:
+            raise Mistake(node, f"{key} {shown(text)} {error}") from error
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        low, high = BEZIER_HEIGHT if self.swings else (0, 1)
+        across = {"type": "number", "minimum": 0, "maximum": 1}
+        height = {"type": "number", "minimum": low, "maximum": high}
+        four = {"prefixItems": [across, height] * 2, "minItems": 4, "maxItems": 4}
+        bezier = {"type": "string", "pattern": r"^\s*(?:cubic-)?bezier\s*\(.*\)\s*$"}
+        return {"anyOf": [{"enum": list(EASINGS)}, bezier, {"type": "array", **four}]}
+
+
+EASE = Ease()
 KEY_TIME = Time(Fraction(0), Fraction(36_000))
 # One key of a key map where its value is not all that is said.
 KEY = Group(
     (
         Row("value", AnyNode(), "value", "the value at this time", required=True),
-        Row("ease", Choice(tuple(EASINGS)), "ease", "the way to this key from the one before"),
+        Row("ease", EASE, "ease", "the way to this key from the one before"),
     )
 )
 
 
-@dataclass(frozen=True)
-class Moving:
-    """A number that may change over time; to a Curve.
+Value = TypeVar("Value")
 
-    Plain, it is a pose (or a weight) from `low` to `high`. Ending in /s it is a rate, where
-    `rate` gives the bounds of one. As a key map it is either at several times.
-    """
 
-    low: float
-    high: float
-    unit: str = ""  # that may be written behind the number
-    per: int = 1  # how many of the unit are 1 in the Curve
-    rate: tuple[float, float] | None = None
-    growth: bool = False  # a rate multiplies, and poses are interpolated geometrically
-    rest: float | None = None  # of a pose: any other one that never changes is worth a warning
-    verb: str = ""  # what the camera does with a rate
-
-    def read(self, node: Node, key: str, reader: Reader) -> Curve:
-        if not isinstance(node, Mapping):
-            value, kind = self._value(node, key)
-            curve = Curve((Key(Fraction(0), value),), kind, self.growth and kind == "value")
-        else:
-            curve = self._key_map(node, key, reader)
-        if curve.kind == "growth" and reader.duration is not None:
-            self._check_growth(curve, node, key, reader.duration)
-        resting = self.rest is not None and curve.kind == "value" and curve.constant
-        if resting and not reader.begins_with_image:
-            value = curve.keys[0].value
-            if value != self.rest:
-                shown_value = f"{value * self.per:g}"
-                message = f"{key} {shown_value}{self.unit} is a fixed pose, nothing moves; "
-                rate = f"for a {self.verb} camera write {shown_value}{self.unit}/s"
-                reader.warn(node, message + rate)
-        return curve
-
-    def _key_map(self, node: Mapping, key: str, reader: Reader) -> Curve:
-        if not node.entries:
-            raise Mistake(node, f"{key} has no keys. Write some, such as {{0s: 1, 4s: 2}}")
-        keys: list[Key] = []
-        kind = ""
-        for time_node, entry in node.entries:
-            time = reader.attempt(KEY_TIME, time_node, f"{key}: the key time")
-            parts: dict[str, Any] = {"value": entry}
-            if isinstance(entry, Mapping):
-                parts = KEY.read(entry, f"{key} at {shown(time_node.text)}", reader)
-                if "ease" in parts and entry is node.entries[0][1]:
-                    message = f"{key}: the ease of the first key shapes nothing. An ease belongs "
-                    reader.warn(entry, message + "to the key that it leads to")
-            if "value" not in parts:
-                continue  # noted
-            try:
-                value, this_kind = self._value(parts["value"], key)
-            except Mistake as mistake:
-                reader.problems[mistake.problem] = None
-                continue
-            kind = kind or this_kind
-            if kind != this_kind:
-                message = f"{key} mixes rates (with /s) and poses (without). Write every key "
-                reader.problem(parts["value"], message + "the same way")
-            elif time is not None and self._in_place(time, keys, time_node, key, reader):
-                keys.append(Key(time, value, parts.get("ease", "linear")))
-        if not keys:
-            raise Noted
-        return Curve(tuple(keys), kind, self.growth and kind == "value")
-
-    def _in_place(
-        self, time: Fraction, keys: list[Key], node: Node, key: str, reader: Reader
-    ) -> bool:
-        """Whether a key may stand at `time` behind those there are; notes why not."""
-        if reader.duration is not None and time > reader.duration:
-            message = f"{key} has a key at {seconds(time)}, but shot '{reader.shot}' ends at "
-            reader.problem(
-                node, message + f"{seconds(reader.duration)}. Move the key into the shot"
-            )
-        elif keys and time == keys[-1].time:
-            reader.problem(node, f"{key} has two keys at {seconds(time)}. Keep one of them")
-        elif keys and time < keys[-1].time:
-            message = f"{key} has a key at {seconds(time)} behind one at {seconds(keys[-1].time)}"
-            reader.problem(node, message + ". Put the keys in order of time")
-        else:
-            return True
-        return False
-
-    def _value(self, node: Node, key: str) -> tuple[float, str]:
-        """The number as Curve holds it, and the kind of Curve that it makes."""
-        moving = f", or {self._example}/s to move" if self.rate else ""
-        wanted = f"a number{moving}, or a key map such as {{0s: 1, 4s: 2}}"
-        text = written(node, key, wanted).text.strip()
-        number, slash, per = (part.strip() for part in text.partition("/"))
-        for unit in UNITS.get(self.unit, ()):
-            if number.endswith(unit):
-                number = number[: -len(unit)].strip()
-                break
-        if slash and self.rate is None:
-            message = f"{key} {shown(text)} is a rate, but {key} has none. Write {wanted}"
-            raise Mistake(node, message)
-        if slash and per in ("f", "frame", "frames"):
-            message = f"{key} {shown(text)} would change with fps. Write it per second, such as "
-            raise Mistake(node, message + f"{self._example}/s")
-        if slash and per != "s":
-            message = f"{key} {shown(text)} is not a rate. Write it per second, such as "
-            raise Mistake(node, message + f"{self._example}/s")
-        low, high = self.rate if slash and self.rate else (self.low, self.high)
-        if foreign := re.fullmatch(rf"({yamlnodes.NUMBER})\s*([a-z%°]+)", number):
-            measure, conversions = MEASURES["growth" if self.growth else self.unit]
-            convert = conversions.get(foreign[2] + slash + per) or conversions.get(foreign[2])
-            value = convert(float(foreign[1])) if convert else math.nan
-            example = f"one such as {self._example}{'/s' if self.rate else ''}"
-            if low <= value <= high:
-                example = f"{value:.4g}{self.unit}{slash}{per}"
-            raise Mistake(node, f"{key} {shown(text)} is not {measure}. Write {example}")
+def read_keys(
+    node: Mapping, key: str, reader: Reader, read_value: Callable[[Node], Value]
+) -> list[tuple[Fraction, Value, str]]:
+    """The times, values and easings of a key map, in order; raises Noted if none can be used."""
+    if not node.entries:
+        raise Mistake(node, f"{key} has no keys. Write some, such as {{0s: ..., 4s: ...}}")
+    found: list[tuple[Fraction, Value, str]] = []
+    for time_node, entry in node.entries:
+        time = reader.attempt(KEY_TIME, time_node, f"{key}: the key time")
+        parts: dict[str, Any] = {"value": entry}
+        if isinstance(entry, Mapping):
+            parts = KEY.read(entry, f"{key} at {shown(time_node.text)}", reader)
+            if "ease" in parts and entry is node.entries[0][1]:
+                message = f"{key}: the ease of the first key shapes nothing. An ease belongs "
+                reader.warn(entry, message + "to the key that it leads to")
+        if "value" not in parts:
+            continue  # noted
         try:
-            exact = yamlnodes.number(number, f"a number such as 2, 0.5 or 1e-3{moving}")
-        except ValueError as error:
-            raise Mistake(node, f"{key} {shown(text)} {error}") from error
-        if not low <= float(exact) <= high:
-            span = f"from {low:g}{self.unit} to {high:g}{self.unit}{'/s' if slash else ''}"
-            message = f"{key} {shown(text)} is out of range. It goes {span}"
-            if slash and self.growth:
-                message += "; 1.05/s comes 5% closer every second"
-            raise Mistake(node, message)
-        kind = ("growth" if self.growth else "rate") if slash else "value"
-        return float(exact / self.per), kind
+            value = read_value(parts["value"])
+        except Mistake as mistake:
+            reader.problems[mistake.problem] = None
+            continue
+        before = found[-1][0] if found else None
+        if time is not None and _in_place(time, before, time_node, key, reader):
+            found.append((time, value, parts.get("ease", "linear")))
+    if not found:
+        raise Noted
+    return found
 
-    @property
-    def _example(self) -> str:
-        return "1.05" if self.growth else f"5{self.unit}"
 
-    def _check_growth(self, curve: Curve, node: Node, key: str, duration: Fraction) -> None:
-        logs = tuple(Key(k.time, math.log(k.value), k.ease) for k in curve.keys)
-        if abs(Curve(logs, "rate").at(duration)) > GROWTH_LIMIT:
-            message = f"{key} adds up to a number beyond reach over {seconds(duration)}. "
-            raise Mistake(node, message + "Slow it down, or split the shot and let it continue")
+def _in_place(
+    time: Fraction, before: Fraction | None, node: Node, key: str, reader: Reader
+) -> bool:
+    """Whether a key may stand at `time`, behind the one before; notes why not."""
+    if reader.duration is not None and time > reader.duration:
+        message = f"{key} has a key at {seconds(time)}, but shot '{reader.shot}' ends at "
+        reader.problem(node, message + f"{seconds(reader.duration)}. Move the key into the shot")
+    elif time == before:
+        reader.problem(node, f"{key} has two keys at {seconds(time)}. Keep one of them")
+    elif before is not None and time < before:
+        message = f"{key} has a key at {seconds(time)} behind one at {seconds(before)}"
+        reader.problem(node, message + ". Put the keys in order of time")
+    else:
+        return True
+    return False
 
-    def schema(self) -> dict[str, Any]:
-        number = {"type": "number", "minimum": self.low, "maximum": self.high}
-        units = "|".join(re.escape(unit) for unit in UNITS.get(self.unit, ()))
-        unit = rf"\s*(?:{units})?" if units else ""
-        rate = r"\s*(?:/\s*s)?" if self.rate else ""
-        text = {"type": "string", "pattern": rf"^\s*{yamlnodes.NUMBER}{unit}{rate}\s*$"}
-        value = {"anyOf": [number, text]}
-        key = {
-            "type": "object",
-            "properties": {"value": value, "ease": Choice(tuple(EASINGS)).schema()},
-            "required": ["value"],
-            "additionalProperties": False,
-        }
-        keys = {
-            "type": "object",
-            "patternProperties": {yamlnodes.TIME: {"anyOf": [number, text, key]}},
-            "additionalProperties": False,
-            "minProperties": 1,
-        }
-        return {"anyOf": [number, text, keys]}
+
+def key_map_schema(value: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a key map of such values."""
+    key = {
+        "type": "object",
+        "properties": {"value": value, "ease": EASE.schema()},
+        "required": ["value"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "patternProperties": {yamlnodes.TIME: {"anyOf": [value, key]}},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }

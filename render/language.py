@@ -12,117 +12,44 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from render.audio import AUDIO
+from render.camerakeys import CAMERA
 from render.codecs import CODECS, GREATEST_RATE, GREATEST_RATE_TERM, LEAST_SIDE
-from render.curves import EASINGS
-from render.fields import (
-    Choice,
-    FrameRate,
-    Group,
-    Number,
-    Pair,
-    Reader,
-    Row,
-    Text,
-    Time,
-    WeightedNames,
-)
-from render.keymaps import Moving
+from render.fields import Choice, FrameRate, Number, Pair, Text, Time, WeightedNames
+from render.groups import Group, Row, standing_for
 from render.models import known
+from render.moving import Moving
 from render.prompts import Picture, Prompts, Style
+from render.reading import Reader
+from render.transitions import DURATION_LIMIT, TRANSITION, Loop
 from render.yamlnodes import Mistake, Node, Scalar, Sequence, shown
 
-BORDERS = ("mirror", "wrap", "smear", "black")
-TRANSITIONS = ("cut", "continue")
 BETWEEN = ("auto", "latent", "picture")
 # What a picture is judged by, and how much each counts where the storyboard says nothing.
-LOSSES: dict[str, float] = {"prompts": 1.0, "smoothness": 0.1, "commitment": 0.1, "hold": 0.5}
+LOSSES: dict[str, float] = {
+    "prompts": 1.0,
+    "smoothness": 0.1,
+    "commitment": 0.1,
+    "hold": 0.5,
+    "latent": 0.0,
+    "likeness": 0.0,
+    "edges": 0.0,
+}
 LOSS_MEANINGS = {
     "prompts": "come near to the prompts",
     "smoothness": "let neighbouring pixels be alike",
     "commitment": "let the latent be near to codes that the generator knows",
     "hold": "stay near to the keyframe before, as the camera sees it now",
+    "latent": "stay near to its latent: coarser than hold",
+    "likeness": "stay what it was to the perceptors, whatever becomes of its pixels",
+    "edges": "keep its outlines, whatever becomes of its colours",
 }
 
-DURATION_LIMIT = Fraction(36_000)  # seconds, of a film
 SHOT_LIMIT = 1000
 SIDE_LIMIT = 4096  # pixels
 
 
-def _transition_keys(scalar: Scalar) -> tuple[str, ...]:
-    """`transition: 2s` says how long, `transition: cut` says which."""
-    return ("duration",) if scalar.text.lstrip("+-.")[:1].isdigit() else ("kind",)
-
-
-TRANSITION_WORD = Choice(TRANSITIONS)
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """How a shot begins, in a word; any other word is taken for a crossfade's name elsewhere."""
-
-    def read(self, node: Node, key: str, reader: Reader) -> str:
-        try:
-            return TRANSITION_WORD.read(node, key, reader)
-        except Mistake as mistake:
-            time = re.search(r"[0-9]+(?:\.[0-9]+)? *(?:ms|s|f|min|m)\b", getattr(node, "text", ""))
-            crossing = f"'transition: {time[0] if time else '1.5s'}'"
-            message = f"{mistake}. To let the prompts cross over, write the time it takes: "
-            raise Mistake(node, message + crossing) from mistake
-
-    def schema(self) -> dict[str, Any]:
-        return TRANSITION_WORD.schema()
-
-
-CAMERA = Group(
-    (
-        Row(
-            "zoom",
-            Moving(0.01, 100, rate=(0.1, 10), growth=True, rest=1.0, verb="moving"),
-            "zoom",
-            "1.08/s comes 8% closer every second; without /s a pose, 2 is twice as close",
-        ),
-        Row(
-            "x",
-            Moving(-1000, 1000, "%", 100, rate=(-1000, 1000), rest=0.0, verb="moving"),
-            "x",
-            "5%/s moves right by 5% of what is seen every second, at any zoom; without /s a pose",
-        ),
-        Row(
-            "y",
-            Moving(-1000, 1000, "%", 100, rate=(-1000, 1000), rest=0.0, verb="moving"),
-            "y",
-            "5%/s moves down by 5% of what is seen every second, at any zoom; without /s a pose",
-        ),
-        Row(
-            "angle",
-            Moving(-36_000, 36_000, "deg", rate=(-3600, 3600), rest=0.0, verb="turning"),
-            "angle",
-            "6deg/s turns the picture counter-clockwise; without /s a pose",
-        ),
-        Row("border", Choice(BORDERS), "border", "what comes in from outside the picture"),
-    ),
-)
-
-TRANSITION = Group(
-    (
-        Row(
-            "kind",
-            Beginning(),
-            "kind",
-            "cut starts anew; continue goes on from the last picture of the shot before",
-        ),
-        Row(
-            "duration",
-            Time(Fraction(0), DURATION_LIMIT),
-            "duration",
-            "how long the prompts of the shot before fade over into this one's",
-        ),
-        Row("ease", Choice(tuple(EASINGS)), "ease", "how they fade"),
-    ),
-    short=_transition_keys,
-    shorthand={"anyOf": [Beginning().schema(), Time(Fraction(0), DURATION_LIMIT).schema()]},
-)
-
+STEP = Moving(0.0001, 10)
 # What a shot may set, and `defaults` for every shot.
 SETTINGS = (
     Row(
@@ -132,7 +59,7 @@ SETTINGS = (
                 Row("first", Number(1, 10_000, whole=True), "first", "for a picture from nothing"),
                 Row("then", Number(0, 10_000, whole=True), "then", "for every later keyframe"),
             ),
-            short=lambda scalar: ("first", "then"),
+            short=standing_for("first", "then"),
             shorthand=Number(1, 10_000, whole=True).schema(),
         ),
         "",
@@ -155,7 +82,7 @@ SETTINGS = (
                     "frames between them: latent melts, picture moves and fades, auto chooses",
                 ),
             ),
-            short=lambda scalar: ("every",),
+            short=standing_for("every"),
             shorthand=Time(Fraction(1, 100), Fraction(60)).schema(),
         ),
         "",
@@ -165,11 +92,11 @@ SETTINGS = (
         "step",
         Group(
             (
-                Row("first", Number(0.0001, 10), "first_step", "for a picture from nothing"),
-                Row("then", Number(0.0001, 10), "then_step", "for later ones: less is calmer"),
+                Row("first", STEP, "first_step", "for a picture from nothing"),
+                Row("then", STEP, "then_step", "for later ones: less is calmer"),
             ),
-            short=lambda scalar: ("first", "then"),
-            shorthand=Number(0.0001, 10).schema(),
+            short=standing_for("first", "then"),
+            shorthand=STEP.schema(),
         ),
         "",
         "how far each step goes",
@@ -193,20 +120,20 @@ SETTINGS = (
                     "smallest and largest view, as parts of the shorter side",
                 ),
             ),
-            short=lambda scalar: ("count",),
+            short=standing_for("count"),
             shorthand=Number(1, 1024, whole=True).schema(),
         ),
         "",
         "the views by which a picture is compared with the prompts",
     ),
     Row(
-        "smoothing", Number(0, 0.999), "smoothing", "how calm a picture is: an average of its steps"
+        "smoothing", Moving(0, 0.999), "smoothing", "how calm a picture is: an average of its steps"
     ),
     Row(
         "losses",
         Group(
             tuple(
-                Row(name, Number(0, 10_000), name, meaning)
+                Row(name, Moving(0, 10_000), name, meaning)
                 for name, meaning in LOSS_MEANINGS.items()
             ),
         ),
@@ -274,7 +201,7 @@ class Size:
         if isinstance(node, Scalar) and not node.null:
             match = re.fullmatch(SIZE_TEXT, node.text)
             if match is None:
-                message = f"{key} {shown(node.text)} is not a list of two numbers. Write "
+                message = f"{key} {shown(node.text)} is not two numbers. Write "
                 raise Mistake(node, message + _meant_size(node.text))
             sides = (Scalar(side, node.line, node.column) for side in match.groups())
             node = Sequence(tuple(sides), node.line, node.column)
@@ -288,10 +215,10 @@ def _meant_size(text: str) -> str:
     """What to write instead of 1080p or 640*480; examples where it cannot be told."""
     if tall := re.fullmatch(r"\s*([0-9]{3,4})p\s*", text):
         height = int(tall[1])
-        return f"[{2 * round(height * 8 / 9)}, {height}]"  # 16:9, and even
+        return f"{2 * round(height * 8 / 9)}x{height}"  # 16:9, and even
     if pair := re.fullmatch(r"\D*([0-9]{2,4})\D+([0-9]{2,4})\D*", text):
-        return f"[{pair[1]}, {pair[2]}]"
-    return f"one such as {SIDES.example}"
+        return f"{pair[1]}x{pair[2]}"
+    return "two such as 320x192"
 
 
 @dataclass(frozen=True)
@@ -323,6 +250,7 @@ STORYBOARD = Group(
         Row("version", Version(), "version", "'version: 1'", required=True),
         Row("size", Size(), "size", "width and height in pixels"),
         Row("fps", FrameRate(GREATEST_RATE, GREATEST_RATE_TERM), "fps", "frames per second"),
+        Row("bpm", Number(1, 1000, exact=True), "bpm", "beats per minute, for times such as 8b"),
         Row(
             "seed",
             Number(0, 2**63 - 1, whole=True, example="such as 7: the same seed, the same film"),
@@ -356,6 +284,8 @@ STORYBOARD = Group(
             "",
             "how the film is written",
         ),
+        Row("loop", Loop(), "loop", "true or a time: the end goes over into the beginning"),
+        Row("audio", AUDIO, "audio", "a sound file that plays under the film", nullable=True),
         Row("style", Style(), "style", "added to every text prompt", nullable=True),
         Row("exclude", Prompts(away=True), "exclude", "what should not be seen", nullable=True),
         Row("defaults", DEFAULTS, "defaults", "settings for every shot that does not set them"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,17 @@ from torch import Tensor
 from render.errors import InputError
 from render.files import finished, sweep
 from render.generator import Generator
-from render.headers import is_whole
+from render.headers import has_latent, is_whole, latent_path
 
 FORMAT = "render.latent.1"
 LARGEST = 2**30  # bytes of a latent file; 4096 px at f8 and 256 channels, a large one, is 2**28
 
 
+PUT_RIGHT = "put the right one back, or move it away to have its keyframe made again"
+
+
 class LatentError(InputError):
-    """A latent that cannot be used, as a sentence with the next step in it."""
+    """A latent that cannot be used, as a sentence with the next step in it; a line for each."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,17 @@ class Store:
     """A folder of latents, each under its keyframe's key. No latent in it is ever deleted."""
 
     folder: Path
+    shape: tuple[int, int, int] | None = None  # (C, h, w) of what is loaded from it, if all is one
 
     def path(self, key: str) -> Path:
-        return self.folder / f"{key}.safetensors"
+        return latent_path(self.folder, key)
 
     def has(self, key: str) -> bool:
-        """Whether a whole latent lies under the key; a damaged one does not count."""
-        return is_whole(self.path(key))
+        """Whether a whole latent lies under the key; one cut short does not count.
+
+        It is not read: whether it is the one that Render wrote, loading it tells.
+        """
+        return has_latent(self.folder, key)
 
     def prepare(self) -> None:
         """Make the folder, and remove what killed processes left half-written in it."""
@@ -62,8 +69,25 @@ class Store:
             partial.write_bytes(save({"latent": latent}, metadata))
 
     def load(self, key: str) -> Tensor:
-        """(1, C, h, w) float32."""
-        return load_latent(self.path(key))[0]
+        """(1, C, h, w) float32; raises LatentError for any other than was saved."""
+        latent, _ = load_latent(self.path(key))
+        if self.shape is not None and tuple(latent.shape[1:]) != self.shape:
+            raise LatentError(
+                f"{self.path(key)} holds {tuple(latent.shape[1:])}, and the film's latents are "
+                f"{self.shape}; {PUT_RIGHT}"
+            )
+        return latent
+
+    def check(self, keys: Iterable[str]) -> None:
+        """Load each once; raises LatentError with a line for every one that cannot be used."""
+        wrong: list[str] = []
+        for key in keys:
+            try:
+                self.load(key)
+            except LatentError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise LatentError("\n".join(wrong))
 
 
 def load_latent(path: Path) -> tuple[Tensor, dict[str, Any]]:
@@ -81,13 +105,15 @@ def load_latent(path: Path) -> tuple[Tensor, dict[str, Any]]:
             latent = file.get_tensor("latent")
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise LatentError(f"{path} cannot be read as a latent: {error}") from error
+    except RecursionError as error:
+        raise LatentError(
+            f"{path} holds a note that is nested too deeply to be Render's; {PUT_RIGHT}"
+        ) from error
     if latent.ndim != 4 or latent.shape[0] != 1 or latent.dtype != torch.float32:
         raise LatentError(f"{path} holds a tensor of another shape than a latent's")
-    if note.get("sha256", digest_of(latent)) != digest_of(latent):
-        raise LatentError(
-            f"{path} was changed since Render wrote it; put the right one back, or move it away to "
-            "have its keyframe made again"
-        )
+    digest = digest_of(latent)
+    if note.get("sha256", digest) != digest:
+        raise LatentError(f"{path} was changed since Render wrote it; {PUT_RIGHT}")
     return latent, note
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
+from kornia.filters import sobel
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -36,8 +38,19 @@ class Sight:
     codes: Tensor  # (B, C, h, w), the latent quantised, straight-through
     picture: Tensor  # (B, 3, H, W) in [0, 1]
     parent: Tensor | None  # (B, 3, H, W): the keyframe before, as the camera sees it now
+    parent_latent: Tensor | None  # (B, C, h, w): its latent, moved along
     views: Views
     wishes: tuple[Wish, ...]
+
+    @cached_property
+    def seen(self) -> tuple[Tensor, ...]:
+        """The views as each wish's perceptor understands them, (n, D)."""
+        return tuple(look(self.picture, self.views, wish.perceptor) for wish in self.wishes)
+
+
+def look(picture: Tensor, views: Views, perceptor: Perceptor) -> Tensor:
+    """What a perceptor makes of each view of a picture (B, 3, H, W): (n, D), unit length."""
+    return perceptor.embed_views(cut(picture, views, perceptor.side))
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
@@ -68,11 +81,7 @@ def prompts(sight: Sight) -> Tensor:
     weights' sizes: doubling every weight changes nothing.
     """
     total = sight.picture.new_zeros(())
-    for wish in sight.wishes:
-        if len(wish.targets) == 0:
-            continue
-        cuts = cut(sight.picture, sight.views, wish.perceptor.side)
-        embeddings = wish.perceptor.embed_views(cuts)  # (n, D)
+    for wish, embeddings in zip(sight.wishes, sight.seen, strict=True):
         far = distance(embeddings[:, None], wish.targets[None])  # (n, p)
         signed = _Stop.apply(far * wish.weights.sign(), wish.stops)
         strength = wish.weights.abs() / wish.weights.abs().sum()
@@ -100,11 +109,40 @@ def hold(sight: Sight) -> Tensor:
     return F.mse_loss(sight.picture, sight.parent)
 
 
+def latent(sight: Sight) -> Tensor:
+    """Stay near the latent of the keyframe before, moved along: calmer than `hold`, and coarser."""
+    if sight.parent_latent is None:
+        return sight.picture.new_zeros(())
+    return F.mse_loss(sight.latent, sight.parent_latent)
+
+
+def likeness(sight: Sight) -> Tensor:
+    """Stay what the keyframe before was to the perceptors, view by view; the pixels may change."""
+    total = sight.picture.new_zeros(())
+    if sight.parent is None:
+        return total
+    for wish, embeddings in zip(sight.wishes, sight.seen, strict=True):
+        with torch.no_grad():
+            before = look(sight.parent, sight.views, wish.perceptor)
+        total = total + wish.weight * distance(embeddings, before).mean()
+    return total
+
+
+def edges(sight: Sight) -> Tensor:
+    """Keep the outlines of the keyframe before, by Sobel's operator; the colours may change."""
+    if sight.parent is None:
+        return sight.picture.new_zeros(())
+    return F.mse_loss(sobel(sight.picture), sobel(sight.parent))
+
+
 LOSSES: dict[str, Callable[[Sight], Tensor]] = {
     "prompts": prompts,
     "smoothness": smoothness,
     "commitment": commitment,
     "hold": hold,
+    "latent": latent,
+    "likeness": likeness,
+    "edges": edges,
 }
 
 

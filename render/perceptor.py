@@ -83,7 +83,8 @@ class Perceptor(nn.Module):
             if not self.tokenizer.decoder[token].endswith("</w>"):
                 continue
             written = self._words(word)
-            telling = len(written) > 2 or not written.isascii()
+            short = len(written) <= 2 and written.isascii()
+            telling = not short and any(map(str.isalnum, written))  # a dash is no word
             if telling and any(self.readings.get(part) != part for part in word):
                 read_as = self.readings.get(word[0]) if len(word) == 1 else None
                 found[written] = None if read_as is None else self._words([read_as])
@@ -126,7 +127,7 @@ def load_perceptor(model: Model) -> Perceptor:
         shape = {k: v for k, v in config.items() if k not in ("mean", "std", "pretrained")}
         clip = build_clip(shape)
         readings = readings_of(state)
-        clip.load_state_dict(whole_state(state, clip))
+        clip.load_state_dict(whole_state(state, clip, readings))
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} does not hold the perceptor {model.name}: {error}") from error
     return Perceptor(clip, digest_of(model), mean, std, readings)
@@ -145,13 +146,14 @@ def readings_of(state: dict[str, Tensor]) -> Readings | None:
     return dict(zip(known, known, strict=True)) | {int(a): int(b) for a, b in stand_ins}
 
 
-def whole_state(state: dict[str, Tensor], clip: Any) -> dict[str, Tensor]:
+def whole_state(
+    state: dict[str, Tensor], clip: Any, readings: Readings | None
+) -> dict[str, Tensor]:
     """The tensors in float32; a token table stored in part is filled as its readings say, and
     where they say nothing with the mean."""
     whole = {
         name: value.float() if value.is_floating_point() else value for name, value in state.items()
     }
-    readings = readings_of(state)
     if readings is not None:
         rows, ids = whole.pop("token_embedding.rows"), whole.pop("token_embedding.ids").long()
         whole.pop("token_embedding.stand_ins", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from dataclasses import dataclass, replace
@@ -10,15 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from render import yamlnodes
-from render.curves import Curve, constant
-from render.fields import Group, Noted, Number, Reader, Row, Text, written
-from render.keymaps import Moving
+from render.curves import Curve, Key, constant, keyed
+from render.easings import easing, span
+from render.expressions import looks_like_formula, parse
+from render.fields import Text
+from render.groups import Group, Row
+from render.keymaps import key_map_schema, read_keys
+from render.moving import Moving
+from render.reading import Noted, Reader, file_named, written
 from render.yamlnodes import Mapping, Mistake, Node, Scalar, Sequence, shown
 
 PICTURE_PIXELS = 64_000_000  # of an image that is named; more is a mistake or a bomb
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # no decoder that runs other programs
 PROMPT_LIMIT = 100  # in one shot
 TEXT_LIMIT = 1000  # characters; a perceptor reads about 77 words of it
+
+
+WHOLE = constant(1.0)
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class Prompt:
     text: str | None
     image: Path | None
     weight: Curve
-    stop: float = -math.inf  # the distance at which it stops pulling
+    stop: Curve | None = None  # the distance at which it stops pulling; None is never
+    share: Curve = WHOLE  # of the weight, where texts cross over into one another
 
 
 def with_style(prompts: tuple[Prompt, ...], style: str | None) -> tuple[Prompt, ...]:
@@ -76,7 +84,7 @@ def split_weights(written: str) -> tuple[str, float | None, float | None]:
 
 WEIGHT = Moving(-1000, 1000)
 # Squared great-circle distances lie in 0..pi^2/2; for a prompt pushed away from they count below 0.
-STOP = Number(-5, 5)
+STOP = Moving(-5, 5)
 PROMPT_TEXT = Text(TEXT_LIMIT, "what should be seen")
 
 
@@ -85,20 +93,16 @@ class Picture:
     """An image file, named from the storyboard's folder; looked at, not kept."""
 
     def read(self, node: Node, key: str, reader: Reader) -> Path:
-        name = written(node, key, "the path of an image, from the storyboard's folder").text
-        if re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]*://", name):
-            message = f"{key} {shown(name)} is an address, and Render reads only files. Download "
-            raise Mistake(node, message + "the picture first and name its file")
-        try:
-            path = (reader.folder / name).resolve()
+        if isinstance(node, Scalar) and re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]*://", node.text):
+            message = f"{key} {shown(node.text)} is an address, and Render reads only files. "
+            raise Mistake(node, message + "Download the picture first and name its file")
+
+        def look(path: Path) -> str | None:
             if path not in reader.pictures:
                 reader.pictures[path] = look_at(path)
-            wrong = reader.pictures[path]
-        except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, links in a circle
-            wrong = "cannot be a file's name. Write the path from the storyboard's folder"
-        if wrong:
-            raise Mistake(node, f"{key} {shown(name)} {wrong}")
-        return path
+            return reader.pictures[path]
+
+        return file_named(node, key, reader, "an image", look)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string"}
@@ -136,9 +140,39 @@ def look_at(path: Path) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class Texts:
+    """A text, or texts at times that cross over into one another; to texts and their shares.
+
+    The shares of all are 1 together, at any time.
+    """
+
+    def read(self, node: Node, key: str, reader: Reader) -> tuple[tuple[str, Curve], ...]:
+        if not isinstance(node, Mapping):
+            return ((PROMPT_TEXT.read(node, key, reader), WHOLE),)
+        keys = read_keys(node, key, reader, lambda text: PROMPT_TEXT.read(text, key, reader))
+        for _, text, ease in keys:
+            if span(easing(ease)) != (0.0, 1.0):
+                message = f"{key} swings beyond {shown(text)}, and would push away from the text "
+                raise Mistake(node, message + "before it. Keep its bezier's y within 0 to 1")
+        return tuple(
+            (text, keyed(Key(time, float(other == text), ease) for time, other, ease in keys))
+            for text in dict.fromkeys(text for _, text, _ in keys)
+        )
+
+    def schema(self) -> dict[str, Any]:
+        text = PROMPT_TEXT.schema()
+        return {"anyOf": [text, key_map_schema(text)]}
+
+
 PROMPT = Group(
     (
-        Row("text", PROMPT_TEXT, "text", "what should be seen, taken exactly as written"),
+        Row(
+            "text",
+            Texts(),
+            "texts",
+            "what should be seen, taken exactly as written; at several times, it crosses over",
+        ),
         Row("image", Picture(), "image", "path of a picture to come near to, instead of a text"),
         Row("weight", WEIGHT, "weight", "how strongly, beside the others; below 0 pushes away"),
         Row("stop", STOP, "stop", "the distance at which it stops pulling"),
@@ -171,7 +205,7 @@ class Prompts:
             raise Mistake(node, f"{key} holds {len(found)} prompts. Keep at most {PROMPT_LIMIT}")
         if len(reader.problems) > before:
             raise Noted
-        if all(key.value == 0 for prompt in found for key in prompt.weight.keys):
+        if all(prompt.weight.extremes() == (0, 0) for prompt in found):
             message = f"{key}: every weight is 0, so nothing pulls. Give at least one a weight"
             raise Mistake(node, message)
         return tuple(self._directed(prompt) for prompt in found)
@@ -193,7 +227,7 @@ class Prompts:
             self._check(node, reader, weight, "weight", WEIGHT.low, WEIGHT.high, text)
             self._check(node, reader, stop, "stop", STOP.low, STOP.high, text)
             curve = constant(1.0 if weight is None else weight)
-            found.append(Prompt(text, None, curve, -math.inf if stop is None else stop))
+            found.append(Prompt(text, None, curve, None if stop is None else constant(stop)))
         return found
 
     def _mapping(self, node: Mapping, key: str, reader: Reader) -> list[Prompt]:
@@ -202,16 +236,18 @@ class Prompts:
         if (text_node is None) == (image_node is None):
             which = "both text and image" if text_node else "neither text nor image"
             reader.problem(node, f"a prompt in {key} has {which}. Give it one of them")
-        text: str | None = given.get("text")
-        weight = given.get("weight", constant(1.0))
-        if text is not None and text_node is not None and _carries_weight(text):
-            message = f"the text {shown(text)} is taken as written, with its number. Write a "
-            reader.warn(text_node, message + "weight in its own key: {text: ..., weight: 0.5}")
-        low = min(level.value for level in weight.keys)
-        self._check(node.get("weight") or node, reader, low, "weight", WEIGHT.low, WEIGHT.high)
-        stop = given.get("stop")
-        self._check(node.get("stop") or node, reader, stop, "stop", STOP.low, STOP.high)
-        return [Prompt(text, given.get("image"), weight, -math.inf if stop is None else stop)]
+        weight, stop = given.get("weight", WHOLE), given.get("stop")
+        for what, curve, kind in (("weight", weight, WEIGHT), ("stop", stop, STOP)):
+            low = None if curve is None else curve.extremes()[0]
+            self._check(node.get(what) or node, reader, low, what, kind.low, kind.high)
+        texts: tuple[tuple[str, Curve], ...] = given.get("texts", ())
+        for text, _ in texts:
+            if text_node is not None and _carries_weight(text):
+                message = f"the text {shown(text)} is taken as written, with its number. Write a "
+                reader.warn(text_node, message + "weight in its own key: {text: ..., weight: 0.5}")
+        if not texts:
+            return [Prompt(None, given.get("image"), weight, stop)]
+        return [Prompt(text, None, weight, stop, share) for text, share in texts]
 
     def _check(
         self,
@@ -235,9 +271,8 @@ class Prompts:
     def _directed(self, prompt: Prompt) -> Prompt:
         if not self.away:
             return prompt
-        keys = tuple(replace(key, value=-key.value) for key in prompt.weight.keys)
-        stop = prompt.stop if math.isinf(prompt.stop) else -prompt.stop
-        return replace(prompt, weight=replace(prompt.weight, keys=keys), stop=stop)
+        stop = prompt.stop.scaled(-1) if prompt.stop else None
+        return replace(prompt, weight=prompt.weight.scaled(-1), stop=stop)
 
     def schema(self) -> dict[str, Any]:
         item = {"anyOf": [PROMPT_TEXT.schema(), PROMPT.schema()]}
@@ -249,9 +284,21 @@ def _warn_of_lost_weight(text: str, node: Scalar, reader: Reader) -> None:
     if re.search(r":[\w.+(-]\S*$", text):
         message = f"all of {shown(text)} is taken as text: behind its colon is no number. Write "
         reader.warn(node, message + "a weight as in sky:0.5, or {text: ...} for such a text")
+    elif formula := _formula_behind(text):
+        message = f"all of {shown(text)} is taken as text. If a formula is its weight, write "
+        reader.warn(node, message + f"{{text: ..., weight: {formula}}}")
     elif yamlnodes.looks_like_number(text) and not node.quoted:
         message = f"the prompt {shown(text)} is nothing but a number. A comma begins the next "
         reader.warn(node, message + "prompt here: write weights with a point, as in sky:0.5")
+
+
+def _formula_behind(text: str) -> str | None:
+    """The formula behind a text's last colon; None where that is words."""
+    _, colon, tail = text.rpartition(":")
+    try:
+        return parse(tail).text if colon and looks_like_formula(tail) else None
+    except ValueError:
+        return None
 
 
 def _carries_weight(text: str) -> bool:

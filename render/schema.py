@@ -8,10 +8,11 @@ from fractions import Fraction
 from typing import Any
 
 from render.curves import Curve
-from render.fields import Group, Row, Time
-from render.keymaps import Moving
+from render.fields import Time
+from render.groups import Group, Row
 from render.language import LOSSES, STORYBOARD
-from render.storyboard import Camera, Settings, Storyboard, Transition
+from render.moving import Moving
+from render.storyboard import Camera, Settings, Shake, Storyboard, Transition
 
 
 def json_schema() -> dict[str, Any]:
@@ -46,7 +47,7 @@ def _rows(group: Group, prefix: str) -> Iterator[tuple[str, Row]]:
 def _field_defaults() -> dict[str, Any]:
     """Dataclass field to default. Names that two classes share have no default in either."""
     found: dict[str, Any] = dict(LOSSES)
-    for owner in (Storyboard, Settings, Transition, Camera):
+    for owner in (Storyboard, Settings, Transition, Camera, Shake):
         for field in fields(owner):
             if field.default is not MISSING:
                 found[field.name] = field.default
@@ -62,7 +63,7 @@ def _default(row: Row) -> Any:
     value = _field_defaults().get(row.field)
     if isinstance(value, Curve):
         per = row.kind.per if isinstance(row.kind, Moving) else 1
-        return value.keys[0].value * per
+        return value.at(0) * per
     if isinstance(value, Fraction):
         return f"{float(value):g}s" if isinstance(row.kind, Time) else float(value)
     if isinstance(value, tuple):

@@ -8,17 +8,27 @@ shot-2, ... by its place, and does not.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from render.audio import Audio
+from render.camerakeys import Camera, Shake, check_camera
 from render.codecs import CODECS
-from render.curves import Curve, constant
+from render.curves import Curve
 from render.errors import InputError
-from render.fields import Noted, Reader, merged
-from render.language import DURATION_LIMIT, LOSSES, SHOT, STORYBOARD, TRANSITION, places
+from render.formulas import Clock
+from render.groups import merged
+from render.language import (
+    LOSSES,
+    SHOT,
+    STORYBOARD,
+    places,
+)
 from render.prompts import Prompt, with_style
+from render.reading import Noted, Reader
+from render.transitions import DURATION_LIMIT, OVERLAPPING, TRANSITION
 from render.yamlnodes import (
     SIZE_LIMIT,
     Mapping,
@@ -38,6 +48,7 @@ __all__ = [
     "Problem",
     "Prompt",
     "Settings",
+    "Shake",
     "Shot",
     "Storyboard",
     "StoryboardError",
@@ -47,7 +58,6 @@ __all__ = [
 ]
 
 KEYFRAME_LIMIT = 200_000
-ZOOM_LIMIT = 1000  # times from one keyframe to the next; more leaves nothing of a picture
 PROBLEM_LIMIT = 100  # shown at once
 
 
@@ -65,23 +75,11 @@ class StoryboardError(InputError):
 
 
 @dataclass(frozen=True)
-class Camera:
-    """The pose over the shot's time. zoom > 1 is closer; x, y in frame widths and heights,
-    positive moves the camera right and down: a pose is a place in the scene as zoom 1 shows it, a
-    rate is a speed across the picture as it is seen; angle in degrees, positive turns the picture
-    counter-clockwise. `border` says what comes in from outside the picture."""
-
-    zoom: Curve = field(default_factory=lambda: constant(1.0))
-    x: Curve = field(default_factory=lambda: constant(0.0))
-    y: Curve = field(default_factory=lambda: constant(0.0))
-    angle: Curve = field(default_factory=lambda: constant(0.0))
-    border: str = "mirror"
-
-
-@dataclass(frozen=True)
 class Transition:
     """How a shot begins: "cut" starts anew, "continue" goes on from the last picture while the
-    prompts cross over during the first `duration` seconds of this shot."""
+    prompts cross over. "dissolve" and "morph" start anew too, and the shot before, which goes on
+    beyond its end, becomes this one in pictures or through latent space. Whichever, it takes the
+    first `duration` seconds of this shot, and the film is as long as with cuts."""
 
     kind: str = "cut"
     duration: Fraction = Fraction(0)
@@ -90,7 +88,10 @@ class Transition:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a shot's keyframes are made. The defaults here are the program's defaults."""
+    """How a shot's keyframes are made. The defaults here are the program's defaults.
+
+    Those that move over a shot are here as they are at its beginning.
+    """
 
     first: int = 100  # optimisation steps of a keyframe that starts a chain
     then: int = 25  # optimisation steps of every later keyframe
@@ -111,10 +112,17 @@ class Shot:
     name: str
     duration: Fraction
     prompts: tuple[Prompt, ...]
-    camera: Camera = Camera()
+    camera: Camera = field(default_factory=Camera)
     transition: Transition = Transition()
     init: Path | None = None
     settings: Settings = Settings()
+    moving: tuple[tuple[str, Curve], ...] = ()  # settings, and losses' weights, by name
+
+    def settings_at(self, time: Fraction) -> Settings:
+        """The settings of a keyframe at `time`, seconds into the shot."""
+        now = {name: round(curve.at(time), 12) for name, curve in self.moving}
+        losses = tuple((name, now.pop(name, weight)) for name, weight in self.settings.losses)
+        return replace(self.settings, losses=losses, **now)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -125,11 +133,14 @@ class Storyboard:
     shots: tuple[Shot, ...]
     size: tuple[int, int] = (320, 192)  # (width, height) in pixels
     fps: Fraction = Fraction(24)
+    bpm: Fraction | None = None  # beats per minute
     seed: int = 0
     generator: str = "starter"
     perceptors: tuple[tuple[str, float], ...] = (("starter", 1.0),)  # (name, weight)
     codec: str = "h264"
     quality: int = 17  # constant rate factor: less is better
+    audio: Audio | None = None
+    loop: Fraction = Fraction(0)  # seconds in which the end goes over into the beginning, or 0
     source: Path | None = None
     text: str = ""  # the YAML as written
     draft: bool = False  # made smaller and with fewer steps than written
@@ -186,15 +197,19 @@ def parse(text: str, folder: Path, source: Path | None = None) -> Storyboard:
 
 
 def _storyboard(node: Mapping, reader: Reader, source: Path | None, text: str) -> Storyboard | None:
-    fps_node = node.get("fps")
-    if fps_node is not None:  # before all else: times may be written in frames
-        fps = reader.attempt(STORYBOARD.row("fps").kind, fps_node, "fps")
-        reader.fps = fps or reader.fps
+    # Before all else: times may be written in frames and beats.
+    reader.fps = _early("fps", node, reader) or reader.fps
+    reader.bpm = _early("bpm", node, reader)
     given = STORYBOARD.read(node, "the storyboard", reader)
-    style, exclude = given.pop("style", None), given.pop("exclude", None) or ()
+    style = given.pop("style", None)
+    exclude = node.get("exclude") if given.pop("exclude", None) else None
     given.pop("defaults", None)
+    if "file" in (given.get("audio") or {}):
+        given["audio"] = Audio(**given["audio"])
     shot_nodes = given.pop("shots", ())
     _check_output(node, given, reader)
+    reader.seed = given.get("seed", Storyboard.seed)
+    reader.loop = given.get("loop", reader.loop)
     shots: list[Shot] = []
     names: dict[str, Node] = {}
     for index, shot_node in enumerate(shot_nodes):
@@ -210,6 +225,7 @@ def _storyboard(node: Mapping, reader: Reader, source: Path | None, text: str) -
             reader.problems[mistake.problem] = None
         except Noted:
             pass
+        reader.start += reader.duration or 0
     _check_shots(shots, shot_nodes, reader)
     if reader.problems or not shots:
         return None
@@ -220,6 +236,12 @@ def _storyboard(node: Mapping, reader: Reader, source: Path | None, text: str) -
         warnings=tuple(sorted(reader.warnings)),
         **given,
     )
+
+
+def _early(key: str, node: Mapping, reader: Reader) -> Any:
+    """A value that others need to be read; None where there is none that can be used."""
+    value = node.get(key)
+    return None if value is None else reader.attempt(STORYBOARD.row(key).kind, value, key)
 
 
 def _check_output(node: Mapping, given: dict[str, Any], reader: Reader) -> None:
@@ -259,10 +281,10 @@ def _shot(
     own: Node,
     defaults: Node | None,
     style: str | None,
-    exclude: tuple[Prompt, ...],
+    exclude: Node | None,
     reader: Reader,
 ) -> Shot:
-    name, reader.duration = reader.shot, None
+    name, reader.duration, reader.clock = reader.shot, None, None
     if not isinstance(own, Mapping):
         raise Mistake(own, f"{name} is not a mapping. Write keys such as duration and prompts")
     node = merged(defaults, own, SHOT) if isinstance(defaults, Mapping) else own
@@ -270,6 +292,7 @@ def _shot(
         raise Noted
     if (duration_node := node.get("duration")) is not None:
         reader.duration = reader.attempt(SHOT.row("duration").kind, duration_node, "duration")
+    reader.clock = _clock(node, reader)
     reader.begins_with_image = own.get("init") is not None
     given = SHOT.read(node, f"shot '{name}'", reader)
     if reader.duration is not None and reader.duration * reader.fps < 1:
@@ -280,31 +303,62 @@ def _shot(
     if duration_node is None:
         reader.problem(own, f"shot '{name}' has no 'duration'. Write how long it lasts, as in 4s")
     transition = _transition(index, own, node, given.get("transition") or {}, reader)
+    given, moving = _at_rest(given)
     if "losses" in given:
-        given["losses"] = tuple({**LOSSES, **given["losses"]}.items())
-    if not any(weight for _, weight in given.get("losses", Settings.losses)):
+        weights, moving_weights = _at_rest(given["losses"])
+        given["losses"] = tuple({**LOSSES, **weights}.items())
+        moving += moving_weights
+    names = {name for name, _ in moving}
+    losses = given.get("losses", Settings.losses)
+    if not any(weight or name in names for name, weight in losses):
         message = f"every loss of shot '{name}' is 0, so nothing is asked of it. Give one a weight"
         reader.problem(node.get("losses") or node, message)
     if reader.duration is None or "prompts" not in given:
         raise Noted
-    camera = Camera(**(given.get("camera") or {}))
-    every = given.get("every", Settings.every)
-    if camera.zoom.kind == "growth":
-        steepest = max(abs(math.log(key.value)) for key in camera.zoom.keys)
-        if steepest * min(every, reader.duration) > math.log(ZOOM_LIMIT):
-            message = f"shot '{name}' zooms over {ZOOM_LIMIT} times from one keyframe to the next. "
-            reader.problem(node.get("camera") or node, message + "Set 'keyframes' closer together")
+    camera_node = node.get("camera") or node
+    camera = _camera(given.get("camera") or {}, reader)
+    check_camera(camera, given.get("every", Settings.every), camera_node, reader)
     own_style = given.get("style", style)
-    own_exclude = given.get("exclude", exclude) or ()
+    if "exclude" not in given and exclude is not None:
+        # Read once more, for this shot's formulas; its key times may lie beyond this shot's end.
+        kind, shared = SHOT.row("exclude").kind, replace(reader, duration=None)
+        given["exclude"] = shared.attempt(kind, exclude, "exclude")
     return Shot(
         name=name,
         duration=reader.duration,
-        prompts=with_style(given["prompts"], own_style) + own_exclude,
+        prompts=with_style(given["prompts"], own_style) + (given.get("exclude") or ()),
         camera=camera,
         transition=transition,
         init=given.get("init"),
         settings=Settings(**{f.name: given[f.name] for f in fields(Settings) if f.name in given}),
+        moving=moving,
     )
+
+
+def _at_rest(given: dict[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str, Curve], ...]]:
+    """Curves as the numbers that they begin with, and those of them that move."""
+    curves = {name: value for name, value in given.items() if isinstance(value, Curve)}
+    numbers = {name: curve.at(0) for name, curve in curves.items()}
+    moving = tuple((name, curve) for name, curve in curves.items() if not curve.constant)
+    return {**given, **numbers}, moving
+
+
+def _clock(node: Mapping, reader: Reader) -> Clock | None:
+    """What the variables of formulas are in the shot being read; None where it has no duration."""
+    keyframes = node.get("keyframes")
+    given = None
+    if keyframes is not None:
+        given = reader.attempt(SHOT.row("keyframes").kind, keyframes, "keyframes")
+    if not reader.duration:
+        return None
+    every = (given or {}).get("every", Settings.every)
+    return Clock(reader.duration, reader.fps, every, reader.start, reader.bpm)
+
+
+def _camera(given: dict[str, Any], reader: Reader) -> Camera:
+    """The camera of the shot being read; its shake is one of its own in every shot and film."""
+    shake = Shake(**(given.get("shake") or {}), seed=f"{reader.seed}/{reader.shot}")
+    return Camera(**{**given, "shake": shake if "shake" in given else Shake()})
 
 
 def _transition(
@@ -313,10 +367,14 @@ def _transition(
     """How a shot begins, checked against the shot it begins and the one before."""
     kind = given.get("kind", "continue" if "duration" in given else "cut")
     own_node, any_node = own.get("transition"), node.get("transition")
-    if index == 0 and kind != "cut":
+    if index == 0 and reader.loop and (own_node is None or kind == "cut"):
+        return Transition("morph", min(reader.loop, reader.duration or reader.loop))
+    if index == 0 and kind != "cut" and not (reader.loop and kind in OVERLAPPING):
         if own_node is None:
             return Transition()  # the defaults are meant for the shots that have one before them
         message = "the first shot has nothing before it to continue from. Write 'cut', or remove it"
+        if reader.loop:
+            message = "a film that loops cannot continue from its own end. Write dissolve or morph"
         reader.problem(own_node, message)
     written = TRANSITION.long(own_node) if own_node is not None else None
     if kind == "cut":
@@ -325,10 +383,11 @@ def _transition(
             message = "a cut has no duration. Remove it, or write 'continue' to fade the prompts"
             reader.problem(extra, message)
         return Transition()
-    if any_node is not None and reader.begins_with_image:
+    if kind == "continue" and any_node is not None and reader.begins_with_image:
         message = f"shot '{reader.shot}' continues from the shot before, so it cannot begin with "
         reader.problem(own.get("init") or own, message + "init. Let it cut, or remove init")
-    duration = given.get("duration", Fraction(0))
+    usual = Fraction(1) if kind in OVERLAPPING else Fraction(0)
+    duration = given.get("duration", min(usual, reader.duration or usual))
     if any_node is not None and reader.duration is not None and duration > reader.duration:
         message = (
             f"the transition takes {seconds(duration)}, longer than shot '{reader.shot}' with "

@@ -20,9 +20,11 @@ from typing import Any
 
 from render import camera
 from render.camera import IDENTITY, Matrix
-from render.codecs import LEAST_SIDE
-from render.curves import EASINGS
+from render.codecs import LEAST_SIDE, halved
+from render.curves import Curve
+from render.easings import easing
 from render.storyboard import Prompt, Settings, Storyboard
+from render.transitions import OVERLAPPING
 
 ALGORITHM = 2  # raised when the same storyboard gives other pictures; the changelog says why
 
@@ -48,6 +50,7 @@ class Keyframe:
     parent: int | None  # index of the keyframe it goes on from; None starts a chain
     matrix: Matrix  # from the parent's picture (or the init image) to this one
     border: str
+    sharpen: float  # how much of its finest detail the parent gets back after it was moved
     init: Path | None
     aims: tuple[Aim, ...]
     steps: int
@@ -58,7 +61,7 @@ class Keyframe:
 
 @dataclass(frozen=True)
 class Moment:
-    """A frame between (or on) keyframes."""
+    """A frame between (or on) keyframes, and what it comes out of during a morph or a dissolve."""
 
     left: int  # index of a keyframe
     right: int
@@ -67,6 +70,15 @@ class Moment:
     from_right: Matrix
     border: str
     between: str  # latent | picture
+    before: Moment | None = None  # the shot before, going on beyond its end
+    share: float = 1.0  # of this moment beside the one before, 0..1
+    transition: str = "cut"  # how the two become one: morph | dissolve
+
+    @property
+    def keyframes(self) -> tuple[int, ...]:
+        """The indices of all that it is made of."""
+        own = (self.left, self.right) if self.fraction else (self.left,)
+        return own if self.before is None else (*self.before.keyframes, *own)
 
 
 @dataclass(frozen=True)
@@ -158,7 +170,7 @@ def draft(board: Storyboard, factor: int) -> Storyboard:
 
     A film of few of the generator's cells keeps its size: half of them would show nothing of it.
     """
-    width, height = (round(side / 4) * 2 for side in board.size)  # even, as most codecs need it
+    width, height = halved(board.size)
     small = min(width, height) < max(4 * factor, LEAST_SIDE)
 
     def cheaper(settings: Settings) -> Settings:
@@ -173,11 +185,15 @@ def draft(board: Storyboard, factor: int) -> Storyboard:
 
 
 def keyframe_times(board: Storyboard, number: int) -> list[Fraction]:
-    """Multiples of `every` within the shot, and one beyond its end where a chain ends."""
+    """Multiples of `every` within the shot, and one beyond its end where a chain ends.
+
+    A shot that the next one morphs or dissolves out of goes on for as long as that takes.
+    """
     shot = board.shots[number]
-    count = math.ceil(shot.duration / shot.settings.every)
-    goes_on = number + 1 < len(board.shots) and board.shots[number + 1].transition.kind != "cut"
-    return [shot.settings.every * k for k in range(count if goes_on else count + 1)]
+    after = board.shots[(number + 1) % len(board.shots)].transition  # the first's where it loops
+    overlap = after.duration if after.kind in OVERLAPPING else Fraction(0)
+    count = math.ceil((shot.duration + overlap) / shot.settings.every)
+    return [shot.settings.every * k for k in range(count + (after.kind != "continue"))]
 
 
 def derived_seed(*parts: object) -> int:
@@ -191,21 +207,27 @@ def aims_at(board: Storyboard, number: int, time: Fraction) -> tuple[Aim, ...]:
     shot = board.shots[number]
     fresh = _aims(shot.prompts, time, 1.0)
     transition = shot.transition
-    if transition.kind == "cut" or time >= transition.duration:
+    if transition.kind != "continue" or time >= transition.duration:
         return fresh
-    share = EASINGS[transition.ease](float(time / transition.duration))
+    share = easing(transition.ease)(float(time / transition.duration))
     before = board.shots[number - 1]
     old = _aims(before.prompts, before.duration + time, 1 - share)
     return _merged(old + _aims(shot.prompts, time, share))
 
 
 def _aims(prompts: tuple[Prompt, ...], time: Fraction, share: float) -> tuple[Aim, ...]:
-    weighted = ((prompt, round(prompt.weight.at(time) * share, 12)) for prompt in prompts)
-    return tuple(
-        Aim(prompt.text, prompt.image, weight, prompt.stop)
-        for prompt, weight in weighted
-        if weight != 0
-    )
+    aims = []
+    for prompt in prompts:
+        weight = round(prompt.weight.at(time) * prompt.share.at(time) * share, 12)
+        stop = -math.inf if prompt.stop is None else _now(prompt.stop, time)
+        if weight != 0:
+            aims.append(Aim(prompt.text, prompt.image, weight, stop))
+    return tuple(aims)
+
+
+def _now(curve: Curve, time: Fraction) -> float:
+    """The value at `time`, without the last bits of one C library's sine where it changes."""
+    return curve.at(time) if curve.constant else round(curve.at(time), 12)
 
 
 def _merged(aims: tuple[Aim, ...]) -> tuple[Aim, ...]:
@@ -226,19 +248,21 @@ def _keyframe(
     frame: tuple[float, float],
 ) -> Keyframe:
     shot = board.shots[number]
-    settings = shot.settings
+    settings = shot.settings_at(time)
     opens = time == 0
-    parent = None if opens and shot.transition.kind == "cut" else before[-1].index
-    border, init = shot.camera.border, None
+    parent = None if opens and shot.transition.kind != "continue" else before[-1].index
+    lens, local, init = shot.camera, time, None
     if parent is None:
         init = shot.init
         matrix = camera.tidy(camera.matrix(shot.camera, time, frame)) if init else IDENTITY
     elif opens:  # the shot before carries the camera to its own end
         previous = board.shots[number - 1]
-        border = previous.camera.border
+        lens, local = previous.camera, previous.duration
         matrix = camera.between(previous.camera, before[-1].time, previous.duration, frame)
     else:
         matrix = camera.between(shot.camera, before[-1].time, time, frame)
+    moving = camera.moves(matrix)
+    sharpen = round(lens.sharpen.at(local), 12) if moving else 0.0
     aims = aims_at(board, number, time)
     steps, step_size = settings.then, settings.then_step
     if parent is None:
@@ -250,14 +274,16 @@ def _keyframe(
         "step_size": step_size,
         "cutouts": [settings.cutouts, *settings.cutout_size],
         "smoothing": settings.smoothing,
-        "losses": sorted(settings.losses),
+        "losses": sorted((name, weight) for name, weight in settings.losses if weight),
         "aims": [[aim.text, _image_digest(aim.image), aim.weight, aim.stop] for aim in aims],
         "matrix": matrix,
-        "border": border if camera.moves(matrix) else None,
+        "border": lens.border if moving else None,
         "init": _image_digest(init),
         "seed": seed,
         "parent": None if parent is None else before[-1].key,
     }
+    if sharpen:
+        decides["sharpen"] = sharpen
     text = json.dumps(decides, sort_keys=True, ensure_ascii=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:32]
     return Keyframe(
@@ -267,7 +293,8 @@ def _keyframe(
         time,
         parent,
         matrix,
-        border,
+        lens.border,
+        sharpen,
         init,
         aims,
         steps,
@@ -295,6 +322,22 @@ def _moment(plan: Plan, frame: int) -> Moment:
     number = max(0, min(bisect_right(plan.starts, time), len(board.shots)) - 1)
     shot = board.shots[number]
     local = min(time - plan.starts[number], shot.duration)
+    moment = _moment_of(plan, number, local)
+    transition = shot.transition
+    if transition.kind not in OVERLAPPING or local >= transition.duration:
+        return moment
+    previous = number - 1 if number else len(board.shots) - 1  # a film that loops
+    return replace(
+        moment,
+        before=_moment_of(plan, previous, board.shots[previous].duration + local),
+        share=easing(transition.ease)(float(local / transition.duration)),
+        transition=transition.kind,
+    )
+
+
+def _moment_of(plan: Plan, number: int, local: Fraction) -> Moment:
+    """What a shot alone shows `local` seconds after its start."""
+    shot = plan.board.shots[number]
     nearest = plan.firsts[number] + math.floor(local / shot.settings.every)
     left = plan.keyframes[min(nearest, plan.firsts[number + 1] - 1)]
     right = plan.keyframes[min(left.index + 1, len(plan.keyframes) - 1)]

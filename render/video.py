@@ -19,6 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from render.audio import Audio, arguments
 from render.codecs import CODECS, CONTAINERS, check_frame, check_output
 from render.ffmpeg import (
     VideoError,
@@ -32,7 +33,7 @@ from render.ffmpeg import (
     read_metadata_file,
     url,
 )
-from render.files import FULL, finished, named, not_written, partial_of, sweep
+from render.files import FULL, finished, named, not_written, partial_of, sweep, touch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,8 +72,11 @@ def write_video(
     codec: str,
     quality: int,
     metadata: Mapping[str, str],
+    sound: tuple[Audio, Fraction] | None = None,
 ) -> None:
     """Write `frames`, each (H, W, 3) uint8 or as many bytes, to `path`, and `metadata` into it.
+
+    `sound` plays from the first frame on, for as many seconds as stand beside it.
 
     `size` is (width, height). Players show the metadata's `title` and `comment`; other names are
     not kept by every container. `path` is replaced only by a finished film: whatever goes wrong,
@@ -85,12 +89,13 @@ def write_video(
     sweep(path.parent, path.name)
     with finished(path) as partial:
         # Beside the film and not in a folder of its own: what a killed run leaves is swept with it.
-        notes = partial_of(path.with_name(f"{path.name}.ffmetadata"))
+        notes = partial_of(path)
         try:
             with named(path):
                 notes.write_bytes(metadata_file(metadata))
-            arguments = _write_arguments(notes, partial, path.suffix, size, fps, codec, quality)
-            _encode([ffmpeg_path(), *arguments], frames, size, path)
+            suffix = path.suffix.lower()
+            command = _write_command(notes, partial, suffix, size, fps, codec, quality, sound)
+            _encode(command, _touching(partial, frames), size, path)
         finally:
             with suppress(OSError):
                 notes.unlink(missing_ok=True)
@@ -123,7 +128,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     return read_metadata_file(shown.stdout.decode(errors="replace"))
 
 
-def _write_arguments(
+def _write_command(
     notes: Path,
     output: Path,
     extension: str,
@@ -131,11 +136,13 @@ def _write_arguments(
     fps: Fraction,
     codec: str,
     quality: int,
+    sound: tuple[Audio, Fraction] | None,
 ) -> list[str]:
     row = CODECS[codec]
     yuv = row.pixel_format.startswith("yuv")
     convert = f"{YUV_FILTER}," if yuv else ""
-    container = CONTAINERS[extension.lower()]
+    container = CONTAINERS[extension]
+    heard, encoded = arguments(*sound, extension) if sound else ([], [])
     if "-movflags" in container:
         # Ticks per second: a whole number of them per frame, and never so few that a player minds.
         ticks = fps.numerator * max(1, -(-1000 // fps.numerator))
@@ -143,11 +150,14 @@ def _write_arguments(
         if codec == "h265":
             container += ("-tag:v", "hvc1")  # what Apple's players call it
     return [
+        ffmpeg_path(),
         *("-hide_banner", "-nostats", "-loglevel", "error", "-y"),
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{size[0]}x{size[1]}"),
         *("-framerate", str(fps), "-i", "pipe:0"),
         *("-f", "ffmetadata", "-i", url(notes)),
+        *heard,
         *("-map", "0:v", "-map_metadata", "1", "-fps_mode", "passthrough"),
+        *(("-map", "2:a:0", *encoded) if sound else ()),
         *("-vf", f"{convert}format={row.pixel_format}"),
         *("-c:v", row.encoder),
         *(argument.format(quality=quality) for argument in row.arguments),
@@ -156,6 +166,15 @@ def _write_arguments(
         *container,
         url(output),
     ]
+
+
+def _touching(
+    partial: Path, frames: Iterable[bytes | NDArray[np.uint8]]
+) -> Iterator[bytes | NDArray[np.uint8]]:
+    """The frames; encoders keep dozens of them before they write the next byte of the film."""
+    for frame in frames:
+        touch(partial)
+        yield frame
 
 
 def _encode(

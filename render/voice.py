@@ -1,4 +1,4 @@
-"""What is said on stderr, and that nothing fails because nobody listens."""
+"""What is said on stderr and answered on stdout; no film fails because nobody listens."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO
+
+from render.errors import RenderError
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,34 @@ def write_line(stream: TextIO, line: str) -> None:
         stream.write(known + "\n")
         stream.flush()
     except OSError:
-        # What the stream still holds would fail once more, at exit, and become the exit code.
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        hush(stream)
+
+
+def answer(text: str, end: str = "\n") -> None:
+    """Write to stdout what a command is there to tell; raises RenderError where that cannot be.
+
+    A reader that has seen enough (`render check film.yaml | head`) is a BrokenPipeError.
+    """
+    try:
+        sys.stdout.write(text + end)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        hush(sys.stdout)
+        raise
+    except OSError as error:
+        hush(sys.stdout)
+        raise RenderError(unwritten(error)) from error
+
+
+def unwritten(error: OSError) -> str:
+    """The sentence for a stdout that takes nothing."""
+    return f"stdout cannot be written: {error.strerror}. Send what is told there somewhere else"
+
+
+def hush(stream: TextIO) -> None:
+    """What a stream still holds would fail once more, at exit, and become the exit code."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def open_closed_streams() -> None:

@@ -71,6 +71,18 @@ class Mapping:
 Node: TypeAlias = Scalar | Sequence | Mapping
 
 
+def made(value: object, place: Node) -> Node:
+    """Python's dicts, lists and values as nodes, all at the place of another."""
+    if isinstance(value, dict):
+        entries = (
+            (Scalar(str(k), place.line, place.column), made(v, place)) for k, v in value.items()
+        )
+        return Mapping(tuple(entries), place.line, place.column)
+    if isinstance(value, list):
+        return Sequence(tuple(made(v, place) for v in value), place.line, place.column)
+    return Scalar(str(value), place.line, place.column)
+
+
 class Mistake(Exception):
     """A value that cannot be used: where, and the sentence that says why."""
 
@@ -267,16 +279,16 @@ NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?"
 _NUMBER = re.compile(NUMBER)
 _ANY_NUMBER = re.compile(NUMBER.replace("{1,2}", "+"))  # even one that is out of every range
 _NOT_FINITE = re.compile(r"[+-]?\.?(?:nan|inf|infinity)", re.IGNORECASE)
-_TIME = re.compile(rf"({NUMBER})\s*(s|ms|f|m|min)?")
+_TIME = re.compile(rf"({NUMBER})\s*(s|ms|f|b|m|min)?")
 _CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)")
 _MINUTES = re.compile(r"^([0-9]+)\s*m(?:in)?\s*([0-9]+(?:\.[0-9]*)?)\s*s$")  # 1m30s is 1:30
 # The whole of what a time may look like, for the schema.
 _PLAIN = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 TIME = (
-    rf"^\s*(?:\+?{_PLAIN}\s*(?:s|ms|f|m|min)?|(?:[0-9]+:)?[0-9]+:[0-9]+\.?[0-9]*"
+    rf"^\s*(?:\+?{_PLAIN}\s*(?:s|ms|f|b|m|min)?|(?:[0-9]+:)?[0-9]+:[0-9]+\.?[0-9]*"
     r"|[0-9]+\s*m(?:in)?\s*[0-9]+\.?[0-9]*\s*s)\s*$"
 )
-TIME_FORMS = "3.5s, 1500ms, 2min, 1m30s, 1:02.5, 90f (frames) or a number of seconds"
+TIME_FORMS = "3.5s, 1500ms, 2min, 1m30s, 1:02.5, 90f (frames), 8b (beats) or a number of seconds"
 
 _NTSC = {Fraction(text): Fraction(n * 1000, 1001) for text, n in (
     ("23.976", 24), ("23.98", 24), ("29.97", 30), ("47.952", 48), ("59.94", 60), ("119.88", 120),
@@ -303,7 +315,7 @@ def number(text: str, wanted: str = "one such as 2, 0.5 or 1e-3") -> Fraction:
     return Fraction(text)
 
 
-def time(text: str, fps: Fraction) -> Fraction:
+def time(text: str, fps: Fraction, bpm: Fraction | None = None) -> Fraction:
     """Seconds, exactly, from one of TIME_FORMS. Raises ValueError with the end of a sentence."""
     text = text.strip()
     if len(text) > LITERAL_LIMIT:
@@ -320,8 +332,24 @@ def time(text: str, fps: Fraction) -> Fraction:
     match = _TIME.fullmatch(text)
     if not match:
         raise ValueError(f"is not a time. Write {TIME_FORMS}")
-    units = {"ms": Fraction(1, 1000), "f": 1 / fps, "m": Fraction(60), "min": Fraction(60)}
+    if match[2] == "b" and bpm is None:
+        raise ValueError("counts beats, and there is no bpm. Add 'bpm: 120' at the top level")
+    units = {
+        "ms": Fraction(1, 1000),
+        "f": 1 / fps,
+        "b": 60 / (bpm or Fraction(1)),
+        "m": Fraction(60),
+        "min": Fraction(60),
+    }
     return Fraction(match[1]) * units.get(match[2], 1)
+
+
+def time_text(time: Fraction, fps: Fraction) -> str:
+    """A time of TIME_FORMS: in seconds, or in frames where no decimal says as much."""
+    in_seconds = f"{float(time):.12g}"
+    if Fraction(in_seconds) != time and (time * fps).denominator == 1:
+        return f"{time * fps}f"
+    return f"{in_seconds}s"
 
 
 def frame_rate(text: str) -> Fraction:

@@ -134,7 +134,7 @@ def test_warnings_are_objects_and_quiet_is_quiet(run: Run, monkeypatch: pytest.M
     text = run("check", "film.yaml")[2]
     assert "film.yaml:7:" in text
     assert ": warning: " in text
-    monkeypatch.setattr("render.cli.need_models", raising(InputError("far enough")))
+    monkeypatch.setattr("render.console.need_models", raising(InputError("far enough")))
     warning, error = objects(run("film.yaml", *JSON)[2])
     assert (warning["event"], warning["file"], warning["line"]) == ("warning", "film.yaml", 7)
     assert text == "film.yaml:7:{column}: warning: {message}\n".format(**warning)
@@ -250,6 +250,7 @@ def test_an_empty_name_is_told_as_one(run: Run, arguments: tuple[str, ...]) -> N
     ("arguments", "meant"),
     [
         (("-q", "film", "film.yaml"), "render film -q film.yaml"),
+        (("-qv", "check", "film.yaml"), "render check -qv film.yaml"),
         (("--draft", "still", "film.yaml", "--at", "0s"), "render still --draft film.yaml --at 0s"),
         (("--latents", "a b", "check", "film.yaml"), "render check --latents 'a b' film.yaml"),
     ],
@@ -267,6 +268,8 @@ def test_what_only_looks_like_a_command_is_none(run: Run) -> None:
     assert run(*common, "--latents", "check", "film.yaml") == (0, "", "")
     assert Path("check").is_dir()
     assert run(*common, "film") == (0, "", "")
+    told = run("-qo", "schema", "film.yaml")[2]
+    assert "schema: h264 is written to" in told  # it is the film's name
 
 
 def test_only_what_is_spelt_alike_is_suggested(run: Run) -> None:
@@ -453,6 +456,31 @@ def test_fresh_asks_on_a_terminal(old: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert old.with_name("film.latents.1").is_dir()
 
 
+def test_latents_that_cannot_be_moved_aside_are_told(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", raising(OSError(errno.EBUSY, "Device or resource busy")))
+        with pytest.raises(InputError) as caught:
+            console.set_aside(old, True)
+    busy = "cannot be moved aside (Device or resource busy); name another with --latents"
+    assert str(caught.value) == f"{old} {busy}"
+    monkeypatch.chdir(old)
+    for here in (Path(), Path("..")):
+        with pytest.raises(InputError, match=r"cannot be moved aside \(this command runs in it"):
+            console.set_aside(here, True)
+    assert old.is_dir()
+
+
+def test_a_link_to_latents_is_moved_and_they_are_not(old: Path) -> None:
+    link = old.with_name("linked.latents")
+    link.symlink_to(old)
+    console.set_aside(link, True)
+    assert old.is_dir()
+    assert not link.exists()
+    assert link.with_name("linked.latents.1").samefile(old)
+
+
 def test_fresh_without_latents_or_with_yes_asks_nothing(old: Path) -> None:
     console.set_aside(old.with_name("none"), False)
     console.set_aside(old, True)
@@ -473,15 +501,123 @@ def test_a_preview_never_replaces_somebody_s_picture(run: Run) -> None:
 
 
 @pytest.mark.parametrize("command", ["film", "still"])
-@pytest.mark.parametrize(("share", "code"), [(0.9, 0), (0.5, 2)])
+@pytest.mark.parametrize("refused", [False, True])
 def test_a_film_that_does_not_fit_into_memory_says_so_beforehand(
-    run: Run, monkeypatch: pytest.MonkeyPatch, command: str, share: float, code: int
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: str, refused: bool
 ) -> None:
     needed = memory(console.plan_of(console.load_board(Path("film.yaml")), False))
-    monkeypatch.setattr("render.estimate.machine_memory", lambda: int(share * needed))
-    monkeypatch.setattr("render.describe.machine_memory", lambda: int(share * needed))
-    told = "32x32 with 2 cutouts needs about"
-    assert told in run("check", "film.yaml")[1]
+    there = int(needed / (1.51 if refused else 1.49))
+    monkeypatch.setattr("render.estimate.machine_memory", lambda: there)
+    monkeypatch.setattr("render.describe.machine_memory", lambda: there)
+    told, end = "32x32 with 2 cutouts needs about", "so the film is refused without --force."
+    code, out, _ = run("check", "film.yaml")
+    assert (code, f"warning: {told}" in out, end in out) == (0, True, refused)
     arguments = {"film": ("-o", "a.mp4"), "still": ("--at", "0", "-o", "a.png")}[command]
-    done, _, err = run(command, "film.yaml", *arguments, "--device", "cpu")
-    assert (done, told in err) == (code, True)
+    common = (command, "film.yaml", *arguments, "--device", "cpu")
+    code, _, err = run(*common)
+    assert (code, told in err, end in err) == (2 if refused else 0, True, refused)
+    code, _, err = run(*common, "--force", "--latents", "forced.latents")
+    assert (code, f"warning: {told}" in err) == (0, True)
+    code, _, err = run(*common, "--latents", "forced.latents")
+    assert (code, told in err) == (0, False)  # nothing is left to be made
+
+
+def test_a_still_weighs_only_the_keyframes_that_it_needs(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still = ("still", "film.yaml", "--at", "0", "-o", "a.png", "--device", "cpu", "-q")
+    assert run(*still)[0] == 0
+    monkeypatch.setattr("render.estimate.machine_memory", lambda: 1)
+    assert run(*still)[0] == 0
+
+
+@pytest.mark.parametrize("command", ["film", "still"])
+def test_what_is_missing_is_told_before_anything_is_loaded(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    from render.models import ModelError
+
+    monkeypatch.setattr("render.console.need_models", raising(ModelError("get it first")))
+    arguments = {"film": ("-o", "a.mp4"), "still": ("--at", "0", "-o", "a.png")}[command]
+    code, _, err = run(command, "film.yaml", *arguments, "--device", "cpu")
+    assert err == "render: get it first\n"
+    assert code != 0
+
+
+@pytest.mark.parametrize("command", ["film", "still"])
+def test_every_latent_that_was_changed_is_told_before_a_step(run: Run, command: str) -> None:
+    arguments = {"film": ("-o", "a.mp4"), "still": ("--at", "3f", "-o", "a.png")}[command]
+    common = (command, "film.yaml", *arguments, "--device", "cpu", "-q")
+    assert run(*common)[0] == 0
+    Path(arguments[-1]).unlink()
+    first, second, third, *_ = sorted(Path("film.latents").iterdir())
+    third.unlink()
+    for path in (first, second):
+        content = bytearray(path.read_bytes())
+        content[-3] ^= 1
+        path.write_bytes(content)
+    code, _, err = run(*common)
+    assert code == 2
+    assert len(err.splitlines()) == 2
+    for path in (first, second):
+        assert f"{path} was changed since Render wrote it; put the right one back" in err
+    assert not third.exists()
+    assert not Path(arguments[-1]).exists()
+
+
+PICTURED = {
+    "init": "prompts: sea, init: NAME",
+    "image": "prompts: {image: NAME}",
+    "exclude": "prompts: sea, exclude: {image: NAME}",
+}
+
+
+@pytest.mark.parametrize("key", PICTURED)
+def test_no_film_is_written_over_what_it_is_made_from(run: Run, key: str) -> None:
+    still = ("still", "film.yaml", "--at", "0s", "--device", "cpu", "-q", "-o")
+    names = ("s.png", "film.preview.png")
+    for name in names:
+        assert run(*still, name)[0] == 0
+    kept = {name: Path(name).read_bytes() for name in names}
+
+    def pictured(name: str) -> str:
+        return BOARD.replace("prompts: sea", PICTURED[key].replace("NAME", name))
+
+    Path("link.png").symlink_to("s.png")
+    for name, output in (("link.png", "s.png"), ("s.png", "./link.png")):
+        Path("film.yaml").write_text(pictured(name))
+        for force in ((), ("--force",)):
+            code, _, err = run(*still, output, *force)
+            assert (code, "is one of the files that it would be made from" in err) == (2, True)
+    Path("film.yaml").write_text(pictured("film.preview.png"))
+    code, _, err = run("film.yaml", "-o", "film.mp4", "--device", "cpu", "--force")
+    assert (code, "film.preview.png is one of the files" in err) == (2, True)
+    assert {name: Path(name).read_bytes() for name in names} == kept
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31m.png", "link.png"])
+def test_a_picture_s_name_never_steers_the_terminal(run: Run, name: str) -> None:
+    Image.new("RGB", (32, 32)).save("a\x1b[31m.png")
+    Path("link.png").symlink_to("a\x1b[31m.png")
+    written = json.dumps(name)
+    Path("film.yaml").write_text(BOARD.replace("prompts: sea", f"prompts: sea, init: {written}"))
+    code, out, err = run("check", "film.yaml")
+    assert (code, out) == (2, "")
+    assert "holds control characters. Rename the file" in err
+    assert "\x1b" not in err
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        ("a" * 245 + ".png", "the name is too long. Choose one under 220 characters"),
+        ("stills", "stills is a folder. Name a file in it, such as stills/frame.png"),
+        ("absent/a.png", "there is no folder absent. Make it first"),
+        ("a.jpg", "a still is written as PNG; name it a.png"),
+    ],
+)
+def test_a_still_that_cannot_be_written_is_told_first(run: Run, output: str, sentence: str) -> None:
+    Path("stills").mkdir()
+    code, _, err = run("still", "film.yaml", "--at", "0s", "-o", output)
+    assert (code, sentence in err) == (2, True)
+    assert "loading" not in err

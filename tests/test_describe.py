@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from render.curves import Curve, Key
+from render.curves import Key, keyed
 from render.describe import LINE, describe_prompt, describe_prompts
 from render.prompts import Prompt
 from render.storyboard import parse
@@ -43,6 +43,6 @@ def test_long_prompts_stay_within_the_line() -> None:
 
 def test_many_keys_and_a_picture() -> None:
     keys = tuple(Key(Fraction(time), time / 4) for time in range(5))
-    assert describe_prompt(Prompt("sky", None, Curve(keys))) == "0 to ... to 1 x sky"
-    picture = describe_prompt(Prompt(None, Path("/a/hills.png"), Curve(keys[4:])))
+    assert describe_prompt(Prompt("sky", None, keyed(keys))) == "0 to ... to 1 x sky"
+    picture = describe_prompt(Prompt(None, Path("/a/hills.png"), keyed(keys[4:])))
     assert picture == "1 x the picture hills.png"

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from render.describe import duration, remember_speed, speed
-from render.estimate import Meter, estimate, memory
+from render import estimate as estimates
+from render.describe import duration
+from render.estimate import (
+    LIMITS,
+    LOOKS,
+    Costs,
+    Meter,
+    advice,
+    estimate,
+    known_speed,
+    latent_shape,
+    machine_memory,
+    memory,
+    remember_speed,
+    shortfall,
+)
 from render.storyboard import parse
 from render.timeline import Plan, make_plan
 
@@ -29,7 +45,7 @@ def test_the_share_goes_forward_from_0_to_1() -> None:
     meter = Meter(plan, todo, plan.frame_count)
     shares = [meter.at_step(k, s) for k in todo for s in range(k.steps + 1)]
     shares += [meter.at_frame(n) for n in range(plan.frame_count + 1)]
-    assert shares[0] == 0
+    assert shares[0] > 0  # the start of the first keyframe is work too
     assert shares[-1] == pytest.approx(1)
     assert all(a <= b + 1e-12 for a, b in pairwise(shares))
 
@@ -37,8 +53,87 @@ def test_the_share_goes_forward_from_0_to_1() -> None:
 def test_a_resumed_film_starts_its_bar_anew() -> None:
     plan = planned()
     todo = list(plan.keyframes)[4:]
-    assert Meter(plan, todo, plan.frame_count).at_step(todo[0], 0) == 0
+    meter = Meter(plan, todo, plan.frame_count)
+    assert meter.at_step(todo[0], 0) == Costs(plan).start(todo[0]) / meter.total
     assert Meter(plan, [], plan.frame_count).at_frame(plan.frame_count) == pytest.approx(1)
+
+
+def test_a_start_is_done_before_the_first_step() -> None:
+    plan = planned()
+    costs, todo = Costs(plan), list(plan.keyframes)
+    meter = Meter(plan, todo, plan.frame_count)
+    for before, after in pairwise(todo):
+        ended, begun = meter.at_step(before, before.steps), meter.at_step(after, 1)
+        one = costs.start(after) + costs.step(after)
+        assert begun - ended == pytest.approx(one / meter.total)
+        assert meter.at_step(after, 2) - begun == pytest.approx(costs.step(after) / meter.total)
+
+
+def test_a_start_costs_looks_at_grounds_only_where_nothing_is_begun_with(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    begun = TEXT.replace("prompts: fire", "prompts: fire, init: a.png")
+    plan = make_plan(parse(begun, tmp_path), 8, lambda role, name: name)
+    costs = Costs(plan)
+    nothing, later, *_, pictured, _, _ = plan.keyframes
+    assert (nothing.parent, later.parent, pictured.parent) == (None, 0, None)
+    assert pictured.init == tmp_path / "a.png"
+    assert costs.start(nothing) == costs.view * LOOKS + costs.decode > 2 * costs.decode
+    assert costs.start(later) == costs.start(pictured) == 2 * costs.decode
+
+
+@pytest.mark.parametrize(
+    ("written", "there"),
+    [
+        ({}, 1000),
+        ({LIMITS[0]: "max\n"}, 1000),
+        ({LIMITS[0]: "600\n"}, 600),
+        ({LIMITS[1]: "700\n"}, 700),
+        ({LIMITS[0]: "600\n", LIMITS[1]: "700\n"}, 600),
+        ({LIMITS[1]: "9223372036854771712\n"}, 1000),
+    ],
+)
+def test_a_container_may_have_less_memory_than_its_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: dict[str, str], there: int
+) -> None:
+    machine = {"SC_PAGE_SIZE": 10, "SC_PHYS_PAGES": 100}
+    monkeypatch.setattr(estimates.os, "sysconf", machine.__getitem__)
+    for name, limit in written.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(limit)
+    assert machine_memory(tmp_path) == there
+
+
+@pytest.mark.parametrize(
+    ("share", "told", "refused"),
+    [(None, False, False), (1.0, False, False), (0.99, True, False), (0.67, True, False),
+     (0.66, True, True)],
+)  # fmt: skip
+def test_what_certainly_does_not_fit_is_refused(
+    share: float | None, told: bool, refused: bool
+) -> None:
+    plan = planned()
+    there = None if share is None else math.ceil(share * memory(plan))
+    short = shortfall(plan, there)
+    assert (short is not None) == told
+    if short is not None:
+        assert short.refused == refused
+        assert ("refused without --force" in short.message) == refused
+
+
+def test_only_what_needs_less_is_advised() -> None:
+    plan = planned()
+    needs = [f"{bytes_ / 2**30:.1f} GiB" for bytes_ in (memory(plan), memory(plan, 2))]
+    assert advice(plan).startswith(f"320x192 with 8 cutouts needs about {needs[0]}; cutouts: 2 ")
+    assert f"cutouts: 2 needs {needs[1]} and size: [160, 96] needs " in advice(plan)
+    one = advice(planned(TEXT.replace("cutouts: 8", "cutouts: 1")))
+    assert one.startswith("320x192 with 1 cutout needs about")
+    assert "cutouts: 1" not in one
+    least = TEXT.replace("cutouts: 8", "cutouts: 1").replace("320x192", "24x24")
+    assert advice(planned(least)).endswith("smaller models need less, see `render models`.")
+
+
+def test_a_latent_is_as_large_as_the_generator_makes_it() -> None:
+    assert latent_shape(planned()) == (16, 24, 40)
 
 
 def test_more_of_anything_costs_more() -> None:
@@ -63,14 +158,14 @@ def test_memory_does_not_grow_with_the_film() -> None:
 
 def test_a_measured_speed_is_remembered_and_nonsense_is_not(tmp_path: Path) -> None:
     models = tmp_path / "cache" / "models"
-    assert speed(models, "cpu") is None
+    assert known_speed(models, "cpu") is None
     remember_speed(models, "cpu", 3000, 100)
-    assert speed(models, "cpu") == 30
-    assert speed(models, "cuda") is None
+    assert known_speed(models, "cpu") == 30
+    assert known_speed(models, "cuda") is None
     remember_speed(models, "cpu", 1, 0.001)  # too short to mean anything
-    assert speed(models, "cpu") == 30
+    assert known_speed(models, "cpu") == 30
     (tmp_path / "cache" / "speed.json").write_text("{broken")
-    assert speed(models, "cpu") is None
+    assert known_speed(models, "cpu") is None
 
 
 def test_durations_are_no_more_exact_than_they_are_known() -> None:

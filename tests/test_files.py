@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from render.errors import RenderError
-from render.files import FileError, finished, partial_of, sweep
+from render.files import PARTIAL, FileError, finished, sweep, touch
 
 
 def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     with finished(path) as partial:
-        assert partial == partial_of(path) == tmp_path / f"a.txt.{os.getpid()}.partial"
+        assert PARTIAL.search(partial.name)
+        assert partial.name.startswith(f"a.txt.{os.getpid()}-")
         partial.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
@@ -25,7 +26,7 @@ def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
 
 def test_only_old_files_of_killed_processes_are_swept(tmp_path: Path) -> None:
     kept = ["a.txt", "a.txt.2.partial", "a.txt.partial", "b[1].txt.3.partial", "c.partial.mp4"]
-    for name in [*kept, "a.txt.1.partial", "a.txt.notes.1.partial"]:
+    for name in [*kept, "a.txt.1.partial", "a.txt.1-0123abcd.partial"]:
         (tmp_path / name).touch()
         if name != "a.txt.2.partial":
             os.utime(tmp_path / name, (0, 0))
@@ -34,6 +35,33 @@ def test_only_old_files_of_killed_processes_are_swept(tmp_path: Path) -> None:
     sweep(tmp_path, "b[1].txt")
     sweep(tmp_path)
     assert sorted(os.listdir(tmp_path)) == [name for name in kept if name[0] != "b"]
+
+
+def test_two_with_one_process_number_never_share_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in two containers on one folder."""
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    path = tmp_path / "a.txt"
+    with finished(path) as first:
+        first.write_text("half")
+        with finished(path) as second:
+            second.write_text("whole")
+        assert path.read_text() == "whole"
+        first.write_text("whole too")
+    assert path.read_text() == "whole too"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_worked_on_is_not_swept(tmp_path: Path) -> None:
+    partial = tmp_path / "a.txt.1-0123abcd.partial"
+    touch(partial)  # not begun yet
+    assert not partial.exists()
+    partial.touch()
+    os.utime(partial, (0, 0))
+    touch(partial)
+    sweep(tmp_path)
+    assert partial.exists()
 
 
 @pytest.mark.parametrize("error", [ValueError("why"), KeyboardInterrupt(), OSError(5, "mine")])

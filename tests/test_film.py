@@ -20,6 +20,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from render.film import unseen
+from render.provenance import write_png
 from render.video import read_video
 
 RENDER = Path(sysconfig.get_path("scripts")) / "render"
@@ -302,7 +304,79 @@ def test_a_reader_that_has_seen_enough_is_no_defect(
     assert done.stderr == ""
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+FULL = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="needs a device that is always full"
+)
+
+
+@FULL
+@pytest.mark.parametrize(
+    "command",
+    ["check film.yaml", "models", "schema", "inspect a.png", "--help", "check --help", "--version"],
+)
+def test_an_answer_that_cannot_be_written_is_told(
+    board: Path, tmp_path: Path, models_folder: Path, command: str
+) -> None:
+    write_png(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), {"render": "1"})
+    done = shell(f'"$0" {command} >/dev/full', tmp_path, models_folder)
+    sentence = "stdout cannot be written: No space left on device. Send what is told there"
+    assert (done.returncode, done.stderr) == (1, f"render: {sentence} somewhere else\n")
+    done = shell(f'"$0" {command} | true', tmp_path, models_folder)
+    assert done.stderr == ""
+
+
+@FULL
+@pytest.mark.parametrize("end", [">/dev/full", ">&-"])
+def test_a_film_is_made_where_nobody_reads_that_it_is(
+    board: Path, tmp_path: Path, models_folder: Path, end: str
+) -> None:
+    made = '"$0" film.yaml -o film.mp4 2>said'
+    shell(f"{{ {made} {end}; echo $? >code; }}", tmp_path, models_folder)
+    assert (tmp_path / "code").read_text() == "0\n"
+    assert "defect" not in (tmp_path / "said").read_text()
+    assert len(list(read_video(tmp_path / "film.mp4").frames)) == 30
+
+
+@FULL
+def test_a_usage_error_that_cannot_be_written_is_one(
+    board: Path, tmp_path: Path, models_folder: Path
+) -> None:
+    for command in ("--bogus", "film.yaml --bogus", "chek film.yaml"):
+        assert shell(f'"$0" {command} 2>/dev/full', tmp_path, models_folder).returncode == 2
+
+
+def shell(command: str, folder: Path, models_folder: Path) -> subprocess.CompletedProcess[str]:
+    """A line of sh in which $0 is the installed command."""
+    return subprocess.run(
+        ["sh", "-c", command, RENDER],
+        cwd=folder,
+        env={**os.environ, "RENDER_MODELS": str(models_folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_end_of_a_long_prompt_is_found_in_few_looks() -> None:
+    looks = []
+
+    class Counting:
+        context = 77
+
+        def tokens_of(self, text: str) -> int:
+            looks.append(text)
+            return len(text.split()) + 2
+
+    words = [f"wave{number}" for number in range(500)]
+    for count in (1, 74, 75):
+        assert unseen(" ".join(words[:count]), Counting()) == ""  # type: ignore[arg-type]
+    looks.clear()
+    assert unseen(" ".join(words), Counting()) == " ".join(words[75:])  # type: ignore[arg-type]
+    assert len(looks) <= 10
+
+
+@FULL
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full", "2>/dev/full --log-format json"])
 def test_nobody_listening_does_not_stop_a_film(
     run: Run, board: Path, tmp_path: Path, models_folder: Path, stderr: str

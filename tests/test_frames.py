@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tiny
 import torch
 
 from render.camera import IDENTITY
-from render.frames import blend, frames, to_frame
+from render.frames import MIXES, blend, frames, morph, to_frame
 from render.latents import Store
 from render.storyboard import parse
 from render.timeline import Moment, Plan, make_plan
+from render.transitions import OVERLAPPING
 
 GENERATOR = tiny.generator()
 
@@ -29,7 +31,7 @@ def filled(plan: Plan, folder: Path) -> Store:
     store = Store(folder)
     width, height = plan.size
     for keyframe in plan.keyframes:
-        random = torch.Generator().manual_seed(keyframe.index)
+        random = torch.Generator().manual_seed(int(keyframe.key[:8], 16))
         store.save(keyframe.key, torch.randn(1, 4, height // 4, width // 4, generator=random), {})
     return store
 
@@ -61,8 +63,37 @@ def test_asking_for_one_frame_gives_the_same_as_asking_for_all(tmp_path: Path) -
         assert np.array_equal(one, made[number])
 
 
-def moment(share: float, left: tuple[float, ...], right: tuple[float, ...]) -> Moment:
-    return Moment(0, 1, share, left, right, "mirror", "picture")  # type: ignore[arg-type]
+@pytest.mark.parametrize("kind", OVERLAPPING)
+@pytest.mark.parametrize("camera", ["{}", "{zoom: 1.3/s, x: 5%/s}"])
+def test_a_shot_becomes_the_next_without_a_jump(tmp_path: Path, kind: str, camera: str) -> None:
+    def made(*shots: str) -> list[np.ndarray]:
+        head = f"version: 1\nsize: 64x48\nfps: 8\ndefaults: {{keyframes: 0.5s, camera: {camera}}}\n"
+        text = head + "shots:\n" + "".join(f"  - {{prompts: sea, {shot}}}\n" for shot in shots)
+        plan = make_plan(parse(text, Path()), 4, lambda role, name: name)
+        store = filled(plan, tmp_path)
+        return [one.astype(int) for one in frames(plan, store, GENERATOR, range(plan.frame_count))]
+
+    way = f"transition: {{kind: {kind}, duration: 1s, ease: linear}}"
+    film = made("name: a, duration: 1s", f"name: b, duration: 2s, {way}")
+    before, after = made("name: a, duration: 3s"), made("name: b, duration: 2s")
+    assert len(film) == 24
+    assert np.array_equal(film[:8], before[:8])
+    assert np.abs(film[8] - before[8]).max() <= 1  # as if it simply went on
+    assert np.array_equal(film[16:], after[8:])
+    halfway = (before[12] + after[4]) / 2
+    assert (np.abs(film[12] - halfway).max() <= 1) == (kind == "dissolve")
+
+
+def test_a_morph_begins_and_ends_with_its_pictures() -> None:
+    before, after = torch.rand(2, 1, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(morph(GENERATOR, before, after, 0.0), before, atol=1e-5)
+    assert torch.allclose(morph(GENERATOR, before, after, 1.0), after, atol=1e-5)
+
+
+def moment(
+    share: float, left: tuple[float, ...], right: tuple[float, ...], border: str = "mirror"
+) -> Moment:
+    return Moment(0, 1, share, left, right, border, "picture")  # type: ignore[arg-type]
 
 
 def test_a_still_camera_crossfades() -> None:
@@ -71,9 +102,14 @@ def test_a_still_camera_crossfades() -> None:
     assert torch.allclose(mixed, torch.full_like(mixed, 0.25), atol=1e-6)
 
 
-def test_where_one_has_no_picture_the_other_is_shown() -> None:
+@pytest.mark.parametrize("border", ["mirror", "dream", "#ff0000"])
+def test_where_one_has_no_picture_the_other_is_shown(border: str) -> None:
     black, white = torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)
     away = (1.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)  # half a frame to the right
-    mixed = blend(black, white, moment(0.25, away, IDENTITY))
+    mixed = blend(black, white, moment(0.25, away, IDENTITY, border))
     assert mixed[..., :14].min() > 0.99  # the left keyframe never saw this: all from the right
     assert torch.allclose(mixed[..., 4:-4, 20:], torch.tensor(0.25), atol=1e-3)
+
+
+def test_every_transition_that_overlaps_has_its_mix() -> None:
+    assert set(MIXES) == set(OVERLAPPING)

@@ -32,7 +32,12 @@ def planned(folder: Path, side: tuple[int, int] = (64, 48), **options: Any) -> J
         ("fps", "23.9760001", "--fps '23.9760001' is too fine"),
         ("seconds", "banana", "--seconds 'banana' is not a time"),
         ("seconds", "0", "--seconds '0' is out of range. It goes from 0.001 s to 36000 s"),
-        ("size", "8x8", "--size asks for 8x8, and a film's sides are 16 to 4096 pixels"),
+        ("seconds", "", "--seconds '' is not a time"),
+        ("fps", "", "--fps '' is not a number"),
+        ("size", "8x8", "--size: the width '8' is out of range. It goes from 16 to 4096"),
+        ("size", "9" * 5000 + "x64", "--size: the width '9999"),
+        ("size", "banana", "--size 'banana' is not two numbers. Write two such as 320x192"),
+        ("size", "", "--size '' is not two numbers. Write two such as 320x192"),
     ],
 )
 def test_an_option_is_told_by_its_name(
@@ -41,6 +46,7 @@ def test_an_option_is_told_by_its_name(
     with pytest.raises(JourneyError) as caught:
         planned(tmp_path, **{option: value})
     assert str(caught.value).startswith(sentence)
+    assert "line" not in str(caught.value)
 
 
 def test_every_mistake_is_told(tmp_path: Path) -> None:

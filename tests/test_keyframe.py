@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import open_clip
 import pytest
 import tiny
 import torch
+from kornia.filters import laplacian
 from PIL import Image
 from torch.nn import functional as F
 
+from render import keyframe as keyframe_module
 from render.estimate import LOOKS, Meter
 from render.film import FilmError, make_keyframes, missing, reasons, remarks
 from render.keyframe import (
@@ -21,17 +24,21 @@ from render.keyframe import (
     Models,
     beginning,
     climb,
+    dream,
+    dreamt,
     embed_targets,
     grounds,
     likely_start,
     load_image,
+    moved,
     soft_noise,
+    unheld,
     wishes_of,
 )
 from render.latents import Store
 from render.losses import distance
 from render.storyboard import parse
-from render.timeline import Plan, derived_seed, make_plan
+from render.timeline import Keyframe, Plan, derived_seed, make_plan
 
 MODELS = Models(tiny.generator(), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5)))
 
@@ -60,6 +67,101 @@ def test_a_moving_camera_starts_from_what_it_sees_now() -> None:
     _, held = beginning(plan, plan.keyframes[1], MODELS.generator, parent)
     before = MODELS.generator.decode(parent)
     assert torch.allclose(held, before.roll(-24, -1), atol=1e-3)  # half a frame to the right
+
+
+def test_new_areas_are_dreamt_of_and_nothing_holds_them() -> None:
+    plan = planned("    camera: {x: 100%/s, border: dream}\n")  # half a frame to the right
+    keyframe = plan.keyframes[1]
+    parent = torch.randn(1, 4, 8, 12)
+    latent, held = beginning(plan, keyframe, MODELS.generator, parent)
+    plain = planned("    camera: {x: 100%/s, border: mirror}\n").keyframes[1]
+    mirrored, _ = beginning(plan, plain, MODELS.generator, parent)
+    assert latent is not None
+    assert mirrored is not None
+    assert torch.equal(latent[..., :6], mirrored[..., :6])
+    cells = latent[..., 6:].permute(0, 2, 3, 1).reshape(-1, 4)
+    assert torch.cdist(cells, MODELS.generator.codebook).min(1).values.max() < 1e-3
+    assert torch.equal(latent, beginning(plan, keyframe, MODELS.generator, parent)[0])
+    now = torch.rand(1, 3, 32, 48)
+    holds = unheld(held, now, dreamt(keyframe, plan.size, latent.device))
+    assert holds is not None
+    assert torch.equal(holds[..., 24:], now[..., 24:])
+    assert torch.equal(holds[..., :24], held[..., :24])
+    assert torch.isfinite(
+        list(climb(plan, keyframe, MODELS, embed_targets(plan, MODELS), parent))[-1].loss
+    )
+
+
+def test_a_slow_move_dreams_a_little_of_a_cell() -> None:
+    still = planned("    camera: {zoom: 1.2/s, border: dream}\n")  # shows nothing new
+    assert dreamt(still.keyframes[1], still.size, torch.device("cpu")) is None
+    slow = planned("    camera: {x: 5%/s, border: dream}\n").keyframes[1]  # 1.2 pixels of 4
+    latent = torch.full((1, 4, 8, 12), 100.0)
+    changed = (dream(latent, slow, MODELS.generator) - latent).abs().amax((0, 1, 2))
+    assert changed[:-1].max() == 0
+    assert 20 < changed[-1] < 30  # a quarter: one pixel's middle is outside
+
+
+def test_what_is_sharpened_has_more_of_its_finest_detail() -> None:
+    plain = planned("    camera: {zoom: 1.2/s}\n").keyframes[1]
+    sharp = planned("    camera: {zoom: 1.2/s, sharpen: {0s: 0, 1s: 1}}\n").keyframes[1]
+    assert (plain.sharpen, sharp.sharpen) == (0, 0.5)
+    assert plain.key != sharp.key
+    picture = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+
+    def detail(keyframe: Keyframe) -> float:
+        return laplacian(moved(picture, keyframe), 3).var().item()
+
+    assert 1.1 * detail(plain) < detail(sharp) < 4 * detail(plain)
+    assert planned("    camera: {sharpen: 1}\n").keyframes[1].sharpen == 0  # nothing was lost
+
+
+def test_what_encoding_loses_of_the_parent_is_moved_along() -> None:
+    plan = planned("    camera: {x: 0.001%/s}\n")
+    parent = torch.randn(1, 4, 8, 12, generator=torch.Generator().manual_seed(5))
+    begun, _ = beginning(plan, plan.keyframes[1], MODELS.generator, parent)
+    lost = parent - MODELS.generator.encode(MODELS.generator.decode(parent))
+    assert (begun - parent).abs().mean() < 0.05 * lost.abs().mean()
+
+
+def test_the_colours_of_a_strip_take_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    monkeypatch.setattr(
+        keyframe_module, "grounds", lambda size, seed: sizes.append(size) or grounds(size, seed)
+    )
+    text = planned().board.text.replace("size: 48x32", "size: 1024x16")
+    plan = make_plan(parse(text, Path()), 4, lambda role, name: name)
+    wishes = wishes_of(plan.keyframes[0].aims, MODELS, embed_targets(plan, MODELS))
+    start = likely_start(plan, plan.keyframes[0], MODELS.generator, wishes)
+    assert sizes == [(320, 40)]
+    assert start.shape == (1, 4, 4, 256)
+
+
+@pytest.mark.slow
+def test_sharpening_makes_up_for_ten_seconds_of_warping() -> None:
+    """Of a zoom of 1.1/s, a keyframe every quarter of a second, and nothing painted. After that the
+    unsharp mask makes patterns of its own: what holds a longer zoom sharp is painting."""
+    height, width = 192, 320
+    across = torch.fft.rfftfreq(width) * width * height / width
+    frequency = (torch.fft.fftfreq(height)[:, None] * height).hypot(across).clamp_min(1)
+    noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    natural = torch.fft.irfft2(torch.fft.rfft2(noise) / frequency, s=(height, width))
+    natural = (0.5 + 0.18 * natural / natural.std()).clamp(0, 1)  # 1/f, as photographs have it
+
+    def lost(sharpen: float) -> float:
+        """The share of its Laplacian's variance that a picture of the first second loses."""
+        one = planned(f"    camera: {{zoom: 1.1/s, sharpen: {sharpen}}}\n").keyframes[1]
+        quarter = 1.1**0.25
+        closer = (quarter, 0.0, 0.0, 0.0, quarter, 0.0, 0.0, 0.0, 1.0)
+        keyframe = replace(one, matrix=closer)
+        picture, sharpness = natural, []
+        for _ in range(40):
+            picture = moved(picture, keyframe)
+            sharpness.append(laplacian(picture, 3).var().item())
+        return max(abs(later / sharpness[3] - 1) for later in sharpness[4:])
+
+    assert lost(0.05) < 0.125
+    assert lost(0) > 0.8
 
 
 def test_an_init_image_is_filled_cropped_and_posed(tmp_path: Path) -> None:
@@ -196,7 +298,7 @@ def test_words_that_a_perceptor_never_saw_are_named_once() -> None:
     other = MODELS.perceptors[1]
     plan = planned("  - {duration: 1s, prompts: a red zeppelinesque sea}\n")
     assert list(remarks(plan, Models(MODELS.generator, ((limited, 1.0), other)))) == [
-        "starter does not know these words: red (read as fire), zeppelinesque. ViT-B/32 does: "
+        "starter does not know these words: red (read as fire), zeppelinesque. ViT-B/32 may: "
         "`render models get ViT-B/32`"
     ]
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from render.latents import BLENDS, LatentError, Store, lerp, load_latent, slerp
+from render.latents import BLENDS, LatentError, Store, digest_of, lerp, load_latent, slerp
 
 
 @pytest.fixture
@@ -122,6 +122,51 @@ def test_a_latent_changed_on_disk_is_refused(tmp_path: Path, latent: torch.Tenso
     assert store.has("key")
     with pytest.raises(LatentError, match="changed since Render wrote it; put the right one back"):
         store.load("key")
+
+
+def test_a_digest_is_computed_once(
+    tmp_path: Path, latent: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    store.save("key", latent, {})
+    computed = []
+    monkeypatch.setattr(
+        "render.latents.digest_of", lambda value: computed.append(value) or digest_of(value)
+    )
+    store.load("key")
+    assert len(computed) == 1
+
+
+def test_a_note_nested_too_deeply_is_refused(tmp_path: Path, latent: torch.Tensor) -> None:
+    path = tmp_path / "deep.safetensors"
+    save_file({"latent": latent}, path, {"render": "[" * 200_000 + "]" * 200_000})
+    with pytest.raises(LatentError, match="nested too deeply"):
+        load_latent(path)
+
+
+def test_a_latent_of_another_film_under_a_key_is_refused(tmp_path: Path) -> None:
+    Store(tmp_path).save("key", torch.zeros(1, 3, 5, 5), {})
+    assert Store(tmp_path, (3, 5, 5)).load("key").shape == (1, 3, 5, 5)
+    with pytest.raises(LatentError, match=r"holds \(3, 5, 5\), and the film's latents are \(4, 6"):
+        Store(tmp_path, (4, 6, 8)).load("key")
+
+
+def test_every_latent_that_cannot_be_used_is_told_at_once(
+    tmp_path: Path, latent: torch.Tensor
+) -> None:
+    store = Store(tmp_path, (4, 6, 8))
+    for key in ("right", "changed", "other"):
+        store.save(key, latent, {})
+    store.save("other", torch.zeros(1, 3, 5, 5), {})
+    content = bytearray(store.path("changed").read_bytes())
+    content[-3] ^= 1
+    store.path("changed").write_bytes(content)
+    store.check(["right"])
+    with pytest.raises(LatentError) as caught:
+        store.check(["right", "changed", "other"])
+    changed, other = str(caught.value).splitlines()
+    assert changed.startswith(f"{store.path('changed')} was changed since")
+    assert other.startswith(f"{store.path('other')} holds (3, 5, 5)")
 
 
 def test_a_latent_without_a_digest_is_taken(tmp_path: Path, latent: torch.Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -26,7 +27,8 @@ def sight(parent: bool = True, weights: tuple[float, ...] = (1.0, -0.5), stop: f
     picture = generator.paint(codes)
     before = torch.full_like(picture, 0.5) if parent else None
     views = sample_views(4, (48, 32), (0.5, 1.0), seed=1)
-    return Sight(latent, codes, picture, before, views, (wish,))
+    moved = torch.zeros_like(latent) if parent else None
+    return Sight(latent, codes, picture, before, moved, views, (wish,))
 
 
 def test_the_storyboard_knows_the_same_losses() -> None:
@@ -75,5 +77,19 @@ def test_beyond_its_stop_a_prompt_no_longer_pulls() -> None:
     assert gradient.abs().max() == 0
 
 
-def test_hold_is_nothing_where_a_chain_starts() -> None:
-    assert LOSSES["hold"](sight(parent=False)) == 0
+@pytest.mark.parametrize("name", ["hold", "latent", "likeness", "edges"])
+def test_what_holds_on_is_nothing_where_a_chain_starts(name: str) -> None:
+    assert LOSSES[name](sight(parent=False)) == 0
+
+
+def test_outlines_hold_on_to_no_colour() -> None:
+    look = sight()
+    darker = dataclasses.replace(look, picture=look.parent * 0.5 + 0.1)  # flat, as its parent is
+    assert LOSSES["edges"](darker) < 1e-9
+    assert LOSSES["hold"](darker) > 1e-3
+
+
+def test_likeness_is_to_what_was_seen_before() -> None:
+    look = sight()
+    same = dataclasses.replace(look, picture=look.parent)
+    assert LOSSES["likeness"](same) < 0.01 * LOSSES["likeness"](look)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tiny
 import torch
 
@@ -54,3 +56,39 @@ def test_a_loss_that_asks_nothing_moves_nothing() -> None:
         start, tiny.generator(), lambda *_: torch.zeros(()), steps=2, step_size=1.0, smoothing=0.5
     )
     assert torch.allclose([step.average for step in steps][-1], start, atol=1e-6)
+
+
+def strides(loss_of: Callable[[torch.Tensor], torch.Tensor], steps: int = 20) -> torch.Tensor:
+    """How far the latent goes in each step, (steps, cells), down a slope that stays the same."""
+    generator = tiny.generator()
+    generator.low.fill_(-100)
+    generator.high.fill_(100)
+    start = torch.zeros(1, 4, 8, 8)
+    made = optimize(
+        start,
+        generator,
+        lambda latent, *_: loss_of(latent),
+        steps=steps,
+        step_size=0.1,
+        smoothing=0.0,
+    )
+    places = torch.stack([start, *(step.average for step in made)]).flatten(1)
+    return places.diff(dim=0).abs()
+
+
+def test_steps_rise_gently_and_come_to_rest() -> None:
+    lengths = strides(lambda latent: latent.sum() * 1e-3).mean(1)
+    longest = int(lengths.argmax())
+    assert lengths[0] < 0.3 * lengths[longest]
+    assert 2 < longest < 10
+    assert (lengths[: longest + 1].diff() > 0).all()
+    assert (lengths[longest:].diff() < 0).all()
+    assert lengths[-1] < 0.4 * lengths[longest]
+
+
+def test_a_composition_moves_further_than_its_grain() -> None:
+    rows, columns = torch.arange(8)[:, None], torch.arange(8)
+    board = ((rows + columns) % 2) * 2.0 - 1
+    whole = strides(lambda latent: latent.sum() * 1e-3).sum()
+    grain = strides(lambda latent: (latent * board).sum() * 1e-3).sum()
+    assert whole > 3 * grain > 0

@@ -52,7 +52,7 @@ def test_rows_that_were_not_stored_are_the_mean_of_those_that_were() -> None:
     clip = tiny.perceptor().clip
     rows = torch.randn(3, 16).half()
     state = {"token_embedding.rows": rows, "token_embedding.ids": torch.tensor([5, 7, 9])}
-    table = whole_state(state, clip)["token_embedding.weight"]
+    table = whole_state(state, clip, readings_of(state))["token_embedding.weight"]
     assert table.shape == (49408, 16)
     assert torch.equal(table[7], rows[1].float())
     assert torch.allclose(table[0], rows.float().mean(0))
@@ -67,12 +67,13 @@ def test_unknown_words_are_read_as_their_stand_ins() -> None:
         "token_embedding.ids": torch.tensor([sea, fire, token["a</w>"]]),
         "token_embedding.stand_ins": torch.tensor([[ocean, sea]]),
     }
-    table = whole_state(state, clip)["token_embedding.weight"]
+    table = whole_state(state, clip, readings_of(state))["token_embedding.weight"]
     assert torch.equal(table[ocean], table[sea])
     perceptor = Perceptor(clip, readings=readings_of(state))
     told = perceptor.unknown_words("a fire in a zeppelinesque Ocean, 東京 sea")
     assert told == {"zeppelinesque": None, "ocean": "sea", "東京": None}
     assert perceptor.unknown_words("a fire a sea") == {}
+    assert perceptor.unknown_words("a fire \u2014 a sea ... (!!!)") == {}
     assert tiny.perceptor().unknown_words("zeppelinesque") == {}
 
 

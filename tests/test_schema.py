@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from render.fields import Group
+from render.groups import Group
 from render.language import LOSS_MEANINGS, LOSSES, SHOT, STORYBOARD
 from render.schema import json_schema, reference
 from render.storyboard import Camera, Settings, Shot, Storyboard, StoryboardError, Transition, parse
@@ -49,8 +49,19 @@ def test_the_schema_is_one() -> None:
         {**GROUND, "defaults": {"iterations": 50, "keyframes": "6f", "cutouts": 8}},
         with_shot(camera={"zoom": "1.08/s", "x": {"0s": 0, "2s": {"value": "5%", "ease": "in"}}}),
         with_shot(camera=None, transition="cut"),
+        with_shot(camera="push-in"),
+        with_shot(camera={"preset": "drift", "shake": "2%", "border": "#204060"}),
+        with_shot(camera={"shake": {"amplitude": "1%", "frequency": "2Hz"}, "border": "navy"}),
+        with_shot(camera={"tilt_x": "5deg/s", "fov": 70, "aspect": "1.05/s", "border": "dream"}),
         with_shot(prompts=[{"text": "a", "weight": {"0": 1, "1:02.5": 2}}], duration="2:00"),
         with_shot(losses={"hold": 2}, smoothing=0.5, step="0.1"),
+        with_shot(losses={"hold": "1 + u"}, smoothing={"0s": 0, "2s": 0.5}, step="0.1 + 0.1*u"),
+        with_shot(camera={"zoom": "1 + 0.1*sin(tau*t)", "x": "(5 + 2*u)%/s", "angle": "(t)deg"}),
+        with_shot(camera={"x": {"0s": 0, "1s": {"value": 1, "ease": [0.4, -1, 0.2, 2]}}}),
+        with_shot(camera={"x": {"0s": 0, "1s": {"value": 1, "ease": "bezier(0.4, 0, 0.2, 1)"}}}),
+        with_shot(prompts=[{"text": {"0s": "a", "1s": {"value": "b", "ease": "smooth"}}}]),
+        with_shot(prompts=[{"text": "a", "stop": {"0s": 0.5, "1s": "0.8"}, "weight": "u"}]),
+        {**with_shot(duration="8b", transition="cut", prompts="a", keyframes="1b"), "bpm": 120},
         with_shot(duration="2min", camera={"zoom": {"0s": 1, "1m30s": 2, "2 min": 1}}),
     ],
 )
@@ -77,10 +88,21 @@ def test_what_the_parser_reads_the_schema_allows(document: dict[str, Any]) -> No
         with_shot(duration="soon"),
         with_shot(duration="1m30"),
         with_shot(camera={"zoom": "1.08/frame"}),
+        with_shot(camera={"zoom": "t/frame"}),
+        with_shot(camera={"zoom": "fast"}),
+        with_shot(camera={"x": {"0s": 0, "1s": {"value": 1, "ease": [2, 0, 0.2, 1]}}}),
+        with_shot(camera={"x": {"0s": 0, "1s": {"value": 1, "ease": "bounce"}}}),
+        with_shot(prompts=[{"text": {"soon": "a"}}]),
+        with_shot(prompts=[{"text": {}}]),
+        {**GROUND, "bpm": 0},
         with_shot(camera={"zoom": 0}),
+        with_shot(camera="push"),
+        with_shot(camera={"border": "#20406"}),
+        with_shot(camera={"sharpen": "0.1/s"}),
         with_shot(camera={"zoom": {"early": 1}}),
         with_shot(camera={"zoom": {"0s": {"ease": "in"}}}),
-        with_shot(transition="morph"),
+        with_shot(transition="melt"),
+        with_shot(transition="melt 2s"),
         with_shot(iterations={"first": 0}),
         with_shot(losses={"hold": -1}),
         with_shot(prompts=[]),

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from render import timeline
 from render.camera import IDENTITY
 from render.storyboard import Storyboard, parse
 from render.timeline import Plan, aims_at, derived_seed, draft, keyframe_times, make_plan
+from render.transitions import OVERLAPPING
 
 HEAD = "version: 1\nsize: 64x48\nfps: 24\nseed: 3\ndefaults: {keyframes: {every: 0.5s}}\nshots:\n"
 DAWN = "  - {name: dawn, duration: 2s, prompts: a red sea, camera: {zoom: 1.1/s}}\n"
@@ -129,6 +131,58 @@ def test_what_decides_the_picture_is_in_the_key(old: str, new: str) -> None:
     assert not set(keys(plan(NIGHT), 0)) & set(keys(plan(NIGHT, head=HEAD.replace(old, new)), 0))
 
 
+@pytest.mark.parametrize("kind", OVERLAPPING)
+def test_a_shot_goes_on_while_the_next_comes_out_of_it(kind: str) -> None:
+    cut = plan(DAWN, NIGHT)
+    one = plan(DAWN, NIGHT.replace("}", f", transition: {kind} 0.75s}}"))
+    assert one.frame_count == cut.frame_count  # the film is as long as with a cut
+    half = Fraction(1, 2)
+    assert keyframe_times(one.board, 0) == [half * k for k in range(7)]  # up to 3 s
+    assert keys(one, 1) == keys(cut, 1)
+    assert keys(one, 0)[:5] == keys(cut, 0)
+    assert one.moment(47) == cut.moment(47)
+    assert one.moment(48 + 18).before is None  # 0.75 s later
+    during = one.moment(48 + 9)
+    assert (during.transition, during.share) == (kind, pytest.approx(0.5))
+    before = during.before
+    assert before is not None
+    assert one.keyframes[before.left].time == 2
+    assert before.fraction == pytest.approx(0.75)  # 2.375 s, between 2 and 2.5
+    # The camera goes on at its pace: 1.1 times a second.
+    assert before.from_left[0] == pytest.approx(1.1**0.375)
+    assert during.keyframes == (before.left, before.right, during.left, during.right)
+
+
+def test_a_transition_without_a_time_takes_a_second_if_there_is_one() -> None:
+    assert board(DAWN, NIGHT.replace("}", ", transition: morph}")).shots[1].transition.duration == 1
+    short = NIGHT.replace("1s", "0.8s").replace("}", ", transition: morph}")
+    assert board(DAWN, short).shots[1].transition.duration == Fraction(4, 5)
+
+
+def test_a_loop_goes_over_from_its_end_into_its_beginning() -> None:
+    ends = plan(DAWN, NIGHT)
+    loops = plan(DAWN, NIGHT, head=f"loop: true\n{HEAD}")
+    assert loops.frame_count == ends.frame_count
+    assert keys(loops, 0) == keys(ends, 0)
+    first = loops.moment(0)
+    assert (first.share, first.transition) == (0, "morph")
+    assert first.before is not None
+    # At its first frame it is where the last shot ends, one frame after the film's last.
+    end = loops.keyframes[first.before.left]
+    assert (end.shot, end.time + first.before.fraction / 2) == (1, 1)
+    assert loops.moment(24).before is None
+    assert loops.moment(loops.frame_count - 1) == ends.moment(ends.frame_count - 1)
+    written = plan(DAWN.replace("}}", "}, transition: dissolve 0.5s}"), head=f"loop: 2s\n{HEAD}")
+    assert written.moment(11).transition == "dissolve"
+    assert written.moment(12).before is None
+
+
+def test_another_algorithm_makes_every_keyframe_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {keyframe.key for keyframe in plan(DAWN, STORM, NIGHT).keyframes}
+    monkeypatch.setattr(timeline, "ALGORITHM", timeline.ALGORITHM + 1)
+    assert before.isdisjoint(keyframe.key for keyframe in plan(DAWN, STORM, NIGHT).keyframes)
+
+
 def test_a_crossfade_hands_over() -> None:
     one = board(DAWN, STORM)
     start, middle, end = (aims_at(one, 1, Fraction(t)) for t in (0, Fraction(1, 4), Fraction(1, 2)))
@@ -219,3 +273,67 @@ def test_a_weight_too_small_to_count_is_none() -> None:
     )
     assert aims_at(board, 0, Fraction(1, 100)) == ()
     assert aims_at(board, 0, Fraction(2)) != ()
+
+
+# Of every kind that version 0.1.0 had, and nothing newer.
+PINNED = """\
+version: 1
+size: 160x96
+seed: 5
+style: oil painting
+exclude: text:0.3
+defaults: {keyframes: 0.5s}
+shots:
+- {name: dawn, duration: 2s, prompts: "a red sky | sea:0.5:0.8", camera: {zoom: 1.1/s, x: 5%/s}}
+- name: storm
+  duration: 1.7s
+  transition: 1s
+  prompts: {text: a storm, weight: {0s: 1, 1s: 0.2}}
+  camera:
+    angle: {0s: 0, 1.5s: {value: 20, ease: in-out}}
+    zoom: {0s: 1, 0.7s: {value: 1.5, ease: out}, 1s: 1.5}
+    y: 12%/s
+    border: wrap
+- {duration: 1s, prompts: night, losses: {hold: 2}, iterations: 9}
+"""
+
+
+def test_what_a_storyboard_does_not_use_leaves_its_keys_as_they_were() -> None:
+    """Computed by 0.1.0: other keys here would paint films anew that are finished."""
+    one = make_plan(parse(PINNED, Path()), 8, lambda role, name: f"{role} {name}")
+    last = [chain[-1].key for chain in one.chains()]  # each digests its parent's
+    assert last == ["a416c280239dc6742af0cfd2101b5622", "e41fce7e10412b09114161dee7993460"]
+
+
+def test_settings_that_move_are_those_of_the_keyframe_s_time() -> None:
+    moving = NIGHT.replace(
+        "prompts: night",
+        "prompts: night, smoothing: 0.9*u, losses: {hold: {0s: 1, 1s: 3}}, "
+        "step: {then: 0.2 + 0.1*t}",
+    )
+    first, middle, last = plan(moving).keyframes
+    assert [k.settings.smoothing for k in (first, middle, last)] == [0.0, 0.45, 0.9]
+    assert [dict(k.settings.losses)["hold"] for k in (first, middle, last)] == [1.0, 2.0, 3.0]
+    assert [k.step_size for k in (first, middle, last)] == [0.8, 0.25, 0.3]
+    still = NIGHT.replace("prompts: night", "prompts: night, smoothing: 0.45, losses: {hold: 2}, "
+                          "step: {then: 0.25}")  # fmt: skip
+    assert plan(still).keyframes[1].settings == middle.settings
+
+
+def test_a_crossfade_of_texts_that_cross_over_keeps_the_weight() -> None:
+    texts = "[{text: {0s: a storm, 1s: rain}, weight: 3}]"
+    one = board(DAWN, STORM.replace("a storm", texts))
+    for tenth in range(13):
+        time = Fraction(tenth, 10)
+        share = min(1.0, tenth / 5)
+        eased = share * share * (3 - 2 * share)
+        total = sum(aim.weight for aim in aims_at(one, 1, time))
+        assert total == pytest.approx(3 * eased + (1 - eased), abs=1e-11)
+
+
+def test_a_stop_may_move() -> None:
+    one = board(NIGHT.replace("night}", "[{text: night, stop: 0.4 + 0.4*u}, {text: sea}]}"))
+    for time, stop in ((0, 0.4), (Fraction(1, 2), 0.6), (2, 0.8)):
+        night, sea = aims_at(one, 0, Fraction(time))
+        assert night.stop == pytest.approx(stop, abs=1e-12)
+        assert sea.stop == -math.inf

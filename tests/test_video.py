@@ -21,7 +21,7 @@ from render import codecs, video
 from render.codecs import CODECS, CONTAINERS
 from render.errors import InputError
 from render.ffmpeg import VideoError
-from render.files import FileError, partial_of
+from render.files import FileError
 
 SIZE = (64, 48)
 EVERY_FILE = [(name, ending) for name, codec in CODECS.items() for ending in codec.extensions]
@@ -195,7 +195,7 @@ def test_what_the_frames_raise_goes_on_and_nothing_is_left(
     def frames() -> Iterator[NDArray[np.uint8]]:
         yield from moving(50)  # more than a pipe holds: ffmpeg is at work
         deadline = time.monotonic() + 10
-        while not partial_of(path).exists():
+        while len(list(tmp_path.glob("film.mp4.*.partial"))) < 2:  # ffmpeg's beside its notes
             assert time.monotonic() < deadline
         raise error
 
@@ -209,7 +209,7 @@ def test_what_the_frames_raise_goes_on_and_nothing_is_left(
 
 def test_what_killed_runs_left_is_swept_and_what_others_write_is_not(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
-    left = [tmp_path / "film.mp4.1.partial", tmp_path / "film.mp4.ffmetadata.1.partial"]
+    left = [tmp_path / "film.mp4.1.partial", tmp_path / "film.mp4.1-0123abcd.partial"]
     theirs = [tmp_path / "film.mp4.2.partial", tmp_path / "film.partial.mp4"]
     for file in left + theirs:
         file.touch()
@@ -217,6 +217,23 @@ def test_what_killed_runs_left_is_swept_and_what_others_write_is_not(tmp_path: P
         os.utime(file, (0, 0))
     write(path)
     assert sorted(tmp_path.iterdir()) == sorted([path, *theirs])
+
+
+def test_a_film_being_encoded_is_not_swept_however_long_ffmpeg_is_silent(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    ages = []
+
+    def frames() -> Iterator[NDArray[np.uint8]]:
+        for frame in moving(60):
+            partials = list(tmp_path.glob("film.mp4.*.partial"))
+            for partial in partials if len(partials) == 2 else ():
+                ages.append(time.time() - partial.stat().st_mtime)
+                os.utime(partial, (0, 0))
+            yield frame
+            time.sleep(0.01)
+
+    write(path, frames())
+    assert sum(age < 3600 for age in ages) >= 10  # touched again after each time it was aged
 
 
 def test_two_processes_write_one_film_at_once(tmp_path: Path) -> None:

@@ -1,0 +1,292 @@
+"""The camera as a storyboard writes it: its keys, what lies beyond the picture, moves by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from render.curves import Curve, constant
+from render.fields import Choice
+from render.groups import Group, Row, standing_for
+from render.moving import Moving
+from render.reading import Reader, suggestion, written
+from render.yamlnodes import Mistake, Node, shown
+
+BORDERS = ("mirror", "wrap", "smear", "black", "dream")
+ZOOM_LIMIT = 1000  # times from one keyframe to the next; more leaves nothing of a picture
+TILT_LIMIT = 80  # degrees; at 90 the plane is seen from its edge
+COLOUR = "a colour in quotes, as '#204060' or 'navy'"
+
+# Whole moves by name, as the keys of a camera. `render check --expand` shows what became of them.
+PRESETS: dict[str, dict[str, Any]] = {
+    "push-in": {"zoom": "1.08/s"},
+    "pull-out": {"zoom": "0.93/s"},
+    "crash-zoom": {"zoom": "1 + 1.2*smoothstep(0, 0.5, t)"},
+    "drift": {"x": "3%/s", "zoom": "1.02/s", "shake": {"amplitude": "1%", "frequency": "0.2Hz"}},
+    "rise": {"y": "-8%/s"},
+    "orbit": {"tilt_y": "-16*sin(tau*t/8)", "x": "5*sin(tau*t/8)", "zoom": "1.02/s"},
+    "spiral": {"angle": "8deg/s", "zoom": "1.06/s"},
+    "fly-over": {"tilt_x": "55deg", "y": "-25%/s"},
+    "dutch": {"angle": "12*smoothstep(0, 1.5, t)"},
+    "sway": {"x": "3*sin(tau*t/5)", "angle": "1.5*sin(tau*t/5 + 1)"},
+    "handheld": {"shake": {"amplitude": "1.2%", "frequency": "1.5Hz"}},
+}
+
+REST, SAME = constant(0.0), constant(1.0)  # what adds nothing, and what multiplies by 1
+TWICE = constant(2.0)  # a second
+FOV = constant(60.0)  # degrees, as PyTTI has it
+
+
+@dataclass(frozen=True)
+class Shake:
+    """A camera held by hand. It moves by no more than `amplitude` of the picture's height, and
+    changes its mind `frequency` times a second; `seed` is the storyboard's and the shot's name."""
+
+    amplitude: Curve = REST
+    frequency: Curve = TWICE
+    seed: str = ""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The pose over the shot's time. zoom > 1 is closer; x, y in frame widths and heights,
+    positive moves the camera right and down: a pose is a place in the scene as zoom 1 shows it, a
+    rate is a speed across the picture as it is seen; angle in degrees, positive turns the picture
+    counter-clockwise. Zoom and angle are about the centre, in frame widths and heights from the
+    middle; one that wanders moves nothing by itself.
+
+    The rest is how the scene's plane is seen, and what a rate adds up to is the same as that pose.
+    aspect > 1 stretches to the sides; shear_x leans the picture to the right, shear_y lifts its
+    right side, as parts of the height or width; tilt_x and tilt_y in degrees turn its upper or its
+    right side away from an eye that sees `fov` degrees from the upper edge to the lower.
+
+    `border` says what comes in from outside the picture: one of BORDERS, or '#rrggbb'; `sharpen`
+    how much of its finest detail a keyframe gets back after it was moved."""
+
+    zoom: Curve = SAME
+    x: Curve = REST
+    y: Curve = REST
+    angle: Curve = REST
+    centre_x: Curve = REST
+    centre_y: Curve = REST
+    aspect: Curve = SAME
+    shear_x: Curve = REST
+    shear_y: Curve = REST
+    tilt_x: Curve = REST
+    tilt_y: Curve = REST
+    fov: Curve = FOV
+    shake: Shake = Shake()
+    border: str = "mirror"
+    sharpen: Curve = REST
+
+
+@dataclass(frozen=True)
+class Border:
+    """What lies beyond the picture: one of BORDERS, or a colour, to '#rrggbb'."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> str:
+        text = written(node, key, f"one of {', '.join(BORDERS)}, or {COLOUR}").text.strip()
+        if text in BORDERS:
+            return text
+        from PIL import ImageColor  # only where it is asked for: it costs as much as all else
+
+        try:
+            red, green, blue, *alpha = ImageColor.getrgb(text)
+        except ValueError as error:
+            message = f"{key} {shown(text)} is not known. {suggestion(text, BORDERS)}"
+            raise Mistake(node, f"{message}, or write {COLOUR}") from error
+        if alpha:
+            message = f"{key} {shown(text)} is transparent, and a film is not. Write "
+            raise Mistake(node, f"{message}'#{red:02x}{green:02x}{blue:02x}'")
+        return f"#{red:02x}{green:02x}{blue:02x}"
+
+    def schema(self) -> dict[str, Any]:
+        from PIL import ImageColor
+
+        colour = r"^\s*(?:#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})|(?:rgb|hs[lvb])\(.*\))\s*$"
+        names = [name for name in ImageColor.colormap if name not in BORDERS]
+        return {
+            "anyOf": [
+                {"enum": list(BORDERS)},
+                {"enum": names},
+                {"type": "string", "pattern": colour},
+            ]
+        }
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The name of a whole move; its keys join those written beside it before any is read."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> dict[str, Any]:
+        Choice(PRESETS).read(node, key, reader)
+        return {}
+
+    def schema(self) -> dict[str, Any]:
+        return Choice(PRESETS).schema()
+
+
+AMPLITUDE = Moving(0, 50, "%", 100)
+SHAKE = Group(
+    (
+        Row("amplitude", AMPLITUDE, "amplitude", "how far at most, of the picture's height"),
+        Row("frequency", Moving(0, 30, "Hz"), "frequency", "changes of direction in a second"),
+    ),
+    short=standing_for("amplitude"),
+    shorthand=AMPLITUDE.schema(),
+)
+
+PAN = Moving(-1000, 1000, "%", 100, rate=(-1000, 1000), rest=0.0, verb="moving")
+CENTRE = Moving(-500, 500, "%", 100, rate=(-500, 500))
+SHEAR = Moving(-300, 300, "%", 100, rate=(-300, 300), rest=0.0, verb="leaning")
+TILT = Moving(-TILT_LIMIT, TILT_LIMIT, "deg", rate=(-360, 360))
+
+CAMERA = Group(
+    (
+        Row("preset", Preset(), "", "a whole move by its name; keys beside it replace its own"),
+        Row(
+            "zoom",
+            Moving(0.01, 100, rate=(0.1, 10), growth=True, rest=1.0, verb="moving"),
+            "zoom",
+            "1.08/s comes 8% closer every second; without /s a pose, 2 is twice as close",
+        ),
+        Row(
+            "x",
+            PAN,
+            "x",
+            "5%/s moves right by 5% of what is seen every second, at any zoom; without /s a pose",
+        ),
+        Row(
+            "y",
+            PAN,
+            "y",
+            "5%/s moves down by 5% of what is seen every second, at any zoom; without /s a pose",
+        ),
+        Row(
+            "angle",
+            Moving(-36_000, 36_000, "deg", rate=(-3600, 3600), rest=0.0, verb="turning"),
+            "angle",
+            "6deg/s turns the picture counter-clockwise; without /s a pose",
+        ),
+        Row(
+            "centre_x",
+            CENTRE,
+            "centre_x",
+            "about what the camera zooms and turns: 0 is the middle, 50% the right edge",
+        ),
+        Row("centre_y", CENTRE, "centre_y", "the same up and down: 50% is the lower edge"),
+        Row(
+            "aspect",
+            Moving(0.05, 20, rate=(0.1, 10), growth=True, rest=1.0, verb="stretching"),
+            "aspect",
+            "1.05/s stretches the picture to the sides by 5% every second; without /s a pose",
+        ),
+        Row(
+            "shear_x",
+            SHEAR,
+            "shear_x",
+            "10%/s leans the picture to the right, by a tenth of its height; without /s a pose",
+        ),
+        Row(
+            "shear_y",
+            SHEAR,
+            "shear_y",
+            "10%/s lifts its right side, by a tenth of its width; without /s a pose",
+        ),
+        Row(
+            "tilt_x",
+            TILT,
+            "tilt_x",
+            "60deg turns the upper side away, so that moves go over a floor; with /s ever further",
+        ),
+        Row("tilt_y", TILT, "tilt_y", "30deg turns the right side away; with /s ever further"),
+        Row(
+            "fov",
+            Moving(5, 150, "deg"),
+            "fov",
+            "degrees from the upper edge to the lower that a tilted picture is seen under",
+        ),
+        Row("shake", SHAKE, "shake", "a camera held by hand: 1%, or how far and how often"),
+        Row(
+            "border",
+            Border(),
+            "border",
+            "what comes in from outside: a colour, or dream, which is painted anew, or a name",
+        ),
+        Row(
+            "sharpen",
+            Moving(0, 2),
+            "sharpen",
+            "how much of its finest detail a keyframe gets back after it was moved: 0.05 is some",
+        ),
+    ),
+    short=standing_for("preset"),
+    shorthand=Choice(PRESETS).schema(),
+    presets=PRESETS,
+)
+
+
+def plain(camera: Camera, fps: Fraction) -> dict[str, Any]:
+    """The keys that a storyboard would write for a camera, presets and short forms written out."""
+    return _plain(CAMERA, camera, Camera(), fps)
+
+
+def _plain(group: Group, owner: Any, usual: Any, fps: Fraction) -> dict[str, Any]:
+    keys: dict[str, Any] = {}
+    for row in group.rows:
+        if not row.field or (value := getattr(owner, row.field)) == getattr(usual, row.field):
+            continue
+        if isinstance(row.kind, Group):
+            value = _plain(row.kind, value, getattr(usual, row.field), fps)
+        elif isinstance(row.kind, Moving):
+            value = row.kind.written(value, fps)
+        keys[row.key] = value
+    return keys
+
+
+def check_camera(camera: Camera, every: Fraction, node: Node, reader: Reader) -> None:
+    """Note what no key can know alone: moves too fast or too far, and keys that do nothing."""
+    shot, duration = f"shot '{reader.shot}'", reader.duration or Fraction(0)
+    for curve, verb in ((camera.zoom, "zooms"), (camera.aspect, "stretches")):
+        if curve.kind == "growth":
+            steepest = max(abs(math.log(value)) for value in curve.extremes())
+            if steepest * min(every, duration) > math.log(ZOOM_LIMIT):
+                message = f"{shot} {verb} over {ZOOM_LIMIT} times from one keyframe to the next. "
+                reader.problem(node, message + "Set 'keyframes' closer together")
+    for key, curve in (("tilt_x", camera.tilt_x), ("tilt_y", camera.tilt_y)):
+        if curve.kind == "value":
+            continue  # each was looked at
+        farthest = max(abs(curve.at(duration * part / 100)) for part in range(101))
+        if farthest > TILT_LIMIT:
+            message = f"{key} of {shot} adds up to {farthest:.3g} degrees. Keep it within "
+            reader.problem(node, message + f"{TILT_LIMIT}: at 90 the picture is seen from its edge")
+    for key, wanted in _idle(camera):
+        if not reader.begins_with_image:
+            reader.warn(node, f"{key} of {shot} changes nothing while {wanted}")
+
+
+def _idle(camera: Camera) -> Iterator[tuple[str, str]]:
+    """Keys that nothing comes of, and what is missing."""
+    turns = not (camera.zoom.constant and camera.angle.constant)
+    tilted = not (_rests(camera.tilt_x) and _rests(camera.tilt_y))
+    still = all(
+        curve.constant
+        for curve in (
+            camera.zoom, camera.angle, camera.x, camera.y, camera.aspect,
+            camera.shear_x, camera.shear_y, camera.tilt_x, camera.tilt_y, camera.fov,
+        )
+    )  # fmt: skip
+    for key, curve in (("centre_x", camera.centre_x), ("centre_y", camera.centre_y)):
+        if not _rests(curve) and not turns:
+            yield key, "neither zoom nor angle does. Let one of them change"
+    if camera.fov != FOV and not tilted:
+        yield "fov", "nothing is tilted. Write tilt_x or tilt_y too"
+    if tilted and still:
+        yield "a fixed tilt", "nothing moves. Move over the tilted plane, as with y: -20%/s"
+
+
+def _rests(curve: Curve) -> bool:
+    return curve.constant and curve.at(0) == 0.0

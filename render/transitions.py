@@ -1,0 +1,99 @@
+"""How a shot comes out of the one before, and a film's beginning out of its end."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from render.fields import Choice, Time
+from render.groups import Group, Row
+from render.keymaps import Ease
+from render.reading import Reader
+from render.yamlnodes import Mistake, Node, Scalar
+
+DURATION_LIMIT = Fraction(36_000)  # seconds, of a film
+TRANSITIONS = ("cut", "continue", "dissolve", "morph")
+OVERLAPPING = ("dissolve", "morph")  # in which the shot before goes on beyond its end
+
+TRANSITION_TEXT = rf"\s*({'|'.join(TRANSITIONS)})\s+([0-9.].*)"
+
+
+def _transition_parts(text: str) -> dict[str, str]:
+    """`2s` says how long, `cut` says which, and `dissolve 2s` both."""
+    if both := re.fullmatch(TRANSITION_TEXT, text):
+        return {"kind": both[1], "duration": both[2]}
+    return {"duration" if text.lstrip("+-.")[:1].isdigit() else "kind": text}
+
+
+TRANSITION_WORD = Choice(TRANSITIONS)
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """How a shot begins, in a word; any other word is taken for a crossfade's name elsewhere."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> str:
+        try:
+            return TRANSITION_WORD.read(node, key, reader)
+        except Mistake as mistake:
+            time = re.search(r"[0-9]+(?:\.[0-9]+)? *(?:ms|s|f|min|m)\b", getattr(node, "text", ""))
+            taking = time[0] if time else "1.5s"
+            message = f"{mistake}. To let the prompts cross over, write the time it takes: "
+            ways = f"'transition: {taking}'; to let the pictures, 'transition: dissolve {taking}'"
+            raise Mistake(node, message + ways) from mistake
+
+    def schema(self) -> dict[str, Any]:
+        return TRANSITION_WORD.schema()
+
+
+TRANSITION = Group(
+    (
+        Row(
+            "kind",
+            Beginning(),
+            "kind",
+            "cut starts anew; continue goes on from the last picture of the shot before; dissolve "
+            "and morph start anew out of that shot, in pictures or through latent space",
+        ),
+        Row(
+            "duration",
+            Time(Fraction(0), DURATION_LIMIT),
+            "duration",
+            "how long the prompts, or the pictures, of the shot before cross over into this one's",
+        ),
+        Row("ease", Ease(swings=False), "ease", "how they fade"),
+    ),
+    short=_transition_parts,
+    shorthand={
+        "anyOf": [
+            Beginning().schema(),
+            Time(Fraction(0), DURATION_LIMIT).schema(),
+            {"type": "string", "pattern": rf"^{TRANSITION_TEXT}$"},
+        ]
+    },
+)
+
+
+LOOP_TIME = Time(Fraction(1, 100), DURATION_LIMIT)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Whether the film's end goes over into its beginning, and for how long; to seconds, 0 is not.
+
+    `true` is a second.
+    """
+
+    def read(self, node: Node, key: str, reader: Reader) -> Fraction:
+        word = node.text.strip().lower() if isinstance(node, Scalar) and not node.quoted else ""
+        if word in ("true", "false"):
+            return Fraction(word == "true")
+        try:
+            return LOOP_TIME.read(node, key, reader)
+        except Mistake as mistake:
+            raise Mistake(node, f"{mistake}; or true, which is 1s") from mistake
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "boolean"}, LOOP_TIME.schema()]}

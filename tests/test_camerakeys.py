@@ -1,0 +1,158 @@
+"""The camera as a storyboard writes it: presets, borders, and what would be right."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from render.camera import between, matrix, moves
+from render.camerakeys import PRESETS, Camera, Shake, plain
+from render.cli import cli
+from render.curves import constant
+from render.describe import describe_cameras
+from render.storyboard import Storyboard, StoryboardError, parse
+
+WIDE = (16 / 9, 1.0)
+
+
+def board(camera: Any, defaults: Any = None, duration: str = "4s", **keys: Any) -> Storyboard:
+    shot = {"name": "a", "duration": duration, "prompts": "sea", "camera": camera, **keys}
+    document: dict[str, Any] = {"version": 1, "seed": 3, "shots": [shot]}
+    if defaults is not None:
+        document["defaults"] = {"camera": defaults}
+    return parse(yaml.safe_dump(document, sort_keys=False), Path("/nowhere"))
+
+
+def camera_of(camera: Any, defaults: Any = None) -> Camera:
+    return board(camera, defaults).shots[0].camera
+
+
+def mistake(camera: Any) -> str:
+    with pytest.raises(StoryboardError) as raised:
+        board(camera)
+    (problem,) = raised.value.problems
+    return problem.message
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("duration", ["0.3s", "4s", "10min"])
+def test_every_preset_moves_the_picture_in_a_shot_of_any_length(name: str, duration: str) -> None:
+    one = board(name, duration=duration)
+    assert one.warnings == ()
+    assert moves(between(one.shots[0].camera, Fraction(0), one.shots[0].duration * 7 / 19, WIDE))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_what_its_keys_would_be(name: str) -> None:
+    assert camera_of(name) == camera_of({"preset": name}) == camera_of(PRESETS[name])
+
+
+def test_own_keys_replace_those_of_the_preset() -> None:
+    one = camera_of({"preset": "drift", "x": "9%/s", "shake": "5%"})
+    assert one.x == camera_of({"x": "9%/s"}).x
+    assert one.zoom == camera_of("drift").zoom
+    assert one.shake.amplitude == constant(0.05)
+    assert one.shake.frequency == camera_of("drift").shake.frequency  # not written, so kept
+
+
+def test_a_preset_takes_the_place_of_the_defaults_one() -> None:
+    assert camera_of("push-in", "drift") == camera_of("push-in")
+    assert camera_of("push-in", {"preset": "drift", "border": "wrap"}).border == "wrap"
+    both = camera_of({"zoom": "1.3/s"}, "drift")
+    assert both == camera_of({"preset": "drift", "zoom": "1.3/s"})
+    assert camera_of("push-in", {"zoom": "1.3/s"}) == camera_of("push-in")
+
+
+EXPANDED = [
+    *PRESETS,
+    {"preset": "orbit", "x": "2%/s", "border": "tomato", "sharpen": 0.2},
+    {"zoom": {"0s": 1, "8f": {"value": 1.37, "ease": "in-out"}, "3s": 2}, "shake": "1%"},
+    {"aspect": {"0s": "1.1/s", "3.1s": "0.93/s"}, "tilt_y": "0.123456789deg/s"},
+    {"x": {"0s": 0, "1s": {"value": "0.1%", "ease": [0.4, 0, 0.2, 1]}}, "shake": {"frequency": 3}},
+    {"angle": "2/(1 + t)", "y": "3*u%/s", "shear_x": "10*sin(t)%", "centre_x": "12.7%"},
+    None,
+]
+
+
+@pytest.mark.parametrize("camera", EXPANDED, ids=str)
+def test_what_a_camera_stands_for_is_the_same_camera(camera: Any) -> None:
+    one = board(camera)
+    (shot,) = yaml.safe_load("\n".join(describe_cameras(one)))["shots"]
+    assert shot["name"] == "a"
+    assert "preset" not in shot["camera"]
+    assert camera_of(shot["camera"]) == one.shots[0].camera
+
+
+def test_check_prints_what_a_camera_stands_for(tmp_path: Path) -> None:
+    path = tmp_path / "film.yaml"
+    path.write_text("version: 1\nshots: [{name: a, duration: 1s, prompts: sea, camera: rise}]\n")
+    shown = CliRunner().invoke(cli, ["check", str(path), "--expand"])
+    assert shown.output == "shots:\n- name: a\n  camera:\n    y: -8%/s\n"
+
+
+@given(st.decimals(-900, 900, places=5), st.decimals("0.01", 100, places=6))
+def test_a_number_is_written_as_it_was(x: Any, zoom: Any) -> None:
+    one = camera_of({"x": f"{x}%/s", "zoom": float(zoom), "angle": f"{x}deg"})
+    assert camera_of(plain(one, Fraction(24))) == one
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("#204060", "#204060"), ("#ABC", "#aabbcc"), ("tomato", "#ff6347"), ("wrap", "wrap"),
+        ("rgb(1, 2, 3)", "#010203"), ("black", "black"), ("dream", "dream"),
+    ],
+)  # fmt: skip
+def test_a_border_is_a_name_or_a_colour(written: str, read: str) -> None:
+    assert camera_of({"border": written}).border == read
+
+
+@pytest.mark.parametrize(
+    ("camera", "said"),
+    [
+        ({"border": "mirorr"}, "border 'mirorr' is not known. Did you mean 'mirror'?"),
+        ({"border": "#2040607f"}, "border '#2040607f' is transparent, and a film is not. Write"),
+        ({"border": None}, "border has no value. Write one of mirror, wrap, smear, black, dream"),
+        ("push_in", "camera 'push_in' is not known. Did you mean 'push-in'?"),
+        ({"preset": ["orbit"]}, "preset holds a list. Write one of push-in"),
+        ({"tilt_x": "25/s"}, "tilt_x of shot 'a' adds up to 100 degrees. Keep it within 80"),
+        ({"tilt_x": 90}, "tilt_x '90' is out of range. It goes from -80deg to 80deg"),
+        ({"aspect": 0}, "aspect '0' is out of range"),
+        ({"fov": "10/s"}, "fov '10/s' is a rate, but fov has none"),
+        ({"shake": "1%/s"}, "shake '1%/s' is a rate, but shake has none"),
+        ({"shake": {"amplitude": "1%", "frequency": "40/s"}}, "frequency '40/s' is out of range"),
+        ({"sharpen": -1}, "sharpen '-1' is out of range"),
+        ({"rotation_3d_x": 3}, "camera has no key 'rotation_3d_x'. Here it is called 'tilt_x'"),
+    ],
+)
+def test_a_mistake_says_what_would_be_right(camera: Any, said: str) -> None:
+    assert said in mistake(camera)
+
+
+@pytest.mark.parametrize(
+    ("camera", "said"),
+    [
+        ({"centre_x": "10%", "x": "5%/s"}, "centre_x of shot 'a' changes nothing while neither"),
+        ({"fov": 90, "x": "5%/s"}, "fov of shot 'a' changes nothing while nothing is tilted"),
+        ({"tilt_x": 30}, "a fixed tilt of shot 'a' changes nothing while nothing moves"),
+        ({"shear_x": "10%"}, "shear_x 10% is a fixed pose, nothing moves"),
+    ],
+)
+def test_a_key_that_changes_nothing_is_told_of(camera: Any, said: str) -> None:
+    (warning,) = board(camera).warnings
+    assert said in warning.message
+
+
+def test_a_shake_is_seeded_by_film_and_shot_alone() -> None:
+    one = camera_of({"shake": {"amplitude": "1%", "frequency": "2/s"}})
+    assert one.shake == Shake(constant(0.01), constant(2.0), "3/a")
+    longer = board("handheld", duration="9s", prompts="fire").shots[0].camera
+    time = Fraction(7, 3)
+    assert matrix(longer, time, WIDE) == matrix(camera_of("handheld"), time, WIDE)
