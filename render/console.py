@@ -244,6 +244,7 @@ def files_of(board: Storyboard) -> list[Path]:
     files = [board.source, board.audio.file if board.audio else None]
     for shot in board.shots:
         files += [shot.init, *(prompt.image for prompt in shot.prompts)]
+        files += [prompt.where.picture for prompt in shot.prompts if prompt.where]
     return [file for file in files if file is not None]
 
 

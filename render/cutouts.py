@@ -120,3 +120,17 @@ def cut(picture: Tensor, views: Views, side: int) -> Tensor:
         grain = torch.randn(cuts.shape, generator=random)
         cuts = cuts + (views.noise * grain).to(device)
     return cuts
+
+
+def shares(masks: Tensor, views: Views) -> Tensor:
+    """How much of each view lies in each mask (p, 1, H, W): (n, p) in [0, 1]."""
+    height, width = masks.shape[-2:]
+    count = len(views.homographies)
+    steps = (torch.arange(12, device=masks.device, dtype=torch.float32) + 0.5) / 6 - 1
+    grid = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)[None]
+    points = warp_grid(grid.expand(count, -1, -1, -1), views.homographies.to(masks.device))
+    points = points * torch.tensor([2 / width, 2 / height], device=masks.device)
+    seen = F.grid_sample(
+        masks[:, 0].expand(count, -1, -1, -1), points, padding_mode="border", align_corners=False
+    )
+    return seen.mean((2, 3))

@@ -97,6 +97,8 @@ def describe_prompt(prompt: Prompt) -> str:
     """0.5 x a red sky; 1 to 0 x a red sky, where the weight changes; and where it is content."""
     content = "" if prompt.stop is None else f" (stop {prompt.stop})"
     wanted = prompt.text or f"the picture {prompt.image.name if prompt.image else ''}"
+    if prompt.where:
+        wanted += f" @ {prompt.where.picture.name if prompt.where.picture else prompt.where.name}"
     if prompt.weight.constant:
         return f"{prompt.share.scaled(prompt.weight.at(0))} x {wanted}{content}"
     share = "" if prompt.share.constant else f" x ({prompt.share})"

@@ -13,8 +13,8 @@ from torch import Tensor
 from render import __version__
 from render.frames import Frame, to_frame
 from render.generator import load_generator
+from render.images import load_image
 from render.journey import Journey, JourneyError, note_of, smaller
-from render.keyframe import load_image
 from render.latents import BLENDS, load_latent
 from render.models import known
 from render.provenance import to_text

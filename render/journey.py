@@ -14,7 +14,7 @@ from render.codecs import LEAST_SIDE, check_frame, check_output, halved
 from render.easings import EASINGS
 from render.errors import InputError
 from render.language import DURATION, SIDE_LIMIT, STORYBOARD
-from render.prompts import look_at
+from render.pictures import look_at
 from render.provenance import ProvenanceError, printable
 from render.provenance import inspect as read_note
 from render.reading import Kind, Reader

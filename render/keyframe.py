@@ -6,20 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from kornia.filters import unsharp_mask
-from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
 from render.camera import moves
 from render.cutouts import cut, sample_views
 from render.generator import Generator
+from render.images import load_image, mask_of
 from render.losses import Sight, Wish, distance, weighted_sum
 from render.optimize import Step, optimize
 from render.perceptor import Perceptor
-from render.prompts import PICTURE_FORMATS
 from render.timeline import Aim, Keyframe, Plan, derived_seed
 from render.warp import newly_seen, resample, warp
 
@@ -65,36 +63,6 @@ def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
     views = sample_views(16, (width, height), (0.6, 1.0), seed=0, noise=False)
     mean = perceptor.embed_views(cut(picture, views, perceptor.side)).mean(0)
     return F.normalize(mean, dim=0)
-
-
-def load_image(path: Path, device: torch.device, size: tuple[int, int] | None = None) -> Tensor:
-    """A picture file as (1, 3, H, W) in [0, 1]; filled and cropped to (width, height) if given.
-
-    Upright as its camera says, and on white where it is transparent.
-    """
-    with Image.open(path, formats=PICTURE_FORMATS) as image:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
-            upright = Image.fromarray((np.asarray(upright) / 257).round().astype(np.uint8))
-        upright = upright.convert("RGBA")
-        paper = Image.new("RGBA", upright.size, "white")
-        flat = Image.alpha_composite(paper, upright).convert("RGB")
-        pixels = torch.from_numpy(np.array(flat))  # (H, W, 3) uint8
-    picture = pixels.permute(2, 0, 1)[None].to(device).float() / 255
-    return picture if size is None else fill(picture, size)
-
-
-def fill(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """Scale (1, 3, H, W) until it covers (width, height), keep its middle."""
-    width, height = size
-    scale = max(width / picture.shape[-1], height / picture.shape[-2])
-    covering = (
-        max(height, round(picture.shape[-2] * scale)),
-        max(width, round(picture.shape[-1] * scale)),
-    )
-    picture = F.interpolate(picture, size=covering, mode="bicubic", antialias=True).clamp(0, 1)
-    top, left = (covering[0] - height) // 2, (covering[1] - width) // 2
-    return picture[..., top : top + height, left : left + width]
 
 
 @torch.no_grad()
@@ -235,7 +203,7 @@ def likely_start(
     # A strip of a picture is looked at as one of eight to one: there is no more in its colours.
     small = (min(round(width * scale), 8 * short), min(round(height * scale), 8 * short))
     drawn = grounds(small, derived_seed(keyframe.seed, "ground")).to(grey.device)
-    far = drawn.new_zeros(GROUNDS)
+    far = drawn.new_zeros(GROUNDS, len(wishes[0].targets))
     for wish in wishes:
         side = wish.perceptor.side
         for down, across, share in PLACES:
@@ -248,21 +216,51 @@ def likely_start(
                 [wish.perceptor.embed_views(part) for part in torch.split(seen, 16)]
             )
             away = distance(embedded[:, None], wish.targets[None])
-            far += wish.weight * (away * wish.weights).sum(1)
-    ground = drawn[far.argmin()][None]
+            far += wish.weight * away * wish.weights
+    ground = drawn[far.sum(1).argmin()][None]
+    if wishes[0].masks is not None:
+        ground = in_regions(ground, drawn, far, wishes[0])
     picture = F.interpolate(ground, size=(height, width), mode="bicubic", align_corners=False)
     return generator.encode((picture + (grey - 0.5)).clamp(0, 1))
 
 
-def wishes_of(aims: tuple[Aim, ...], models: Models, targets: Targets) -> tuple[Wish, ...]:
+def in_regions(ground: Tensor, drawn: Tensor, far: Tensor, wish: Wish) -> Tensor:
+    """Every region with the ground that is nearest to what is asked of it, elsewhere `ground`.
+
+    (1, 3, h, w), (n, 3, h, w), and how far each of n is from each of p prompts, (n, p).
+    """
+    assert wish.masks is not None
+    masks = F.interpolate(wish.masks, size=ground.shape[-2:], mode="area")[:, 0]  # (p, h, w)
+    flat = masks.flatten(1)
+    shared = flat @ flat.T / flat.sum(1, keepdim=True).clamp_min(1e-6)  # of each, with each other
+    chosen = drawn[(far @ shared.T).argmin(0)]  # (p, 3, h, w)
+    covers = (masks * (wish.weights > 0)[:, None, None])[:, None]
+    total = covers.sum(0, keepdim=True)
+    mixed = (chosen * covers).sum(0, keepdim=True) / total.clamp_min(1e-6)
+    return torch.lerp(ground, mixed, total.clamp(max=1))
+
+
+def wishes_of(
+    plan: Plan, aims: tuple[Aim, ...], models: Models, targets: Targets
+) -> tuple[Wish, ...]:
     """The keyframe's aims as tensors, for each perceptor."""
     if not aims:
         return ()
     device = models.device
+    masks = None
+    if any(aim.where for aim in aims):
+        masks = torch.cat([mask_of(aim.where, aim.moved, plan.size, device) for aim in aims])
     weights = torch.tensor([aim.weight for aim in aims], device=device)
     stops = torch.tensor([aim.stop for aim in aims], device=device)
     return tuple(
-        Wish(perceptor, weight, torch.stack([table[a.text, a.image] for a in aims]), weights, stops)
+        Wish(
+            perceptor,
+            weight,
+            torch.stack([table[a.text, a.image] for a in aims]),
+            weights,
+            stops,
+            masks,
+        )
         for (perceptor, weight), table in zip(models.perceptors, targets, strict=True)
     )
 
@@ -273,7 +271,7 @@ def climb(
     """Optimise one keyframe from its parent's latent (1, C, h, w); yields after every step."""
     settings = keyframe.settings
     begun, held = beginning(plan, keyframe, models.generator, parent)
-    wishes = wishes_of(keyframe.aims, models, targets)
+    wishes = wishes_of(plan, keyframe.aims, models, targets)
     new = dreamt(keyframe, plan.size, models.device)
 
     def loss(latent: Tensor, codes: Tensor, picture: Tensor, step: int) -> Tensor:

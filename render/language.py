@@ -19,7 +19,8 @@ from render.fields import Choice, FrameRate, Number, Pair, Text, Time, WeightedN
 from render.groups import Group, Row, standing_for
 from render.models import known
 from render.moving import Moving
-from render.prompts import Picture, Prompts, Style
+from render.pictures import Picture
+from render.prompts import Prompts, Style
 from render.reading import Reader
 from render.transitions import DURATION_LIMIT, TRANSITION, Loop
 from render.yamlnodes import Mistake, Node, Scalar, Sequence, shown

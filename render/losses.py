@@ -15,7 +15,7 @@ from kornia.filters import sobel
 from torch import Tensor
 from torch.nn import functional as F
 
-from render.cutouts import Views, cut
+from render.cutouts import Views, cut, shares
 from render.perceptor import Perceptor
 
 
@@ -28,6 +28,7 @@ class Wish:
     targets: Tensor  # (p, D), unit length
     weights: Tensor  # (p,), signed
     stops: Tensor  # (p,), a distance; -inf pulls for ever
+    masks: Tensor | None = None  # (p, 1, H, W) in [0, 1]: where each is meant; None is everywhere
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,21 @@ def prompts(sight: Sight) -> Tensor:
         far = distance(embeddings[:, None], wish.targets[None])  # (n, p)
         signed = _Stop.apply(far * wish.weights.sign(), wish.stops)
         strength = wish.weights.abs() / wish.weights.abs().sum()
+        if wish.masks is not None:
+            strength = strength * concern(shares(wish.masks, sight.views))
         total = total + wish.weight * (signed * strength).sum(1).mean()
     return total
+
+
+def concern(shares: Tensor) -> Tensor:
+    """How much each view is a prompt's business, by what it sees of the prompt's region.
+
+    (n, p) in [0, 1] to (n, p), 1 on average: squared, so that a view of both halves has little to
+    say of either, and a prompt is as strong in a corner as it is everywhere. A region that no view
+    sees concerns none.
+    """
+    square = shares.square()
+    return square / square.mean(0).clamp_min(1e-6)
 
 
 def smoothness(sight: Sight) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from render.fields import Text
 from render.groups import Group, Row
 from render.keymaps import key_map_schema, read_keys
 from render.moving import Moving
-from render.reading import Noted, Reader, file_named, written
+from render.pictures import Picture
+from render.reading import Noted, Reader, written
+from render.regions import WHERE, Region
 from render.yamlnodes import Mapping, Mistake, Node, Scalar, Sequence, shown
 
-PICTURE_PIXELS = 64_000_000  # of an image that is named; more is a mistake or a bomb
-PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # no decoder that runs other programs
 PROMPT_LIMIT = 100  # in one shot
 TEXT_LIMIT = 1000  # characters; a perceptor reads about 77 words of it
 
@@ -37,6 +36,7 @@ class Prompt:
     weight: Curve
     stop: Curve | None = None  # the distance at which it stops pulling; None is never
     share: Curve = WHOLE  # of the weight, where texts cross over into one another
+    where: Region | None = None  # the part of the picture that is meant; None is all of it
 
 
 def with_style(prompts: tuple[Prompt, ...], style: str | None) -> tuple[Prompt, ...]:
@@ -89,58 +89,6 @@ PROMPT_TEXT = Text(TEXT_LIMIT, "what should be seen")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An image file, named from the storyboard's folder; looked at, not kept."""
-
-    def read(self, node: Node, key: str, reader: Reader) -> Path:
-        if isinstance(node, Scalar) and re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]*://", node.text):
-            message = f"{key} {shown(node.text)} is an address, and Render reads only files. "
-            raise Mistake(node, message + "Download the picture first and name its file")
-
-        def look(path: Path) -> str | None:
-            if path not in reader.pictures:
-                reader.pictures[path] = look_at(path)
-            return reader.pictures[path]
-
-        return file_named(node, key, reader, "an image", look)
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "string"}
-
-
-def look_at(path: Path) -> str | None:
-    """The end of a sentence that says why this is no usable image; None when it is one."""
-    if path.is_dir():
-        return "is a folder. Name an image in it"
-    if not path.exists():
-        return f"is not there. Put the image at {path}, or correct its name"
-    if not path.is_file():
-        return "is not an ordinary file. Name an image"
-    from PIL import Image  # only where an image is named: its import costs as much as all else
-
-    too_large = f"Scale it to {PICTURE_PIXELS // 1_000_000} million pixels or fewer"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large images; we refuse them below
-            with Image.open(path, formats=PICTURE_FORMATS) as image:
-                width, height = image.size
-                if width * height > PICTURE_PIXELS:
-                    return f"is {width}x{height} pixels. {too_large}"
-                if image.format == "PNG":
-                    image.verify()  # every chunk's checksum, without decoding
-                else:
-                    image.draft("L", (width // 8, height // 8))  # JPEG decodes 8 times smaller
-                    image.load()
-    except Image.DecompressionBombError:
-        return f"is far too large. {too_large}"
-    except PermissionError:
-        return "may not be read. Give yourself the right to read it"
-    except (OSError, SyntaxError, ValueError):  # Pillow's words for broken files
-        return f"is not an image that can be read. Use one of {', '.join(PICTURE_FORMATS)}"
-    return None
-
-
-@dataclass(frozen=True)
 class Texts:
     """A text, or texts at times that cross over into one another; to texts and their shares.
 
@@ -176,6 +124,7 @@ PROMPT = Group(
         Row("image", Picture(), "image", "path of a picture to come near to, instead of a text"),
         Row("weight", WEIGHT, "weight", "how strongly, beside the others; below 0 pushes away"),
         Row("stop", STOP, "stop", "the distance at which it stops pulling"),
+        Row("where", WHERE, "where", "the part of the picture that is meant: top, from-left, ..."),
     )
 )
 
@@ -245,9 +194,10 @@ class Prompts:
             if text_node is not None and _carries_weight(text):
                 message = f"the text {shown(text)} is taken as written, with its number. Write a "
                 reader.warn(text_node, message + "weight in its own key: {text: ..., weight: 0.5}")
+        where = Region(**given["where"]) if "name" in given.get("where", {}) else None
         if not texts:
-            return [Prompt(None, given.get("image"), weight, stop)]
-        return [Prompt(text, None, weight, stop, share) for text, share in texts]
+            return [Prompt(None, given.get("image"), weight, stop, where=where)]
+        return [Prompt(text, None, weight, stop, share, where) for text, share in texts]
 
     def _check(
         self,

@@ -142,7 +142,11 @@ def _pictures(node: Node | None) -> Iterator[str]:
             yield from _pictures(item)
     elif isinstance(node, YamlMapping):
         for key, value in node.entries:
-            if key.text in ("init", "image") and isinstance(value, Scalar) and not value.null:
+            if (
+                key.text in ("init", "image", "mask", "where")
+                and isinstance(value, Scalar)
+                and not value.null
+            ):
                 yield value.text
             else:
                 yield from _pictures(value)

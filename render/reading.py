@@ -56,6 +56,7 @@ class Reader:
     fps: Fraction = Fraction(24)  # for times written in frames
     bpm: Fraction | None = None  # for times written in beats
     duration: Fraction | None = None  # of the shot being read, for its key times
+    size: tuple[int, int] | None = None  # of the film in pixels, for the shape of masks
     shot: str = ""  # its name, for sentences
     start: Fraction = Fraction(0)  # of the shot being read, in the film
     clock: Clock | None = None  # of the shot being read, for formulas

@@ -210,6 +210,7 @@ def _storyboard(node: Mapping, reader: Reader, source: Path | None, text: str) -
     _check_output(node, given, reader)
     reader.seed = given.get("seed", Storyboard.seed)
     reader.loop = given.get("loop", reader.loop)
+    reader.size = given.get("size", Storyboard.size)
     shots: list[Shot] = []
     names: dict[str, Node] = {}
     for index, shot_node in enumerate(shot_nodes):

@@ -23,7 +23,8 @@ from render.camera import IDENTITY, Matrix
 from render.codecs import LEAST_SIDE, halved
 from render.curves import Curve
 from render.easings import easing
-from render.storyboard import Prompt, Settings, Storyboard
+from render.regions import Region
+from render.storyboard import Settings, Shot, Storyboard
 from render.transitions import OVERLAPPING
 
 ALGORITHM = 2  # raised when the same storyboard gives other pictures; the changelog says why
@@ -37,6 +38,8 @@ class Aim:
     image: Path | None
     weight: float
     stop: float
+    where: Region | None = None
+    moved: Matrix = IDENTITY  # from where the region is named to where it is now
 
 
 @dataclass(frozen=True)
@@ -202,26 +205,34 @@ def derived_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def aims_at(board: Storyboard, number: int, time: Fraction) -> tuple[Aim, ...]:
-    """The prompts that pull at `time`; during a crossfade also those of the shot before."""
+def aims_at(
+    board: Storyboard, number: int, time: Fraction, frame: tuple[float, float] = (1.0, 1.0)
+) -> tuple[Aim, ...]:
+    """The prompts that pull at `time`; during a crossfade also those of the shot before.
+
+    `frame` as in Plan, for regions that move with the camera.
+    """
     shot = board.shots[number]
-    fresh = _aims(shot.prompts, time, 1.0)
+    fresh = _aims(shot, time, 1.0, frame)
     transition = shot.transition
     if transition.kind != "continue" or time >= transition.duration:
         return fresh
     share = easing(transition.ease)(float(time / transition.duration))
     before = board.shots[number - 1]
-    old = _aims(before.prompts, before.duration + time, 1 - share)
-    return _merged(old + _aims(shot.prompts, time, share))
+    old = _aims(before, before.duration + time, 1 - share, frame)
+    return _merged(old + _aims(shot, time, share, frame))
 
 
-def _aims(prompts: tuple[Prompt, ...], time: Fraction, share: float) -> tuple[Aim, ...]:
+def _aims(shot: Shot, time: Fraction, share: float, frame: tuple[float, float]) -> tuple[Aim, ...]:
     aims = []
-    for prompt in prompts:
+    for prompt in shot.prompts:
         weight = round(prompt.weight.at(time) * prompt.share.at(time) * share, 12)
         stop = -math.inf if prompt.stop is None else _now(prompt.stop, time)
         if weight != 0:
-            aims.append(Aim(prompt.text, prompt.image, weight, stop))
+            moved = IDENTITY
+            if prompt.where and prompt.where.moves:
+                moved = camera.between(shot.camera, Fraction(0), time, frame)
+            aims.append(Aim(prompt.text, prompt.image, weight, stop, prompt.where, moved))
     return tuple(aims)
 
 
@@ -232,11 +243,11 @@ def _now(curve: Curve, time: Fraction) -> float:
 
 def _merged(aims: tuple[Aim, ...]) -> tuple[Aim, ...]:
     """One aim for each thing wanted: a prompt that both shots share keeps its full weight."""
-    weights: dict[tuple[str | None, Path | None, float], float] = {}
+    weights: dict[Aim, float] = {}
     for aim in aims:
-        wanted = (aim.text, aim.image, aim.stop)
+        wanted = replace(aim, weight=0.0)
         weights[wanted] = round(weights.get(wanted, 0.0) + aim.weight, 12)
-    return tuple(Aim(t, i, w, s) for (t, i, s), w in weights.items() if w != 0)
+    return tuple(replace(aim, weight=w) for aim, w in weights.items() if w != 0)
 
 
 def _keyframe(
@@ -263,7 +274,7 @@ def _keyframe(
         matrix = camera.between(shot.camera, before[-1].time, time, frame)
     moving = camera.moves(matrix)
     sharpen = round(lens.sharpen.at(local), 12) if moving else 0.0
-    aims = aims_at(board, number, time)
+    aims = aims_at(board, number, time, frame)
     steps, step_size = settings.then, settings.then_step
     if parent is None:
         steps, step_size = settings.first, settings.first_step
@@ -275,7 +286,7 @@ def _keyframe(
         "cutouts": [settings.cutouts, *settings.cutout_size],
         "smoothing": settings.smoothing,
         "losses": sorted((name, weight) for name, weight in settings.losses if weight),
-        "aims": [[aim.text, _image_digest(aim.image), aim.weight, aim.stop] for aim in aims],
+        "aims": [_wanted(aim) for aim in aims],
         "matrix": matrix,
         "border": lens.border if moving else None,
         "init": _image_digest(init),
@@ -302,6 +313,14 @@ def _keyframe(
         seed,
         settings,
     )
+
+
+def _wanted(aim: Aim) -> list[Any]:
+    """What an aim adds to a key."""
+    wanted: list[Any] = [aim.text, _image_digest(aim.image), aim.weight, aim.stop]
+    if aim.where:
+        wanted += [_image_digest(aim.where.picture) or aim.where.name, aim.moved]
+    return wanted
 
 
 def _image_digest(path: Path | None) -> str | None:

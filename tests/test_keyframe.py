@@ -17,8 +17,11 @@ from PIL import Image
 from torch.nn import functional as F
 
 from render import keyframe as keyframe_module
+from render.camera import IDENTITY, Matrix
+from render.cutouts import sample_views
 from render.estimate import LOOKS, Meter
 from render.film import FilmError, make_keyframes, missing, reasons, remarks
+from render.images import load_image, mask_of
 from render.keyframe import (
     PLACES,
     Models,
@@ -29,14 +32,14 @@ from render.keyframe import (
     embed_targets,
     grounds,
     likely_start,
-    load_image,
     moved,
     soft_noise,
     unheld,
     wishes_of,
 )
 from render.latents import Store
-from render.losses import distance
+from render.losses import LOSSES, Sight, distance
+from render.regions import FADES, Region
 from render.storyboard import parse
 from render.timeline import Keyframe, Plan, derived_seed, make_plan
 
@@ -131,7 +134,7 @@ def test_the_colours_of_a_strip_take_no_more_memory(monkeypatch: pytest.MonkeyPa
     )
     text = planned().board.text.replace("size: 48x32", "size: 1024x16")
     plan = make_plan(parse(text, Path()), 4, lambda role, name: name)
-    wishes = wishes_of(plan.keyframes[0].aims, MODELS, embed_targets(plan, MODELS))
+    wishes = wishes_of(plan, plan.keyframes[0].aims, MODELS, embed_targets(plan, MODELS))
     start = likely_start(plan, plan.keyframes[0], MODELS.generator, wishes)
     assert sizes == [(320, 40)]
     assert start.shape == (1, 4, 4, 256)
@@ -322,7 +325,7 @@ def test_a_chain_starts_from_the_ground_that_looks_nearest() -> None:
     """The slow, obvious version: every ground, every place, one look at a time."""
     plan = planned()
     generator, keyframe = MODELS.generator, plan.keyframes[0]
-    wishes = wishes_of(keyframe.aims, MODELS, embed_targets(plan, MODELS))
+    wishes = wishes_of(plan, keyframe.aims, MODELS, embed_targets(plan, MODELS))
     drawn = grounds((60, 40), derived_seed(keyframe.seed, "ground"))
     assert 0 <= drawn.min() <= drawn.max() <= 1
     assert len(drawn) * len(PLACES) == LOOKS
@@ -350,3 +353,64 @@ def test_a_chain_that_nothing_pulls_starts_from_grey() -> None:
     generator, keyframe = MODELS.generator, plan.keyframes[0]
     grey = generator.encode(soft_noise((48, 32), keyframe.seed))
     assert torch.equal(likely_start(plan, keyframe, generator, ()), grey)
+
+
+def test_regions_are_where_their_names_say(tmp_path: Path) -> None:
+    device = torch.device("cpu")
+
+    def mask(name: str | Path, moved: Matrix = IDENTITY) -> torch.Tensor:
+        return mask_of(Region(name), moved, (24, 12), device)[0, 0]
+
+    assert mask("top")[:6].min() == 1
+    assert mask("top")[6:].max() == 0
+    assert mask("right-third")[:, 16:].min() == 1
+    assert mask("right-third")[:, :16].max() == 0
+    thirds = (
+        ("left-third", "centre-third", "right-third"),
+        ("top-third", "middle-third", "bottom-third"),
+    )
+    for three in thirds:
+        assert torch.equal(sum(mask(name) for name in three), torch.ones(12, 24))
+    for name, (right, below) in FADES.items():
+        edges = mask(name)
+        assert 0 <= edges.min() <= edges.max() <= 1
+        slope = edges[-1, -1] - edges[0, 0]
+        assert (slope > 0.5) == (right + below > 0)
+    Image.linear_gradient("L").resize((48, 24)).save(tmp_path / "light below.png")
+    drawn = mask(tmp_path / "light below.png")
+    assert drawn[0].max() < 0.2
+    assert drawn[-1].min() > 0.8
+    down = (1.0, 0.0, 0.0, 0.0, 1.0, 0.25, 0.0, 0.0, 1.0)  # by a quarter of the height
+    assert mask("top", down)[7].min() > 0.9
+    assert torch.equal(mask_of(None, IDENTITY, (24, 12), device), torch.ones(1, 1, 12, 24))
+
+
+def test_a_prompt_pulls_where_it_is_meant() -> None:
+    """The gradient in the picture of a prompt for the left half lies in the left half."""
+    plan = planned()
+    aim = plan.keyframes[0].aims[0]
+    only = (replace(aim, where=Region("left-third")),)
+    wish, *_ = wishes_of(plan, only, MODELS, embed_targets(plan, MODELS))
+    picture = torch.rand(1, 3, 32, 48, requires_grad=True)
+    views = sample_views(64, (48, 32), (0.2, 0.4), seed=0)
+    nothing = torch.zeros(1, 4, 8, 12)
+    look = Sight(nothing, nothing, picture, None, None, views, (wish,))
+    (slope,) = torch.autograd.grad(LOSSES["prompts"](look), picture)
+    strength = slope.abs().sum((0, 1, 2))
+    assert strength[:16].sum() > 10 * strength[30:].sum() >= 0
+
+
+def test_regions_begin_with_their_own_colours() -> None:
+    """Each region has the ground that its own prompts are nearest to."""
+    text = planned().board.text.replace(
+        "prompts: a red sea | fire:-0.5",
+        "prompts: [{text: sea, where: top}, {text: fire, where: bottom}]",
+    )
+    plan = make_plan(parse(text, Path()), 4, lambda role, name: name)
+    keyframe = plan.keyframes[0]
+    wishes = wishes_of(plan, keyframe.aims, MODELS, embed_targets(plan, MODELS))
+    everywhere = tuple(replace(wish, masks=None) for wish in wishes)
+    starts = [likely_start(plan, keyframe, MODELS.generator, w) for w in (wishes, everywhere)]
+    assert torch.isfinite(starts[0]).all()
+    assert not torch.equal(*starts)
+    assert torch.isfinite(climbed(plan)).all()

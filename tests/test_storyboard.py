@@ -16,6 +16,7 @@ from render.audio import Audio
 from render.curves import Key, constant, keyed
 from render.language import LOSSES
 from render.prompts import split_weights
+from render.regions import Region
 from render.storyboard import Settings, Storyboard, StoryboardError, load, parse
 from render.yamlnodes import Problem
 
@@ -23,6 +24,7 @@ NOWHERE = Path("/nowhere")
 HEAD = "version: 1\n"
 SHOT = "shots:\n- duration: 4s\n  prompts: a red sky\n"
 GROUND = HEAD + SHOT
+BARE = HEAD + "shots:\n- duration: 4s\n"
 PULSE = Path(__file__).resolve().parent.parent / "storyboards" / "sounds" / "pulse.wav"
 
 
@@ -275,6 +277,13 @@ MISTAKES = [
     ("audio: {loop: true}\n" + GROUND, 1, "has no 'file'"),
     (f"audio: {{file: {PULSE}, loop: maybe}}\n" + GROUND, 1, "loop 'maybe' is neither true"),
     (f"audio: {{file: {PULSE}, start: -1s}}\n" + GROUND, 1, "out of range"),
+    (BARE + "  prompts: {text: a, where: tpo}", 4, "Did you mean 'top'?"),
+    (
+        BARE + "  prompts: {text: a, where: no.png}",
+        4,
+        "no.png' is not there",
+    ),
+    (BARE + "  prompts: {text: a, where: {moves: true}}", 4, "has no 'mask'"),
     ("loop: often\n" + GROUND, 1, "is not a time. Write 3.5s"),
     ("loop: -1s\n" + GROUND, 1, "out of range"),
     ("loop: true\n" + GROUND + "  transition: continue", 6, "cannot continue from its own end"),
@@ -628,3 +637,15 @@ def test_a_film_s_sound(tmp_path: Path) -> None:
     long = f"audio: {{file: a.wav, start: 1m, loop: true}}\n{GROUND}"
     assert board(long, tmp_path).audio == Audio(path, Fraction(60), True)
     assert board(f"audio:\n{GROUND}", tmp_path).audio is None
+
+
+def test_a_mask_has_the_film_s_shape(tmp_path: Path) -> None:
+    Image.new("L", (64, 64)).save(tmp_path / "square.png")
+    Image.new("L", (64, 32)).save(tmp_path / "wide.png")
+    text = HEAD + "size: 128x64\nshots:\n- duration: 1s\n  prompts: {text: a, where: FILE}\n"
+    with pytest.raises(StoryboardError, match="64x64, another shape than the film's 128x64"):
+        board(text.replace("FILE", "square.png"), tmp_path)
+    where = board(text.replace("FILE", "wide.png"), tmp_path).shots[0].prompts[0].where
+    assert where == Region((tmp_path / "wide.png").resolve())
+    moving = board(text.replace("FILE", "{mask: from-left, moves: true}")).shots[0].prompts[0]
+    assert moving.where == Region("from-left", moves=True)

@@ -177,6 +177,18 @@ def test_a_loop_goes_over_from_its_end_into_its_beginning() -> None:
     assert written.moment(12).before is None
 
 
+def test_a_region_decides_and_one_that_moves_goes_with_the_camera() -> None:
+    def region(where: str) -> Plan:
+        return plan(DAWN.replace("a red sea", f"[{{text: a red sea, where: {where}}}]"))
+
+    top, moving = region("top"), region("{mask: top, moves: true}")
+    assert {k.key for k in top.keyframes}.isdisjoint(k.key for k in plan(DAWN).keyframes)
+    assert top.keyframes[0].key == moving.keyframes[0].key  # there it has not moved yet
+    assert top.keyframes[2].aims[0].moved == IDENTITY
+    assert moving.keyframes[2].aims[0].moved[0] == pytest.approx(1.1)  # after a second
+    assert top.keyframes[2].key != moving.keyframes[2].key
+
+
 def test_another_algorithm_makes_every_keyframe_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {keyframe.key for keyframe in plan(DAWN, STORM, NIGHT).keyframes}
     monkeypatch.setattr(timeline, "ALGORITHM", timeline.ALGORITHM + 1)

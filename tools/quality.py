@@ -102,7 +102,7 @@ def plain(plan: Plan, models: Models) -> Iterator[Tensor]:
     """The plain loop: what the notebooks do, with Render's models and from Render's start."""
     generator = models.generator
     first = plan.keyframes[0]
-    wishes = wishes_of(first.aims, models, embed_targets(plan, models))
+    wishes = wishes_of(plan, first.aims, models, embed_targets(plan, models))
     random = torch.Generator().manual_seed(0)
     latent = likely_start(plan, first, generator, wishes)
     for number in range(plan.frame_count):
