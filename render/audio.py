@@ -36,9 +36,11 @@ def wrong_with(path: Path) -> str | None:
     """The end of a sentence that says why ffmpeg hears nothing in a file; None when it does."""
     if not path.is_file():
         return f"is not there. Put the sound at {path}, or correct its name"
-    heard = ask(*input_of(path), "-map", "0:a:0", "-frames:a", "1", "-f", "null", "-")
+    heard = ask(*input_of(path), "-map", "0:a:0", "-frames:a", "1", "-f", "s16le", "-")
     if heard.returncode:
         return f"has no sound that ffmpeg can read: {complaint(heard.stderr)}. Use a WAV or MP3"
+    if not heard.stdout:  # which ffmpeg would begin again for ever
+        return "is a sound of no length. Use another"
     return None
 
 

@@ -94,6 +94,9 @@ def test_what_is_no_sound_is_told(tmp_path: Path, track: Path) -> None:
     (tmp_path / "text.wav").write_text("not a sound")
     for path in (silent, tmp_path / "text.wav"):
         assert "has no sound that ffmpeg can read" in (wrong_with(path) or "")
+    with wave.open(str(tmp_path / "empty.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+    assert "no length" in (wrong_with(tmp_path / "empty.wav") or "")
     for path in (tmp_path, tmp_path / "absent.wav"):
         assert "is not there" in (wrong_with(path) or "")
 
