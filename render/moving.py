@@ -138,6 +138,8 @@ class Moving:
         low, high = self._bounds(is_rate)
         if wrong := Formula(expression, reader.clock).mistake(low, high):
             ways = f"It goes {self._span(is_rate)}; clamp(..., {low:g}, {high:g}) keeps it there"
+            if " is " not in wrong:  # there is no value to be kept
+                ways = "Keep what it works with in bounds, as in 1/max(t, 0.1)"
             raise Mistake(node, f"{text} {wrong}. {ways}")
         kind = self._kind(is_rate)
         formula = Formula(expression, reader.clock, 1 / self.per)

@@ -63,6 +63,7 @@ class Reader:
     tied_to_fps: bool = False  # whether it has been told of
     seed: int = 0  # the storyboard's, for what a shot leaves to chance
     loop: Fraction = Fraction(0)  # for how long the film's end goes over into its beginning
+    loop_node: Node | None = None  # which says so
     places: dict[str, str] = field(default_factory=dict)  # key to the group it belongs in
     problems: dict[Problem, None] = field(default_factory=dict)  # each once
     warnings: dict[Problem, None] = field(default_factory=dict)

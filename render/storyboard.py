@@ -209,7 +209,7 @@ def _storyboard(node: Mapping, reader: Reader, source: Path | None, text: str) -
     shot_nodes = given.pop("shots", ())
     _check_output(node, given, reader)
     reader.seed = given.get("seed", Storyboard.seed)
-    reader.loop = given.get("loop", reader.loop)
+    reader.loop, reader.loop_node = given.get("loop", reader.loop), node.get("loop")
     reader.size = given.get("size", Storyboard.size)
     shots: list[Shot] = []
     names: dict[str, Node] = {}
@@ -368,14 +368,12 @@ def _transition(
     """How a shot begins, checked against the shot it begins and the one before."""
     kind = given.get("kind", "continue" if "duration" in given else "cut")
     own_node, any_node = own.get("transition"), node.get("transition")
-    if index == 0 and reader.loop and (own_node is None or kind == "cut"):
-        return Transition("morph", min(reader.loop, reader.duration or reader.loop))
-    if index == 0 and kind != "cut" and not (reader.loop and kind in OVERLAPPING):
-        if own_node is None:
-            return Transition()  # the defaults are meant for the shots that have one before them
-        message = "the first shot has nothing before it to continue from. Write 'cut', or remove it"
+    if index == 0 and kind not in (OVERLAPPING if reader.loop else ("cut",)):
+        if own_node is None:  # the defaults are meant for the shots that have one before them
+            return _looping(reader)
+        message = "the first shot has nothing before it. Write 'cut', or let the film loop: true"
         if reader.loop:
-            message = "a film that loops cannot continue from its own end. Write dissolve or morph"
+            message = "a film that loops goes over into its first shot. Write dissolve or morph"
         reader.problem(own_node, message)
     written = TRANSITION.long(own_node) if own_node is not None else None
     if kind == "cut":
@@ -395,6 +393,16 @@ def _transition(
         )
         reader.problem(any_node, message + f"{seconds(reader.duration)}. Shorten it")
     return Transition(kind, duration, given.get("ease", Transition.ease))
+
+
+def _looping(reader: Reader) -> Transition:
+    """How the first shot begins: with a cut, or out of the last one's end where the film loops."""
+    if not reader.loop or reader.loop_node is None:
+        return Transition()
+    if reader.duration is not None and reader.loop > reader.duration:
+        message = f"loop takes {seconds(reader.loop)}, longer than shot '{reader.shot}' with "
+        reader.problem(reader.loop_node, message + f"{seconds(reader.duration)}. Shorten it")
+    return Transition("morph", reader.loop)
 
 
 def _check_shots(shots: list[Shot], nodes: tuple[Node, ...], reader: Reader) -> None:
