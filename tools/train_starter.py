@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 import time
 import warnings
@@ -27,7 +26,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = {
-    "data": "paint the procedural scenes and cut out the drawings",
+    "data": "cut out the drawings and paint the procedural pictures",
     "vqgan": "train the generator",
     "clip": "train the perceptor",
     "export": "write render/starter/*.safetensors from the last checkpoints",
@@ -64,6 +63,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--scenes", type=int, default=24_000, help="procedural scenes to paint (default: 24000)"
     )
+    parser.add_argument(
+        "--studies",
+        type=int,
+        default=8_000,
+        help="colours, shapes, textures and styles to paint (default: 8000)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of data and training (default: 0)")
     parser.add_argument(
         "--work",
@@ -88,19 +93,21 @@ def say(text: str) -> None:
 
 def prepare(options: argparse.Namespace) -> None:
     """The stage `data`."""
-    from starter.data import FETCHING, make_objects, make_scenes
+    from starter.data import make_pictures
+    from starter.drawings import FETCHING, make_objects
 
-    begun = time.monotonic()
-
-    def scenes_done(done: int, all_of_them: int) -> None:
-        left = (time.monotonic() - begun) / done * (all_of_them - done) / 60
-        say(f"scenes  {done} of {all_of_them}  {left:.1f} min left")
-
-    make_scenes(options.work, options.scenes, options.seed, os.cpu_count() or 1, scenes_done)
     sources = options.work / "sources"
     if not (sources.exists() and any(sources.iterdir())):
         say(FETCHING.format(folder=sources))
     make_objects(options.work, lambda name, count: say(f"objects  {count} drawings after {name}"))
+    for kind, count in (("scenes", options.scenes), ("studies", options.studies)):
+        begun = time.monotonic()
+
+        def progress(done: int, count: int, kind: str = kind, begun: float = begun) -> None:
+            left = (time.monotonic() - begun) / done * (count - done) / 60
+            say(f"{kind}  {done} of {count}  {left:.1f} min left")
+
+        make_pictures(kind, options.work, count, options.seed, progress)
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ def layer(
     """Land under the line `top` (SIZE,), textured, lit, and paler with distance (haze 0 to 1)."""
     field = noise(random, 6, 0.62, grain, 1, 1.4)
     shading = 1 + relief * np.clip(slope(field), -1.3, 1.3) + 0.25 * (field - 0.5)
-    land = colour * light * shading[..., None]
+    land: Array = colour * light * shading[..., None]
     if haze:
         row = int(np.clip(top.min() * SIZE - 2, 0, SIZE - 1))
         land = mix(land, picture[row].mean(0), haze)

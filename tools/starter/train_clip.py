@@ -11,6 +11,7 @@ sentence encoder. Texts without pictures (words.py, the drawings' names) take pa
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
 from PIL import Image
-from starter.data import HELD_OUT, Prepared, article
+from starter.data import HELD_OUT, Pictures
+from starter.drawings import Drawings, captions_of
 from starter.loop import Averages, Clock, MovingAverage, Muon, report, save
 from starter.models import (
     PERCEPTOR,
@@ -38,24 +40,38 @@ from torch import Tensor, nn
 BATCH = 56  # pictures with captions; eight more that no caption means join them
 ATTACK = 1.5  # length of the attack in the picture's space (64 x 64 x 3 values in 0 to 1)
 SHARPNESS = 20.0  # how far a text's meaning may be off: exp(-SHARPNESS * (1 - cosine))
+OBJECTS, STUDIES = 0.4, 0.25  # their shares of a batch; the rest are scenes
+STUDIED = {"colour": 0.1, "shape": 0.35, "texture": 0.2, "style": 0.35}  # how often in batches
 EXTRAS = 24  # texts without pictures in a batch
 MUON_RATE, ADAM_RATE = 0.02, 1e-3
+TABLE = "token_embedding.weight"
 SIDE = PERCEPTOR["vision_cfg"]["image_size"]
+
+
+class Data:
+    """Everything that batches are made of."""
+
+    def __init__(self, work: Path) -> None:
+        self.scenes, self.studies = Pictures(work / "scenes"), Pictures(work / "studies")
+        self.drawings = Drawings(work)
 
 
 class Texts:
     """Every text of the data with its tokens and its sentence vector, numbered."""
 
-    def __init__(self, data: Prepared, work: Path) -> None:
-        self.extras = list(dict.fromkeys([*extra_texts(), *filter(None, data.names)]))
-        captions = {text for record in data.captions for text in record}
-        objects = {form for name in filter(None, data.names) for form in (name, article(name))}
-        self.all = sorted({*captions, *objects, *self.extras})
+    def __init__(self, data: Data, work: Path) -> None:
+        names = [name for name in data.drawings.names if name]
+        self.extras = list(dict.fromkeys([*extra_texts(), *names]))
+        records = [*data.scenes.captions, *data.studies.captions, *map(captions_of, names)]
+        self.all = sorted({text for record in records for text in record} | {*self.extras})
         self.number = {text: i for i, text in enumerate(self.all)}
         kept = work / "texts.pt"
-        found = torch.load(kept, weights_only=True) if kept.exists() else None
-        if found is None or found["texts"] != self.all:
-            vectors = SentenceEncoder()(self.all)
+        found = torch.load(kept, weights_only=True) if kept.exists() else {"texts": []}
+        if found["texts"] != self.all:
+            known = dict(zip(found["texts"], found.get("vectors", ()), strict=True))
+            new = [text for text in self.all if text not in known]
+            known.update(zip(new, SentenceEncoder()(new), strict=True))
+            vectors = torch.stack([known[text] for text in self.all])
             found = {"texts": self.all, "vectors": vectors, "tokens": tokens(self.all)}
             save(kept, found)
         self.vectors: Tensor = found["vectors"]
@@ -73,41 +89,59 @@ class Texts:
         return torch.stack(rows)
 
 
-def view(random: np.random.Generator, picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """A square view of 40 to 100% of the picture's side, in SIDE pixels."""
+def view(
+    random: np.random.Generator, picture: np.ndarray[Any, Any], least: float
+) -> np.ndarray[Any, Any]:
+    """A square view, `least` to all of the picture's side, in SIDE pixels."""
     edge = picture.shape[0]
-    part = int(edge * random.uniform(0.4, 1.0))
+    part = int(edge * random.uniform(least, 1.0))
     top, left = random.integers(0, edge - part + 1, 2)
     cut = Image.fromarray(picture[top : top + part, left : left + part])
     return np.asarray(cut.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
+def ground(random: np.random.Generator, scenes: Pictures) -> np.ndarray[Any, Any]:
+    """What a drawing lies on: plain colours and gradients, a blurred scene, or a scene."""
+    kind = random.random()
+    if kind < 0.5:
+        return flats(random, SIDE)
+    picture = Image.fromarray(scenes[int(random.integers(len(scenes)))])
+    if kind < 0.75:
+        picture = picture.resize((5, 5), Image.Resampling.BOX)
+    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+
+
+def example(
+    data: Data, random: np.random.Generator, studied: list[int]
+) -> tuple[np.ndarray[Any, Any], Sequence[str]]:
+    """A picture (SIDE, SIDE, 3) in bytes and its six captions; a study is one of `studied`."""
+    kind = random.random()
+    if kind < OBJECTS and data.drawings.named:
+        drawing = data.drawings.likely(random)
+        under = ground(random, data.scenes)
+        picture = data.drawings.laid_on(under, drawing, random, (0.6, 1.15))
+        return picture, captions_of(data.drawings.names[drawing])
+    if kind > 1 - STUDIES:
+        pictures, index = data.studies, studied[random.integers(len(studied))]
+    else:
+        pictures, index = data.scenes, int(random.integers(len(data.scenes)))
+    # A shape must be seen whole, a style needs room; anything else holds in every part.
+    least = 0.75 if pictures.kinds[index] in ("shape", "style") else 0.4
+    return view(random, pictures[index], least), pictures.captions[index]
+
+
 def batch(
-    data: Prepared, texts: Texts, random: np.random.Generator, count: int
+    data: Data, texts: Texts, random: np.random.Generator, count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures (count, 3, SIDE, SIDE) in 0 to 1, a text number each, all their texts (count, 6)."""
-    pictures, chosen, every = [], [], []
-    for _ in range(count):
-        kind = random.random()
-        index = int(random.integers(len(data)))
-        picture = data.picture(index)
-        captions = data.captions[index]
-        if kind < 0.13 and len(data.named):
-            if random.random() < 0.5:
-                picture = flats(random, picture.shape[0])
-            drawing = int(data.named[random.integers(len(data.named))])
-            whole = data.with_object(random, picture, drawing)
-            picture = np.asarray(Image.fromarray(whole).resize((SIDE, SIDE), 2))
-            name = data.names[drawing]
-            captions = [name, article(name)] * 3
-            pictures.append(picture)
-        else:
-            pictures.append(view(random, picture))
-        numbers = [texts.number[text] for text in captions]
-        chosen.append(numbers[int(random.integers(len(numbers)))])
-        every.append(numbers)
-    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-    return stacked, torch.tensor(chosen), torch.tensor(every)
+    # Studies of one kind: beside a dozen others, a shape is told by its outline and not its colour.
+    kind = random.choice(list(STUDIED), p=list(STUDIED.values()))
+    studied = [i for i, own in enumerate(data.studies.kinds) if own == kind]
+    examples = [example(data, random, studied) for _ in range(count)]
+    every = torch.tensor([[texts.number[text] for text in captions] for _, captions in examples])
+    chosen = torch.from_numpy(random.integers(every.shape[1], size=count))
+    stacked = torch.from_numpy(np.stack([picture for picture, _ in examples]))
+    return stacked.permute(0, 3, 1, 2).float() / 255, every[torch.arange(count), chosen], every
 
 
 def disturbed(pictures: Tensor, random: np.random.Generator, generator: Generator | None) -> Tensor:
@@ -234,9 +268,15 @@ def distinct_scenes(count: int, seed: int = HELD_OUT) -> list[Any]:
     return list(found.values())
 
 
+def carried_over(table: Tensor, before: Tensor, now: Tensor) -> Tensor:
+    """The token table (n, width) of the tokens `before` for those of `now`; new ones average."""
+    place = torch.searchsorted(before, now).clamp(max=len(before) - 1)
+    return torch.where((before[place] == now)[:, None], table[place], table.mean(0))
+
+
 def train(work: Path, minutes: float, seed: int, device: str) -> None:
     """Train until the budget of minutes is used; goes on from the last checkpoint."""
-    data = Prepared(work)
+    data = Data(work)
     texts = Texts(data, work)
     path = work / "clip.pt"
     torch.manual_seed(seed + 1)
@@ -256,12 +296,15 @@ def train(work: Path, minutes: float, seed: int, device: str) -> None:
     clock, step = Clock(minutes), 0
     if path.exists():
         kept = torch.load(path, weights_only=True)
+        for state in (kept["model"], kept["average"]):
+            state[TABLE] = carried_over(state[TABLE], kept["used"], texts.used)
         model.load_state_dict(kept["model"])
         head.load_state_dict(kept["head"])
         average.state = kept["average"]
-        for optimiser, state in zip(optimisers, kept["optimisers"], strict=True):
-            optimiser.load_state_dict(state)
-        clock, step = Clock(minutes, kept["elapsed"]), kept["step"]
+        if torch.equal(kept["used"], texts.used):  # else the texts are new: another training
+            for optimiser, state in zip(optimisers, kept["optimisers"], strict=True):
+                optimiser.load_state_dict(state)
+            clock, step = Clock(minutes, kept["elapsed"]), kept["step"]
     random = np.random.default_rng((seed + 1, step))
     held = distinct_scenes(100)
     held_texts = texts.numbered([one.captions[0] for one in held])
@@ -338,7 +381,7 @@ def train(work: Path, minutes: float, seed: int, device: str) -> None:
                 push = slope / length * strength
                 averages.add(loss=loss.detach(), hit=hit, words=spoken.detach())
         step += 1
-        average.update(model, step, ("token_embedding",))
+        average.update(model, step, (TABLE,))
         if step % 50 == 0:
             report("clip", step, clock, averages)
     keep()

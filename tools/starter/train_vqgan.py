@@ -19,7 +19,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from starter.data import Prepared
+from starter.data import Pictures
+from starter.drawings import Drawings
 from starter.loop import Averages, Clock, MovingAverage, Muon, report, save
 from starter.models import GENERATOR, Generator
 from torch import Tensor, nn
@@ -53,7 +54,9 @@ def flats(random: np.random.Generator, size: int) -> np.ndarray[Any, Any]:
     return np.asarray(sheet.resize((size, size), way))
 
 
-def batch(data: Prepared, random: np.random.Generator, count: int, size: int) -> Tensor:
+def batch(
+    scenes: Pictures, drawings: Drawings, random: np.random.Generator, count: int, size: int
+) -> Tensor:
     """Training pictures (count, 3, size, size) in -1 to 1."""
     pictures = []
     for _ in range(count):
@@ -61,12 +64,12 @@ def batch(data: Prepared, random: np.random.Generator, count: int, size: int) ->
         if kind < 0.14:
             pictures.append(flats(random, size))
             continue
-        picture = data.picture(int(random.integers(len(data))))
-        if kind < 0.36 and len(data.all_drawings):
+        picture = scenes[int(random.integers(len(scenes)))]
+        if kind < 0.36 and drawings.trained:
             if random.random() < 0.5:
                 picture = flats(random, picture.shape[0])
-            drawing = int(data.all_drawings[random.integers(len(data.all_drawings))])
-            picture = data.with_object(random, picture, drawing)
+            drawing = drawings.trained[random.integers(len(drawings.trained))]
+            picture = drawings.laid_on(picture, drawing, random)
         edge = picture.shape[0]
         if random.random() < 0.3 or size > edge:  # the whole scene or a large part, made smaller
             part = int(random.integers(min(size, edge), edge + 1))
@@ -205,7 +208,7 @@ def sheet(model: Generator, pictures: Tensor, path: Path, codes: bool) -> float:
 
 def train(work: Path, minutes: float, seed: int, device: str, pictures: int = 8) -> None:
     """Train until the budget of minutes is used; goes on from the last checkpoint."""
-    data = Prepared(work)
+    scenes, drawings = Pictures(work / "scenes"), Drawings(work)
     path = work / "vqgan.pt"
     torch.manual_seed(seed)
     model = Generator(GENERATOR).to(device, memory_format=torch.channels_last).train()  # type: ignore
@@ -234,7 +237,7 @@ def train(work: Path, minutes: float, seed: int, device: str, pictures: int = 8)
         codes.counts, codes.sums = kept["codes"]["counts"], kept["codes"]["sums"]
         clock, step, coded = Clock(minutes, kept["elapsed"]), kept["step"], kept["coded"]
     random = np.random.default_rng((seed, step))
-    shown = batch(data, np.random.default_rng(seed + 1), 11, 96)
+    shown = batch(scenes, drawings, np.random.default_rng(seed + 1), 11, 96)
     averages, saved = Averages(), time.monotonic()
     precise = torch.autocast(device if device == "cuda" else "cpu", torch.bfloat16)
 
@@ -257,7 +260,10 @@ def train(work: Path, minutes: float, seed: int, device: str, pictures: int = 8)
     while clock.share < 1:
         if not coded and clock.share >= CODES_FROM:
             with torch.no_grad():
-                found = [model.encode(batch(data, random, 16, 96).to(device)) for _ in range(40)]
+                found = [
+                    model.encode(batch(scenes, drawings, random, 16, 96).to(device))
+                    for _ in range(40)
+                ]
                 flat = torch.cat([z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]) for z in found])
                 codes.restart(means_of_latents(flat.float(), GENERATOR["n_embed"]))
             coded = True
@@ -266,7 +272,7 @@ def train(work: Path, minutes: float, seed: int, device: str, pictures: int = 8)
             optimiser.param_groups[0]["lr"] = rate * factor
         size = (64, 96, 96, 96, 160)[int(random.integers(5))]
         count = max(2, round(pictures * (96 / size) ** 2))
-        wanted = batch(data, random, count, size).to(device)
+        wanted = batch(scenes, drawings, random, count, size).to(device)
         with precise:
             latent = model.encode(wanted).float()
             held = torch.zeros((), device=device)

@@ -1,7 +1,29 @@
-"""Texts without pictures: what people write that no caption says. Each is trained to point at the
-pictures whose captions mean the most similar thing (by the sentence encoder)."""
+"""Words: the nouns whose drawings are worth learning, and texts without pictures.
+
+The latter are what people write that no caption says. Each is trained to point at the pictures
+whose captions mean the most similar thing (by the sentence encoder).
+"""
 
 from __future__ import annotations
+
+_NOUNS = """
+apple banana strawberry lemon orange pear cherry grapes pineapple watermelon peach mushroom carrot
+tomato pepper corn pumpkin pizza bread cake cheese egg burger sandwich cookie doughnut chocolate
+candy coffee tea beer wine bottle cup mug glass teapot spoon knife plate bowl dog cat horse cow
+pig sheep rabbit mouse lion tiger elephant giraffe zebra monkey bear panda fox wolf bird duck
+chicken rooster owl eagle parrot penguin swan fish shark whale dolphin octopus crab lobster snail
+turtle frog snake lizard crocodile dragon unicorn butterfly bee ladybug spider ant beetle
+dragonfly flower rose tulip sunflower daisy tree palm cactus leaf car bus truck train tractor
+bicycle motorcycle airplane helicopter rocket ship boat sailboat balloon anchor wheel house church
+castle lighthouse tower tent door window chair table bed lamp candle lantern bulb clock watch
+hourglass telephone camera television radio computer keyboard printer guitar violin piano drum
+trumpet bell book pencil pen scissors hammer saw axe wrench screwdriver key lock umbrella hat
+crown shirt dress shoe boot glove bag suitcase basket box gift ring diamond ball football
+basketball trophy dice kite heart star sun moon cloud rainbow snowflake snowman volcano mountain
+skull ghost robot sword shield bomb ladder broom brush bucket feather shell bone eye globe compass
+magnet microscope telescope coin
+"""
+NOUNS = frozenset(_NOUNS.split())
 
 _LINES = """
 dog cat horse bird fish tiger lion elephant dragon wolf fox bear rabbit butterfly whale dolphin
@@ -57,6 +79,11 @@ pastel colours; warm colours; cold colours; black and white; sepia; abstract art
 a cup of coffee; a bowl of fruit; a portrait of a woman; a man with a hat; an old house;
 a wooden boat; a pirate ship; a lonely tree; a path through the fields; a bridge over a river
 """
+
+
+def article(name: str) -> str:
+    """The name with its article."""
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def extra_texts() -> list[str]:

@@ -1,0 +1,69 @@
+"""Pictures that the models draw, by the way that Render itself goes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from render.curves import constant
+from render.frames import to_frame
+from render.generator import load_generator
+from render.keyframe import Models, climb, embed_targets
+from render.model_table import GENERATORS, PERCEPTORS
+from render.perceptor import load_perceptor
+from render.storyboard import Prompt, Settings, Shot, Storyboard
+from render.timeline import make_plan
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How long a picture is worked on."""
+
+    side: int  # pixels
+    settings: Settings
+
+
+FULL = Effort(256, Settings())
+QUICK = Effort(160, Settings(first=25, cutouts=8))
+
+
+def load_pair(folder: Path) -> Models:
+    """The exported generator and perceptor of that folder, as Render loads its own."""
+    generator, perceptor = (
+        dataclasses.replace(row, embedded=str(folder.resolve() / f"{row.role}.safetensors"))
+        for row in (GENERATORS["starter"], PERCEPTORS["starter"])
+    )
+    return Models(load_generator(generator), ((load_perceptor(perceptor), 1.0),))
+
+
+def draw(models: Models, text: str, seed: int, effort: Effort) -> Tensor:
+    """A picture (3, side, side) in 0 to 1 of the text: the first keyframe of a film of it."""
+    shot = Shot(
+        "picture", Fraction(1), (Prompt(text, None, constant(1.0)),), settings=effort.settings
+    )
+    board = Storyboard(1, (shot,), size=(effort.side, effort.side), seed=seed)
+    plan = make_plan(board, models.generator.factor, lambda role, name: name)
+    for step in climb(plan, plan.keyframes[0], models, embed_targets(plan, models), None):
+        drawn = step.average
+    with torch.no_grad():
+        return models.generator.decode(drawn)[0]
+
+
+def save_sheet(pictures: Mapping[str, Tensor], path: Path, columns: int = 8) -> None:
+    """All pictures (3, side, side) with up to two lines of what is written of them, in one PNG."""
+    side = next(iter(pictures.values())).shape[-1]
+    rows = math.ceil(len(pictures) / columns)
+    page = Image.new("RGB", (columns * (side + 4), rows * (side + 32)), "white")
+    pen = ImageDraw.Draw(page)
+    for i, (label, picture) in enumerate(pictures.items()):
+        x, y = i % columns * (side + 4), i // columns * (side + 32)
+        page.paste(Image.fromarray(to_frame(picture[None], (side, side))), (x, y))
+        pen.multiline_text((x + 2, y + side + 3), label, "black")
+    page.save(path)
