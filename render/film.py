@@ -56,7 +56,7 @@ def make_film(
         numbers = range(plan.frame_count)
         for number, frame in enumerate(frames(plan, store, models.generator, numbers), start=1):
             yield frame
-            shot = board.shots[plan.keyframes[plan.moment(number - 1).left].shot].name
+            shot = board.shots[plan.shot_of(number - 1)].name
             done = meter.at_frame(number)
             show(Report("decode", shot, number, plan.frame_count, 0, 0, done))
 

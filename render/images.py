@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def mask_of(
     if region is None:
         return torch.ones(1, 1, height, width, device=device)
     if region.picture:
-        mask = load_image(region.picture, device, size).mean(1, keepdim=True)
+        mask = _drawn(region.picture, device, size)
     else:
         across = ((torch.arange(width, device=device) + 0.5) / width)[None, :]
         down = ((torch.arange(height, device=device) + 0.5) / height)[:, None]
@@ -70,3 +71,9 @@ def mask_of(
     if moves(moved):
         mask = resample(mask, moved, "smear").clamp(0, 1)
     return mask
+
+
+@lru_cache(maxsize=8)
+def _drawn(path: Path, device: torch.device, size: tuple[int, int]) -> Tensor:
+    """A mask of one's own (1, 1, height, width), read once and not for every keyframe."""
+    return load_image(path, device, size).mean(1, keepdim=True)

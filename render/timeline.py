@@ -107,6 +107,11 @@ class Plan:
             runs[-1].append(keyframe)
         return runs
 
+    def shot_of(self, frame: int) -> int:
+        """The index of the shot that a frame belongs to."""
+        last = len(self.board.shots) - 1
+        return max(0, min(bisect_right(self.starts, frame / self.board.fps) - 1, last))
+
     def moment(self, frame: int) -> Moment:
         """What frame number `frame`, at frame / fps seconds, is made of."""
         return _moment(self, frame)
@@ -338,7 +343,7 @@ def _digest_of_file(path: Path, size: int, changed: int) -> str:
 def _moment(plan: Plan, frame: int) -> Moment:
     board = plan.board
     time = frame / board.fps
-    number = max(0, min(bisect_right(plan.starts, time), len(board.shots)) - 1)
+    number = plan.shot_of(frame)
     shot = board.shots[number]
     local = min(time - plan.starts[number], shot.duration)
     moment = _moment_of(plan, number, local)
