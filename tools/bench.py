@@ -63,7 +63,7 @@ def one_step(
     value = distance(perceptor.embed_views(cuts)[:, None], target[None]).mean()
     marks.append(clock(device))
     optimizer.zero_grad(set_to_none=True)
-    value.backward()
+    value.backward()  # type: ignore[no-untyped-call]
     marks.append(clock(device))
     optimizer.step()
     with torch.no_grad():

@@ -454,7 +454,7 @@ def plain(random: Random) -> Painted:
         picture = picture * (0.8 + 0.35 * turned)[..., None]
     elif kind < 0.72:
         picture = picture * (0.7 + 0.5 * glow(0.5, 0.5, 0.5))[..., None]
-    names = (
+    names: tuple[str, ...] = (
         word,
         word,
         f"the colour {word}",

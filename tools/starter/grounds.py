@@ -72,7 +72,7 @@ def layer(
 
 def sea(random: Random, sky: Sky, horizon: float) -> Painted:
     picture = water(random, sky.picture, sky, horizon, float(random.uniform(0.5, 1.1)))
-    names = (
+    names: tuple[str, ...] = (
         "the sea",
         "the ocean",
         "a calm sea",

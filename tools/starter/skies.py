@@ -94,7 +94,12 @@ FANTASY: dict[str, tuple[Array, ...]] = {
 def day(random: Random, horizon: float) -> Sky:
     picture = gradient(random, pick(random, *DAY), horizon)
     if random.random() < 0.35:
-        names = ("a clear blue sky", "a blue sky", "a bright blue sky", "a light blue sky")
+        names: tuple[str, ...] = (
+            "a clear blue sky",
+            "a blue sky",
+            "a bright blue sky",
+            "a light blue sky",
+        )
         settings = ("under a clear blue sky", "on a sunny day", "under a blue sky", "at noon")
     else:
         amount = float(random.uniform(0.35, 0.8))
@@ -181,8 +186,16 @@ def night(random: Random, horizon: float) -> Sky:
         tint = ramp((rgb(60, 60, 140), rgb(170, 120, 190), rgb(250, 225, 220)), dust)
         picture = mix(picture, tint, band * dust * 0.8)
         picture = stars(random, picture, 260)
-        names = ("the milky way", "a night sky full of stars", "the milky way in a starry sky")
-        settings = ("under the milky way", "under a sky full of stars", "on a starry night")
+        names: tuple[str, ...] = (
+            "the milky way",
+            "a night sky full of stars",
+            "the milky way in a starry sky",
+        )
+        settings: tuple[str, ...] = (
+            "under the milky way",
+            "under a sky full of stars",
+            "on a starry night",
+        )
         return Sky(picture, rgb(55, 62, 110), names, settings)
     picture = stars(random, picture, int(random.integers(40, 170)))
     if kind == "stars":
@@ -277,7 +290,11 @@ def storm(random: Random, horizon: float) -> Sky:
             "lightning in a dark stormy sky",
             "a lightning bolt",
         )
-        settings = ("in a thunderstorm", "with lightning", "under a stormy sky with lightning")
+        settings: tuple[str, ...] = (
+            "in a thunderstorm",
+            "with lightning",
+            "under a stormy sky with lightning",
+        )
         return Sky(picture, light, names, settings)
     names = ("storm clouds", "a dark stormy sky", "heavy dark grey clouds", "a stormy sky")
     settings = ("in a storm", "under dark storm clouds", "under a dark grey sky", "before a storm")

@@ -40,12 +40,12 @@ def colour(random: Random) -> Painted:
         word = str(pick(random, *ELEVEN))
         names = (word, word, f"plain {word}", f"the colour {word}", f"{article(word)} ground")
         return solid(shifted(random, COLOURS[word], 0.04)), names
-    return chosen(random, {plain: 2, two_colours: 2, shade: 1.5, many_colours: 0.5})(random)  # type: ignore[no-any-return]
+    return chosen(random, {plain: 2, two_colours: 2, shade: 1.5, many_colours: 0.5})(random)
 
 
 def texture(random: Random) -> Painted:
     """A pattern or material that fills the picture."""
-    return chosen(random, TEXTURES)(random)  # type: ignore[no-any-return]
+    return chosen(random, TEXTURES)(random)
 
 
 def ground(random: Random) -> Array:

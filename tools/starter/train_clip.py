@@ -40,8 +40,8 @@ from torch import Tensor, nn
 BATCH = 56  # pictures with captions; eight more that no caption means join them
 ATTACK = 1.5  # length of the attack in the picture's space (64 x 64 x 3 values in 0 to 1)
 SHARPNESS = 20.0  # how far a text's meaning may be off: exp(-SHARPNESS * (1 - cosine))
-OBJECTS, STUDIES = 0.4, 0.25  # their shares of a batch; the rest are scenes
-STUDIED = {"colour": 0.1, "shape": 0.35, "texture": 0.2, "style": 0.35}  # how often in batches
+OBJECTS, STUDIES = 0.35, 0.4  # their shares of a batch; the rest are scenes
+STUDIED = {"colour": 0.1, "shape": 0.4, "texture": 0.1, "style": 0.4}  # how often in batches
 EXTRAS = 24  # texts without pictures in a batch
 MUON_RATE, ADAM_RATE = 0.02, 1e-3
 TABLE = "token_embedding.weight"
@@ -283,7 +283,7 @@ def train(work: Path, minutes: float, seed: int, device: str) -> None:
     model = new_perceptor(len(texts.used)).to(device).train()
     for module in model.visual.modules():
         if isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            module.to(memory_format=torch.channels_last)
     head = nn.Linear(PERCEPTOR["embed_dim"], 384).to(device)
     inner = [p for p in model.visual.parameters() if p.ndim == 4]
     chosen = {id(p) for p in inner}
@@ -366,7 +366,7 @@ def train(work: Path, minutes: float, seed: int, device: str) -> None:
             scale = model.logit_scale.exp().clamp(max=50)
             loss, hit = contrast(seen, read[:BATCH], read[BATCH:], wanted, extra_fit, scale)
             spoken = 1 - F.cosine_similarity(head(read), sentence).mean()
-            (loss + 0.3 * spoken).backward()
+            (loss + 0.3 * spoken).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(rest, 1.0)
             for optimiser in optimisers:
                 optimiser.step()

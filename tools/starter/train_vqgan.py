@@ -110,7 +110,7 @@ def means_of_latents(flat: Tensor, count: int, rounds: int = 12) -> Tensor:
         nearest = torch.cat(
             [
                 (centres.pow(2).sum(1)[None] - 2 * part @ centres.t()).argmin(1)
-                for part in flat.split(4096)
+                for part in flat.split(4096)  # type: ignore[no-untyped-call]
             ]
         )
         sums = torch.zeros_like(centres).index_add_(0, nearest, flat)
@@ -214,9 +214,9 @@ def train(work: Path, minutes: float, seed: int, device: str, pictures: int = 8)
     model = Generator(GENERATOR).to(device, memory_format=torch.channels_last).train()  # type: ignore
     for module in model.modules():  # residual branches start at nothing
         if type(module).__name__ == "ResnetBlock":
-            nn.init.zeros_(module.conv2.weight)  # type: ignore
+            nn.init.zeros_(module.conv2.weight)
         if type(module).__name__ == "AttnBlock":
-            nn.init.zeros_(module.proj_out.weight)  # type: ignore
+            nn.init.zeros_(module.proj_out.weight)
     edges = ("encoder.conv_in.weight", "decoder.conv_out.weight")
     named = dict(model.named_parameters())
     inner = [p for n, p in named.items() if p.ndim == 4 and n not in edges]

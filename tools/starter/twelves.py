@@ -38,7 +38,7 @@ def named(painter: Any, *words: str) -> Paint:
             made = painter(random)
             picture, names = made if isinstance(made, tuple) else (made.picture, made.names)
             if any(word in name for name in names for word in words):
-                return np.clip(picture, 0, 1)  # type: ignore[no-any-return]
+                return np.clip(picture, 0, 1)
 
     return paint
 
