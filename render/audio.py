@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,7 @@ from render.ffmpeg import ask, complaint, input_of
 from render.fields import Switch, Time
 from render.groups import Group, Row, standing_for
 from render.reading import Reader, file_named
-from render.yamlnodes import Node
+from render.yamlnodes import Node, seconds, shown
 
 # How each kind of file keeps sound. Encoders are told to leave no mark of their version.
 ENCODERS: dict[str, tuple[str, ...]] = {
@@ -64,6 +65,26 @@ AUDIO = Group(
     short=standing_for("file"),
     shorthand=Sound().schema(),
 )
+
+
+def check_audio(audio: Audio, node: Node, reader: Reader) -> None:
+    """Warn of a film that is silent because its sound is over before it starts."""
+    if not audio.start or audio.loop:
+        return
+    length = length_of(audio.file)
+    if length is not None and audio.start >= length:
+        message = f"audio starts at {seconds(audio.start)}, and {shown(audio.file.name)} ends at "
+        ways = "Let it start earlier, or write loop: true"
+        reader.warn(node, f"{message}{seconds(length)}, so nothing is heard. {ways}")
+
+
+def length_of(path: Path) -> Fraction | None:
+    """How many seconds a sound lasts, read without decoding it; None where ffmpeg cannot tell."""
+    told = ask(
+        *input_of(path), *("-map", "0:a:0", "-c", "copy", "-f", "null", "-progress", "pipe:1", "-")
+    )
+    times = re.findall(rb"^out_time_us=([0-9]+)", told.stdout, re.MULTILINE)
+    return Fraction(int(times[-1]), 1_000_000) if times else None
 
 
 def arguments(audio: Audio, length: Fraction, extension: str) -> tuple[list[str], list[str]]:

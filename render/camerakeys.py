@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +13,7 @@ from render.fields import Choice
 from render.groups import Group, Row, standing_for
 from render.moving import Moving
 from render.reading import Reader, suggestion, written
-from render.yamlnodes import Mistake, Node, shown
+from render.yamlnodes import Mapping, Mistake, Node, Scalar, shown
 
 BORDERS = ("mirror", "wrap", "smear", "black", "dream")
 ZOOM_LIMIT = 1000  # times from one keyframe to the next; more leaves nothing of a picture
@@ -88,7 +88,11 @@ class Border:
     """What lies beyond the picture: one of BORDERS, or a colour, to '#rrggbb'."""
 
     def read(self, node: Node, key: str, reader: Reader) -> str:
-        text = written(node, key, f"one of {', '.join(BORDERS)}, or {COLOUR}").text.strip()
+        known = f"one of {', '.join(BORDERS)}"
+        if isinstance(node, Scalar) and node.null and not node.text:
+            message = f"{key} has no value. If a colour was meant: # begins a comment in YAML, so "
+            raise Mistake(node, f"{message}put it in quotes, as '#204060'. Or write {known}")
+        text = written(node, key, f"{known}, or {COLOUR}").text.strip()
         if text in BORDERS:
             return text
         from PIL import ImageColor  # only where it is asked for: it costs as much as all else
@@ -139,6 +143,7 @@ SHAKE = Group(
     shorthand=AMPLITUDE.schema(),
 )
 
+ZOOM = Moving(0.01, 100, rate=(0.1, 10), growth=True, rest=1.0)
 PAN = Moving(-1000, 1000, "%", 100, rate=(-1000, 1000), rest=0.0, verb="moving")
 CENTRE = Moving(-500, 500, "%", 100, rate=(-500, 500))
 SHEAR = Moving(-300, 300, "%", 100, rate=(-300, 300), rest=0.0, verb="leaning")
@@ -149,7 +154,7 @@ CAMERA = Group(
         Row("preset", Preset(), "", "a whole move by its name; keys beside it replace its own"),
         Row(
             "zoom",
-            Moving(0.01, 100, rate=(0.1, 10), growth=True, rest=1.0, verb="moving"),
+            replace(ZOOM, verb="moving", growing="comes 5% closer"),
             "zoom",
             "1.08/s comes 8% closer every second; without /s a pose, 2 is twice as close",
         ),
@@ -180,7 +185,7 @@ CAMERA = Group(
         Row("centre_y", CENTRE, "centre_y", "the same up and down: 50% is the lower edge"),
         Row(
             "aspect",
-            Moving(0.05, 20, rate=(0.1, 10), growth=True, rest=1.0, verb="stretching"),
+            replace(ZOOM, low=0.05, high=20, verb="stretching", growing="stretches it by 5%"),
             "aspect",
             "1.05/s stretches the picture to the sides by 5% every second; without /s a pose",
         ),
@@ -263,13 +268,14 @@ def check_camera(camera: Camera, every: Fraction, node: Node, reader: Reader) ->
         if farthest > TILT_LIMIT:
             message = f"{key} of {shot} adds up to {farthest:.3g} degrees. Keep it within "
             reader.problem(node, message + f"{TILT_LIMIT}: at 90 the picture is seen from its edge")
-    for key, wanted in _idle(camera):
+    for key, wanted in _idle(camera, node):
         if not reader.begins_with_image:
             reader.warn(node, f"{key} of {shot} changes nothing while {wanted}")
 
 
-def _idle(camera: Camera) -> Iterator[tuple[str, str]]:
+def _idle(camera: Camera, node: Node) -> Iterator[tuple[str, str]]:
     """Keys that nothing comes of, and what is missing."""
+    shake = camera.shake
     turns = not (camera.zoom.constant and camera.angle.constant)
     tilted = not (_rests(camera.tilt_x) and _rests(camera.tilt_y))
     still = all(
@@ -286,7 +292,33 @@ def _idle(camera: Camera) -> Iterator[tuple[str, str]]:
         yield "fov", "nothing is tilted. Write tilt_x or tilt_y too"
     if tilted and still:
         yield "a fixed tilt", "nothing moves. Move over the tilted plane, as with y: -20%/s"
+    calm = shake.amplitude.constant and _rests(shake.frequency)
+    if _rests(shake.amplitude):
+        calm = True
+        if _gives_frequency(node):
+            yield "shake", "its amplitude is 0. Write how far it goes at most, as in amplitude: 1%"
+    elif calm:
+        yield "shake", "its frequency is 0. Write how often it changes, as in frequency: 2Hz"
+    # Of the other borders one is often chosen for a whole film, in which some shots rest.
+    if camera.border == "dream" and still and calm:
+        yield "border", "the camera rests. Let it move, as with x: 5%/s, or remove the border"
+
+
+def _gives_frequency(node: Node) -> bool:
+    """Whether a camera says how often it shakes beside how far, which is more than `shake: 0`.
+
+    What defaults and presets say stands elsewhere: a shot that does not shake may keep it.
+    """
+    shake = node.get("shake") if isinstance(node, Mapping) else None
+    if not isinstance(shake, Mapping):
+        return False
+    return any(
+        name.text == "frequency"
+        and (name.line, name.column) != (value.line, value.column)
+        and (name.line, name.column) >= (shake.line, shake.column)
+        for name, value in shake.entries
+    )
 
 
 def _rests(curve: Curve) -> bool:
-    return curve.constant and curve.at(0) == 0.0
+    return curve.extremes() == (0.0, 0.0)

@@ -1,7 +1,7 @@
 """Arguments in, exit code out: the only place that prints errors.
 
-Exit codes: 0 done, 2 the user's input is wrong, 1 anything else, 130 interrupted. torch is only
-imported inside the commands that paint.
+Exit codes: 0 done, 2 the user's input is wrong, 1 anything else, 130 interrupted, 143 terminated.
+torch is only imported inside the commands that paint.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import click
 from render import __version__
 from render.console import (
     FAILED,
-    INTERRUPTED,
     WRONG_INPUT,
     File,
     begin,
     check_door,
     check_latents,
     check_picture_output,
+    code_of,
     download_bar,
     frame_at,
     interrupted,
@@ -45,6 +45,7 @@ from render.console import (
     set_aside,
     tell_made,
     tell_usage_error,
+    terminable,
 )
 from render.voice import (
     TEXT,
@@ -331,7 +332,12 @@ def still(
     metavar="TIME",
     help="From each picture to the next.",
 )
-@click.option("--ease", default="in-out", show_default=True, help="How each way is paced.")
+@click.option(
+    "--ease",
+    default="in-out",
+    show_default=True,
+    help="How each way is paced: linear, in, out, smooth, ... or a Bezier's handles, 0.4,0,0.2,1.",
+)
 @click.option(
     "--blend",
     type=click.Choice(["lerp", "slerp", "codes"]),
@@ -468,15 +474,16 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        sys.exit(cli(standalone_mode=False))
+        with terminable():
+            sys.exit(cli(standalone_mode=False))
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
         tell_usage_error(error, sys.argv)
         sys.exit(WRONG_INPUT)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as interruption:
         write_line(sys.stderr, "\nInterrupted.")
-        sys.exit(INTERRUPTED)
+        sys.exit(code_of(interruption))
     except BrokenPipeError:  # `render check film.yaml | head`
         sys.exit(FAILED)
     except OSError as error:  # of click's own help, for every command tells its errors itself

@@ -6,6 +6,7 @@ import difflib
 import io
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from render.timeline import Keyframe, Plan
     from render.yamlnodes import Problem
 
-DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
 class File(click.Path):
@@ -44,6 +45,33 @@ class File(click.Path):
         return super().convert(value, param, ctx)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as `kill`, a shutdown and a batch system's time limit send it."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends what runs inside as Ctrl-C does; where it is ignored, it stays so."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    usual = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if usual:
+        signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        if usual:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def code_of(interruption: BaseException) -> int:
+    """The exit code; click's Abort, in which a question ends, hides what ended it."""
+    both = (interruption, interruption.__context__)
+    return TERMINATED if any(isinstance(each, Terminated) for each in both) else INTERRUPTED
+
+
 @contextmanager
 def mistakes(voice: Voice = TEXT, verbose: bool = False) -> Iterator[None]:
     """Every error that a command may meet, as a sentence and an exit code, never a traceback."""
@@ -51,9 +79,9 @@ def mistakes(voice: Voice = TEXT, verbose: bool = False) -> Iterator[None]:
         yield
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as interruption:
         voice.tell("interrupted", "Interrupted.", "\nInterrupted.")
-        raise click.exceptions.Exit(INTERRUPTED) from None
+        raise click.exceptions.Exit(code_of(interruption)) from None
     except RenderError as error:
         _tell_error(voice, error)
         raise click.exceptions.Exit(error.exit_code) from error
@@ -106,17 +134,17 @@ def tell_usage_error(error: click.ClickException, arguments: Iterable[str]) -> N
 
 @contextmanager
 def interruptible(voice: Voice, message: Callable[[], str]) -> Iterator[None]:
-    """Ctrl-C ends cleanly with a sentence that says what is kept."""
+    """Ctrl-C and SIGTERM end cleanly with a sentence that says what is kept."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         sentence = message()
         voice.tell("interrupted", sentence, f"\n{sentence}")
-        raise click.exceptions.Exit(INTERRUPTED) from None
+        raise click.exceptions.Exit(code_of(interruption)) from None
 
 
 def interrupted(plan: Plan, folder: Path) -> str:
-    """What Ctrl-C leaves behind."""
+    """What Ctrl-C or SIGTERM leaves behind."""
     from render.headers import has_latent
 
     total, done = len(plan.keyframes), sum(has_latent(folder, one.key) for one in plan.keyframes)
@@ -243,8 +271,9 @@ def files_of(board: Storyboard) -> list[Path]:
     """The storyboard, and the pictures and the sound that it names."""
     files = [board.source, board.audio.file if board.audio else None]
     for shot in board.shots:
-        files += [shot.init, *(prompt.image for prompt in shot.prompts)]
-        files += [prompt.where.picture for prompt in shot.prompts if prompt.where]
+        files += [shot.init, shot.settings.palette]
+        for prompt in shot.prompts:
+            files += [prompt.image, prompt.latent, prompt.where.picture if prompt.where else None]
     return [file for file in files if file is not None]
 
 

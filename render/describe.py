@@ -96,7 +96,9 @@ def describe_prompts(shots: Sequence[Shot]) -> Iterator[str]:
 def describe_prompt(prompt: Prompt) -> str:
     """0.5 x a red sky; 1 to 0 x a red sky, where the weight changes; and where it is content."""
     content = "" if prompt.stop is None else f" (stop {prompt.stop})"
-    wanted = prompt.text or f"the picture {prompt.image.name if prompt.image else ''}"
+    files = {"picture": prompt.image, "latent": prompt.latent}
+    named = (f"the {what} {path.name}" for what, path in files.items() if path)
+    wanted = prompt.text or next(named)
     if prompt.where:
         wanted += f" @ {prompt.where.picture.name if prompt.where.picture else prompt.where.name}"
     if prompt.weight.constant:

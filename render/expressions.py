@@ -11,11 +11,13 @@ from __future__ import annotations
 import ast
 import difflib
 import itertools
+import keyword
 import math
 import operator
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -78,6 +80,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
 NAMES = (*VARIABLES, *CONSTANTS, *FUNCTIONS)
 # One of the names as a word of its own, in the grammar that JSON Schema shares with Python.
 NAMED = rf"(?:^|[^A-Za-z_])(?:{'|'.join(NAMES)})(?![A-Za-z0-9_])"
+UNREADABLE = (SyntaxError, ValueError, MemoryError, RecursionError)  # what Python's parser raises
 Part = Callable[[Mapping[str, float]], float]
 
 
@@ -113,26 +116,41 @@ def parse(text: str) -> Expression:
 
 def looks_like_formula(text: str) -> bool:
     """Whether a text that is no number was meant as a formula: it calculates, or names a part."""
-    return bool(re.search(rf"[-+*/()<>]|{NAMED}", text.strip()))
+    return bool(re.search(rf"[-+*/()<>]|%\s*\.?[0-9]|{NAMED}", text.strip()))
 
 
 @lru_cache(maxsize=1024)
 def _compiled(text: str) -> tuple[Part, frozenset[str]]:
     """A formula as a function, and the variables that it names; raises ValueError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's own, of code that it is not to become
-            tree = ast.parse(text, mode="eval")
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        open_end = text.count("(") - text.count(")")
-        raise ValueError(
-            "has a ( that is never closed. In { } put a formula that holds a comma in quotes"
-            if open_end > 0
-            else f"is not a formula. Write one such as {EXAMPLE}, a unit behind its brackets"
-        ) from error
+        tree = _tree(text)
+    except UNREADABLE as error:
+        raise ValueError(_misread(text)) from error
     variables: set[str] = set()
-    part = _Compiler(text, variables).part(tree.body, 0)
+    part = _Compiler(text, variables).part(tree, 0)
     return part, frozenset(variables)
+
+
+def _tree(text: str) -> ast.expr:
+    """A text as Python's grammar reads it; raises UNREADABLE."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's own, of code that it is not to become
+        return ast.parse(text, mode="eval").body
+
+
+def _misread(text: str) -> str:
+    """What is wrong with a text that Python's grammar has no reading for."""
+    if text.count("(") > text.count(")"):
+        return "has a ( that is never closed. In { } put a formula that holds a comma in quotes"
+    unit = re.fullmatch(r"(.*[\w.)])\s*?((?<![A-Za-z])[A-Za-z°]+|%)", text)
+    if unit and unit[2] not in NAMES and not keyword.iskeyword(unit[2]):
+        with suppress(*UNREADABLE):
+            _Compiler(unit[1], set()).part(_tree(unit[1]), 0)
+            return (
+                f"ends in {unit[2]}, which is no unit here. Leave it out: angles are in degrees, "
+                "places in percent of the frame, others plain numbers"
+            )
+    return f"is not a formula. Write one such as {EXAMPLE}, a unit behind its brackets"
 
 
 @dataclass(frozen=True)
@@ -192,6 +210,8 @@ class _Compiler:
                 return f"gives {node.id} something that is no number. Write {node.id}(t)"
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
             return "holds a ^, which no formula may. A power is written t**2"
+        if isinstance(node, ast.Name) and node.id == "mod":
+            return "holds mod, which no formula may. A remainder is written t % 2"
         source = ast.get_source_segment(self.text, node) or self.text
         source = source if len(source) <= 20 else f"{source[:17]}..."
         near = difflib.get_close_matches(source.lower(), NAMES, 1, 0.6)

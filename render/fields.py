@@ -16,6 +16,7 @@ from render.yamlnodes import (
     Mapping,
     Mistake,
     Node,
+    Scalar,
     Sequence,
     printable,
     seconds,
@@ -144,15 +145,21 @@ class Text:
         return {"type": ["string", "number", "boolean"]}
 
 
+def switched(node: Node) -> bool | None:
+    """What true or false says, in any of YAML's spellings; None of anything else, as in quotes."""
+    word = node.text.strip().lower() if isinstance(node, Scalar) and not node.quoted else ""
+    return {"true": True, "false": False}.get(word)
+
+
 @dataclass(frozen=True)
 class Switch:
     """true or false."""
 
     def read(self, node: Node, key: str, reader: Reader) -> bool:
         scalar = written(node, key, "true or false")
-        if scalar.quoted or scalar.text not in ("true", "false"):
+        if (on := switched(scalar)) is None:
             raise Mistake(node, f"{key} {shown(scalar.text)} is neither true nor false. Write one")
-        return scalar.text == "true"
+        return on
 
     def schema(self) -> dict[str, Any]:
         return {"type": "boolean"}

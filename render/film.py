@@ -5,16 +5,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from render import __version__
 from render.estimate import Meter, advice
 from render.frames import Frame, frames, to_frame
 from render.generator import load_generator
-from render.keyframe import Models, climb, embed_targets
+from render.keyframe import Models, climb, embed_targets, palette
 from render.latents import Store
 from render.models import known
 from render.optimize import Step
@@ -86,12 +88,20 @@ def make_keyframes(
         return
     with reasons(plan, store):
         targets = embed_targets(plan, models)
+
+    @lru_cache(maxsize=1)  # neighbours mostly keep to the same
+    def kept(source: Path | str) -> Tensor:
+        named = source if isinstance(source, Path) else store.load(source).to(models.device)
+        return palette(named, plan, models.generator)
+
     for keyframe in todo:
         with reasons(plan, store):
             parent = None
             if keyframe.parent is not None:
                 parent = store.load(plan.keyframes[keyframe.parent].key).to(models.device)
-            for step in climb(plan, keyframe, models, targets, parent):
+            source = palette_source(plan, keyframe)
+            colours = None if source is None else kept(source)
+            for step in climb(plan, keyframe, models, targets, parent, colours):
                 show(report(plan, keyframe, step, models, meter))
             if not torch.isfinite(step.average).all():
                 raise FilmError(
@@ -100,6 +110,15 @@ def make_keyframes(
                     "or smaller loss weights will hold it. Finished keyframes are kept"
                 )
             store.save(keyframe.key, step.average, note(plan, "latent", keyframe))
+
+
+def palette_source(plan: Plan, keyframe: Keyframe) -> Path | str | None:
+    """The picture whose palette a keyframe keeps to, or the key of its chain's first keyframe."""
+    if not keyframe.settings.keeps_palette:
+        return None
+    if keyframe.settings.palette or keyframe.parent is None:
+        return keyframe.settings.palette
+    return plan.keyframes[min(ancestry(plan, keyframe.index))].key
 
 
 def missing(plan: Plan, store: Store, frame: int | None = None) -> list[Keyframe]:
@@ -210,7 +229,7 @@ def note(
         written["shot"] = board.shots[keyframe.shot].name
         written["time_in_shot"] = str(keyframe.time)
         written["prompts"] = [
-            {"prompt": a.text or (a.image.name if a.image else ""), "weight": a.weight}
+            {"prompt": a.text or next(f.name for f in (a.image, a.latent) if f), "weight": a.weight}
             for a in keyframe.aims
         ]
         written["key"] = keyframe.key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,14 +12,15 @@ from typing import Any
 
 from render import models
 from render.codecs import LEAST_SIDE, check_frame, check_output, halved
-from render.easings import EASINGS
+from render.easings import easing
 from render.errors import InputError
 from render.language import DURATION, SIDE_LIMIT, STORYBOARD
 from render.pictures import look_at
-from render.provenance import ProvenanceError, printable
+from render.provenance import ProvenanceError, generator_of
 from render.provenance import inspect as read_note
 from render.reading import Kind, Reader
-from render.yamlnodes import Scalar
+from render.transitions import TRANSITION
+from render.yamlnodes import NUMBER, Node, Scalar, Sequence, shown
 
 MOST_FRAMES = 10_000_000
 
@@ -59,7 +61,7 @@ class Journey:
     def place(self, frame: int) -> tuple[int, int, float]:
         """The stops on either side of a frame, and its eased way between them in 0..1."""
         leg, step = divmod(frame, self.frames_per_leg)
-        share = EASINGS[self.ease](step / self.frames_per_leg)
+        share = easing(self.ease)(step / self.frames_per_leg)
         return leg % len(self.stops), (leg + 1) % len(self.stops), share
 
 
@@ -85,23 +87,26 @@ def plan_journey(
         problems.append(str(error))
     if len(inputs) < 2:
         problems.append("two or more pictures or latents are needed to travel between")
-    # By the rules of a storyboard, where all three are written the same way.
+    # By the rules of a storyboard, where all four are written the same way.
     reader = Reader(Path())
 
     def read(kind: Kind, value: str, option: str) -> Any:
-        # As if in quotes: an option has no line that could be removed where it says nothing.
-        return reader.attempt(kind, Scalar(value, 1, 1, quoted=True), option)
+        return reader.attempt(kind, _written(value), option)
 
     rate = read(STORYBOARD.row("fps").kind, fps, "--fps")
     reader.fps = rate or reader.fps
-    length = read(DURATION.kind, seconds, "--seconds") or Fraction(1)
+    length = Fraction(1)
+    if re.fullmatch(rf"\s*{NUMBER}\s*b\s*", seconds):
+        message = f"--seconds {shown(seconds)} counts beats, which only a storyboard has. Write "
+        reader.problem(_written(seconds), message + "seconds, such as 2s")
+    else:
+        length = read(DURATION.kind, seconds, "--seconds") or length
+    way = reader.attempt(TRANSITION.row("ease").kind, _handles(ease), "--ease")
     asked = None if size is None else read(STORYBOARD.row("size").kind, size, "--size")
     problems += [problem.message for problem in reader.problems]
     frames_per_leg = max(1, math.floor(length * reader.fps + Fraction(1, 2)))
     if frames_per_leg * len(inputs) > MOST_FRAMES:
         problems.append(f"--seconds {seconds}: over {MOST_FRAMES:,} frames; ask for less")
-    if ease not in EASINGS:
-        problems.append(f"--ease {ease}: one of {', '.join(EASINGS)}")
     stops, notes = [], []
     for path in inputs:
         try:
@@ -118,8 +123,21 @@ def plan_journey(
     picture = _size(asked, stops, notes)
     check_frame(picture, rate, codec, quality)
     return Journey(
-        tuple(stops), generator, picture, rate, frames_per_leg, ease, blend, loop, codec, quality
+        tuple(stops), generator, picture, rate, frames_per_leg, way, blend, loop, codec, quality
     )
+
+
+def _written(value: str) -> Scalar:
+    """An option's value; as if in quotes, for it has no line to be removed where it is empty."""
+    return Scalar(value, 1, 1, quoted=True)
+
+
+def _handles(ease: str) -> Node:
+    """Numbers with commas between them as a storyboard's list of handles; else the word."""
+    parts = ease.strip().removeprefix("[").removesuffix("]").split(",")
+    if len(parts) == 1 or "(" in ease:
+        return _written(ease)
+    return Sequence(tuple(_written(part.strip()) for part in parts), 1, 1)
 
 
 def _stop(path: Path) -> tuple[Stop, dict[str, Any] | None]:
@@ -140,8 +158,8 @@ def _stop(path: Path) -> tuple[Stop, dict[str, Any] | None]:
         ):
             raise JourneyError(f"{path} is not a latent that Render wrote")
         return Stop(path, True), note
-    if wrong := look_at(path):
-        raise JourneyError(f"{path} {wrong}")
+    if isinstance(found := look_at(path), str):
+        raise JourneyError(f"{path} {found}")
     return Stop(path, False), None
 
 
@@ -152,11 +170,7 @@ def _generator(asked: str | None, notes: list[tuple[Path, dict[str, Any]]]) -> s
         raise JourneyError(f"--model {asked}: `render models` lists the generators there are")
     name = asked
     for path, note in notes:
-        made_by: dict[str, Any] = next(
-            (m for m in note["models"] if m.get("role") == "generator"), {}
-        )
-        # A stranger's file must not steer the terminal that it is told on.
-        maker, digest = (printable(str(made_by.get(field))) for field in ("name", "sha256"))
+        maker, digest = generator_of(note)
         name = name or maker
         if name not in known:
             raise JourneyError(

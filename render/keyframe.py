@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from render.camera import moves
 from render.cutouts import cut, sample_views
 from render.generator import Generator
-from render.images import load_image, mask_of
-from render.losses import Sight, Wish, distance, weighted_sum
+from render.images import fill, load_image, mask_of
+from render.latents import load_latent
+from render.losses import Goal, Sight, Wish, distance, palette_of, weighted_sum
 from render.optimize import Step, optimize
 from render.perceptor import Perceptor
 from render.timeline import Aim, Keyframe, Plan, derived_seed
@@ -35,12 +36,20 @@ class Models:
 
 
 Target = tuple[str | None, Path | None]  # what an aim wants: a text or an image
-Targets = tuple[dict[Target, Tensor], ...]  # for each perceptor: its (D,) unit embeddings
+
+
+@dataclass(frozen=True)
+class Targets:
+    """All that any keyframe of a film wants, read and embedded once."""
+
+    embedded: tuple[dict[Target, Tensor], ...]  # for each perceptor: its (D,) unit embeddings
+    latents: dict[Path, Tensor]  # (1, C, h, w)
 
 
 def embed_targets(plan: Plan, models: Models) -> Targets:
-    """Every text and image that any keyframe wants, embedded once by each perceptor."""
-    wanted = list(dict.fromkeys((a.text, a.image) for k in plan.keyframes for a in k.aims))
+    """Every text, image and latent that any keyframe wants; raises LatentError."""
+    aims = [aim for keyframe in plan.keyframes for aim in keyframe.aims]
+    wanted = list(dict.fromkeys((a.text, a.image) for a in aims if not a.latent))
     texts = [text for text, _ in wanted if text is not None]
     images = [image for _, image in wanted if image is not None]
     tables = []
@@ -53,7 +62,19 @@ def embed_targets(plan: Plan, models: Models) -> Targets:
         for image in images:
             table[None, image] = embed_image(load_image(image, models.device), perceptor)
         tables.append(table)
-    return tuple(tables)
+    stored = dict.fromkeys(aim.latent for aim in aims if aim.latent)
+    latents = {path: fitted(load_latent(path)[0], plan, models.generator) for path in stored}
+    return Targets(tuple(tables), latents)
+
+
+@torch.no_grad()
+def fitted(latent: Tensor, plan: Plan, generator: Generator) -> Tensor:
+    """A latent of any size (1, C, h, w) as one of the film's: its picture fills the frame."""
+    latent = latent.to(generator.low.device)
+    width, height = (side // generator.factor for side in plan.size)
+    if latent.shape[-2:] == (height, width):
+        return latent
+    return generator.encode(fill(generator.decode(latent), plan.size))
 
 
 @torch.no_grad()
@@ -243,7 +264,8 @@ def in_regions(ground: Tensor, drawn: Tensor, far: Tensor, wish: Wish) -> Tensor
 def wishes_of(
     plan: Plan, aims: tuple[Aim, ...], models: Models, targets: Targets
 ) -> tuple[Wish, ...]:
-    """The keyframe's aims as tensors, for each perceptor."""
+    """The keyframe's texts and images as tensors, for each perceptor."""
+    aims = tuple(aim for aim in aims if not aim.latent)
     if not aims:
         return ()
     device = models.device
@@ -261,24 +283,57 @@ def wishes_of(
             stops,
             masks,
         )
-        for (perceptor, weight), table in zip(models.perceptors, targets, strict=True)
+        for (perceptor, weight), table in zip(models.perceptors, targets.embedded, strict=True)
     )
 
 
+def goals_of(
+    plan: Plan, aims: tuple[Aim, ...], generator: Generator, targets: Targets
+) -> tuple[Goal, ...]:
+    """The keyframe's latents, and where each is meant."""
+    spread = 2 * float(generator.codebook.var(0, correction=0).mean())
+    goals = []
+    for aim in aims:
+        if aim.latent:
+            latent, mask = targets.latents[aim.latent], None
+            if aim.where:
+                mask = mask_of(aim.where, aim.moved, plan.size, latent.device)
+                mask = F.avg_pool2d(mask, generator.factor)
+            goals.append(Goal(latent, aim.weight, aim.stop, spread, mask))
+    return tuple(goals)
+
+
+@torch.no_grad()
+def palette(source: Path | Tensor, plan: Plan, generator: Generator) -> Tensor:
+    """What a film keeps to of a picture, as that fills its frame, or of a latent (1, C, h, w)."""
+    if isinstance(source, Path):
+        return palette_of(load_image(source, generator.low.device, plan.size))
+    return palette_of(generator.decode(source))
+
+
 def climb(
-    plan: Plan, keyframe: Keyframe, models: Models, targets: Targets, parent: Tensor | None
+    plan: Plan,
+    keyframe: Keyframe,
+    models: Models,
+    targets: Targets,
+    parent: Tensor | None,
+    kept: Tensor | None = None,
 ) -> Iterator[Step]:
-    """Optimise one keyframe from its parent's latent (1, C, h, w); yields after every step."""
+    """Optimise one keyframe from its parent's latent (1, C, h, w); yields after every step.
+
+    `kept` is the palette that it keeps to, if it does.
+    """
     settings = keyframe.settings
     begun, held = beginning(plan, keyframe, models.generator, parent)
     wishes = wishes_of(plan, keyframe.aims, models, targets)
+    goals = goals_of(plan, keyframe.aims, models.generator, targets)
     new = dreamt(keyframe, plan.size, models.device)
 
     def loss(latent: Tensor, codes: Tensor, picture: Tensor, step: int) -> Tensor:
         seed = derived_seed(keyframe.seed, step)
         views = sample_views(settings.cutouts, plan.size, settings.cutout_size, seed)
         parent = unheld(held, picture, new), unheld(begun, latent, new)
-        sight = Sight(latent, codes, picture, *parent, views, wishes)
+        sight = Sight(latent, codes, picture, *parent, views, wishes, goals, kept)
         return weighted_sum(sight, settings.losses)
 
     return optimize(
@@ -288,4 +343,5 @@ def climb(
         steps=keyframe.steps,
         step_size=keyframe.step_size,
         smoothing=settings.smoothing,
+        new=None if new is None else F.avg_pool2d(new, models.generator.factor),
     )

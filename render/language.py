@@ -31,19 +31,29 @@ LOSSES: dict[str, float] = {
     "prompts": 1.0,
     "smoothness": 0.1,
     "commitment": 0.1,
+    "decay": 0.0,
     "hold": 0.5,
     "latent": 0.0,
     "likeness": 0.0,
     "edges": 0.0,
+    "colours": 0.0,
+    "brightness": 0.0,
+    "contrast": 0.0,
 }
+# Those that compare a picture with the palette.
+OF_PALETTE = ("colours", "brightness", "contrast")
 LOSS_MEANINGS = {
     "prompts": "come near to the prompts",
     "smoothness": "let neighbouring pixels be alike",
     "commitment": "let the latent be near to codes that the generator knows",
+    "decay": "let the latent be small, which is soft and pale",
     "hold": "stay near to the keyframe before, as the camera sees it now",
     "latent": "stay near to its latent: coarser than hold",
     "likeness": "stay what it was to the perceptors, whatever becomes of its pixels",
     "edges": "keep its outlines, whatever becomes of its colours",
+    "colours": "keep the palette's colours: their mean and how far they spread",
+    "brightness": "be as light, on the whole, as the palette",
+    "contrast": "be as rich in light and dark as the palette",
 }
 
 SHOT_LIMIT = 1000
@@ -140,6 +150,14 @@ SETTINGS = (
         ),
         "losses",
         "what counts how much",
+    ),
+    Row(
+        "palette",
+        Picture(),
+        "palette",
+        "a picture that the losses colours, brightness and contrast keep to, instead of the first "
+        "keyframe since a cut",
+        nullable=True,
     ),
 )
 

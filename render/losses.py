@@ -5,12 +5,14 @@ A new loss is a name with its weight in `language.LOSSES` and a function of the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
+from kornia.color import rgb_to_lab
 from kornia.filters import sobel
 from torch import Tensor
 from torch.nn import functional as F
@@ -32,6 +34,25 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class Goal:
+    """A stored latent that the picture is to become, cell by cell."""
+
+    latent: Tensor  # (1, C, h, w)
+    weight: float  # signed
+    stop: float  # a distance; -inf pulls for ever
+    spread: float  # mean square difference of two codes: then the distance is 1
+    mask: Tensor | None = None  # (1, 1, h, w) in [0, 1]: where it is meant; None is everywhere
+
+    def distance(self, latent: Tensor) -> Tensor:
+        """How far a latent is from it, 0 where it has become it."""
+        square = (latent - self.latent).square()
+        if self.mask is None:
+            return square.mean() / self.spread
+        share = self.mask.expand_as(square)
+        return (square * share).sum() / share.sum().clamp_min(1e-6) / self.spread
+
+
+@dataclass(frozen=True)
 class Sight:
     """All that a loss may look at in one step."""
 
@@ -42,6 +63,13 @@ class Sight:
     parent_latent: Tensor | None  # (B, C, h, w): its latent, moved along
     views: Views
     wishes: tuple[Wish, ...]
+    goals: tuple[Goal, ...] = ()
+    palette: Tensor | None = None  # (2, 3): what `palette_of` says of the picture to keep to
+
+    @cached_property
+    def palette_now(self) -> Tensor:
+        """What `palette_of` says of the picture."""
+        return palette_of(self.picture)
 
     @cached_property
     def seen(self) -> tuple[Tensor, ...]:
@@ -79,16 +107,25 @@ def prompts(sight: Sight) -> Tensor:
     """How far every view is from what the prompts ask, with sign, weight and stop (K. Crowson).
 
     A negative weight turns the sign, so that the picture moves away. Divided by the sum of the
-    weights' sizes: doubling every weight changes nothing.
+    weights' sizes: doubling every weight changes nothing. Latents pull beside them, by as much as
+    all perceptors together.
     """
     total = sight.picture.new_zeros(())
+    goals = sum(abs(goal.weight) for goal in sight.goals)
     for wish, embeddings in zip(sight.wishes, sight.seen, strict=True):
         far = distance(embeddings[:, None], wish.targets[None])  # (n, p)
         signed = _Stop.apply(far * wish.weights.sign(), wish.stops)
-        strength = wish.weights.abs() / wish.weights.abs().sum()
+        strength = wish.weights.abs() / (wish.weights.abs().sum() + goals)
         if wish.masks is not None:
             strength = strength * concern(shares(wish.masks, sight.views))
         total = total + wish.weight * (signed * strength).sum(1).mean()
+    if sight.goals:
+        perceptors = sum(wish.weight for wish in sight.wishes) or 1.0
+        all_weights = goals + sum(float(w.weights.abs().sum()) for w in sight.wishes[:1])
+        for goal in sight.goals:
+            signed = goal.distance(sight.latent) * math.copysign(1, goal.weight)
+            pull = _Stop.apply(signed, signed.new_tensor(goal.stop))
+            total = total + perceptors * abs(goal.weight) / all_weights * pull
     return total
 
 
@@ -114,6 +151,11 @@ def smoothness(sight: Sight) -> Tensor:
 def commitment(sight: Sight) -> Tensor:
     """The latent stays near the code that stands for it, so that its next step is felt."""
     return F.mse_loss(sight.latent, sight.codes.detach())
+
+
+def decay(sight: Sight) -> Tensor:
+    """The latent stays small: the MSE towards nothing of nerdyrodent's VQGAN-CLIP notebook."""
+    return sight.latent.square().mean()
 
 
 def hold(sight: Sight) -> Tensor:
@@ -149,14 +191,49 @@ def edges(sight: Sight) -> Tensor:
     return F.mse_loss(sobel(sight.picture), sobel(sight.parent))
 
 
+def palette_of(picture: Tensor) -> Tensor:
+    """Mean and standard deviation of a picture's L, a and b (B, 3, H, W) to (2, 3), in hundredths.
+
+    What colour transfer keeps to (Reinhard et al. 2001, there in another opponent space).
+    """
+    pixels = rgb_to_lab(picture).transpose(0, 1).flatten(1) / 100  # (3, B·H·W)
+    # The root has no slope at nothing: a flat picture would give NaN.
+    return torch.stack([pixels.mean(1), (pixels.var(1) + 1e-6).sqrt()])
+
+
+def colours(sight: Sight) -> Tensor:
+    """Keep the palette's colours: the mean and deviation of CIELAB's a and b."""
+    return _off_palette(sight, (slice(None), slice(1, 3)))
+
+
+def brightness(sight: Sight) -> Tensor:
+    """Be as light as the palette on the whole: the mean of CIELAB's L."""
+    return _off_palette(sight, (0, slice(0, 1)))
+
+
+def contrast(sight: Sight) -> Tensor:
+    """Be as rich in light and dark as the palette: the deviation of CIELAB's L."""
+    return _off_palette(sight, (1, slice(0, 1)))
+
+
+def _off_palette(sight: Sight, part: tuple[int | slice, slice]) -> Tensor:
+    if sight.palette is None:  # the first keyframe is the palette
+        return sight.picture.new_zeros(())
+    return F.mse_loss(sight.palette_now[part], sight.palette[part])
+
+
 LOSSES: dict[str, Callable[[Sight], Tensor]] = {
     "prompts": prompts,
     "smoothness": smoothness,
     "commitment": commitment,
+    "decay": decay,
     "hold": hold,
     "latent": latent,
     "likeness": likeness,
     "edges": edges,
+    "colours": colours,
+    "brightness": brightness,
+    "contrast": contrast,
 }
 
 

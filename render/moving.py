@@ -62,6 +62,7 @@ class Moving:
     growth: bool = False  # a rate multiplies, and poses are interpolated geometrically
     rest: float | None = None  # of a pose: any other one that never changes is worth a warning
     verb: str = ""  # what the camera does with a rate
+    growing: str = ""  # what it does every second at 1.05/s
 
     def read(self, node: Node, key: str, reader: Reader) -> Curve:
         if isinstance(node, Mapping):
@@ -190,7 +191,7 @@ class Moving:
         if not low <= float(value) <= high:
             message = f"{key} {shown(text)} is out of range. It goes {self._span(bool(per))}"
             if per and self.growth:
-                message += "; 1.05/s comes 5% closer every second"
+                message += f"; 1.05/s {self.growing} every second"
             raise Mistake(node, message)
         return Amount(value, bool(per))
 

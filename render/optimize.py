@@ -30,6 +30,7 @@ def optimize(
     steps: int,
     step_size: float,
     smoothing: float,
+    new: Tensor | None = None,
 ) -> Iterator[Step]:
     """Adam from a (B, C, h, w) latent; yields after every step.
 
@@ -37,8 +38,9 @@ def optimize(
     while Adam knows little more than signs, and falls along a line to a fifth, so that a keyframe
     comes to rest; `smoothing` is the decay of the bias-corrected running average (as Adam's own,
     Kingma & Ba 2015), begun anew for every keyframe. The latent stays in the box of its codes,
-    outside which a gradient through quantisation means nothing. No steps are one report of where
-    it begins.
+    outside which a gradient through quantisation means nothing. What is `new`, (1, 1, h, w) in
+    [0, 1], goes down alone for the first third of the steps. No steps are one report of where it
+    begins.
 
     This differs from the field, which moves every cell on its own: Adam then moves the grain of a
     picture as far as its composition, and a film grows checkerboards. Here the latent is its start
@@ -53,19 +55,25 @@ def optimize(
     optimizer = torch.optim.Adam(groups, betas=BETAS)
     rise = max(1.0, min(8.0, steps / 3))
     average, share = torch.zeros_like(start), 0.0
+
+    def now(step: int) -> Tensor:
+        latent = raised(start, offsets)
+        if new is not None and step < steps // 3:
+            latent = start + new * (latent - start)
+        return latent.maximum(generator.low).minimum(generator.high)
+
     for step in range(steps):
         for group, size in zip(optimizer.param_groups, sizes, strict=True):
             group["lr"] = size * (1 - 0.8 * step / steps) * min(1.0, (step + 1) / rise)
         optimizer.zero_grad(set_to_none=True)
-        latent = raised(start, offsets).maximum(generator.low).minimum(generator.high)
+        latent = now(step)
         codes = generator.quantise(latent)
         value = loss(latent, codes, generator.paint(codes), step)
         if value.requires_grad:  # else nothing is asked of it: every weight is 0 just now
             value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
-            latent = raised(start, offsets).maximum(generator.low).minimum(generator.high)
-            average.mul_(smoothing).add_(latent, alpha=1 - smoothing)
+            average.mul_(smoothing).add_(now(step), alpha=1 - smoothing)
             share = share * smoothing + (1 - smoothing)
         yield Step(step + 1, steps, value.detach(), average / share)
 

@@ -1,8 +1,9 @@
-"""Image files that a storyboard names: looked at before anything is loaded."""
+"""Images and latents that a storyboard names: looked at before anything is loaded."""
 
 from __future__ import annotations
 
 import re
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from render.reading import Reader, file_named
 from render.yamlnodes import Mistake, Node, Scalar, shown
 
 PICTURE_PIXELS = 64_000_000  # of an image that is named; more is a mistake or a bomb
+QUARTER_TURNS = (5, 6, 7, 8)  # of EXIF's orientations: those that swap a picture's sides
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # no decoder that runs other programs
 
 
@@ -27,7 +29,8 @@ class Picture:
         def look(path: Path) -> str | None:
             if path not in reader.pictures:
                 reader.pictures[path] = look_at(path)
-            return reader.pictures[path]
+            found = reader.pictures[path]
+            return found if isinstance(found, str) else None
 
         return file_named(node, key, reader, "an image", look)
 
@@ -35,15 +38,54 @@ class Picture:
         return {"type": "string"}
 
 
-def look_at(path: Path) -> str | None:
-    """The end of a sentence that says why this is no usable image; None when it is one."""
+@dataclass(frozen=True)
+class StoredLatent:
+    """A latent that Render wrote by the film's own generator, named as a picture is."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> Path:
+        def look(path: Path) -> str | None:
+            return wrong_with_latent(path, reader.generator)
+
+        return file_named(node, key, reader, "a latent that Render wrote (.safetensors)", look)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+def wrong_with_latent(path: Path, generator: str) -> str | None:
+    """The end of a sentence that says why this is no latent for that generator; None if it is."""
+    from render import models
+    from render.headers import is_whole
+    from render.provenance import ProvenanceError, generator_of, inspect
+
+    if not path.exists():
+        return f"is not there. Put the latent at {path}, or correct its name"
+    try:
+        note = inspect(path) if path.is_file() and is_whole(path) else {}
+    except ProvenanceError:
+        note = {}
+    if note.get("kind") != "latent":
+        return "is not a latent that Render wrote. Name one of a film's .latents folder"
+    maker, digest = generator_of(note)
+    instead = "Only its own generator can read a latent: name a still of it under image"
+    if maker != generator:
+        return f"was made by the generator {maker}, and the film's is {generator}. {instead}"
+    if digest != models.digest_named("generator", generator):
+        return f"was made by another version of the generator {generator}. {instead}"
+    return None
+
+
+def look_at(path: Path) -> tuple[int, int] | str:
+    """An image's (width, height) when it is upright, as it is loaded; or why this is no usable one,
+    as the end of a sentence."""
     if path.is_dir():
         return "is a folder. Name an image in it"
     if not path.exists():
         return f"is not there. Put the image at {path}, or correct its name"
     if not path.is_file():
         return "is not an ordinary file. Name an image"
-    from PIL import Image  # only where an image is named: its import costs as much as all else
+    # Only where an image is named: its import costs as much as all else.
+    from PIL import ExifTags, Image
 
     too_large = f"Scale it to {PICTURE_PIXELS // 1_000_000} million pixels or fewer"
     try:
@@ -53,15 +95,19 @@ def look_at(path: Path) -> str | None:
                 width, height = image.size
                 if width * height > PICTURE_PIXELS:
                     return f"is {width}x{height} pixels. {too_large}"
+                # Not a PNG's own getexif, which decodes it to see what stands behind its pixels.
+                turned = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in QUARTER_TURNS
+                if turned and image.format != "TIFF":  # whose size Pillow turns by itself
+                    width, height = height, width
                 if image.format == "PNG":
                     image.verify()  # every chunk's checksum, without decoding
                 else:
-                    image.draft("L", (width // 8, height // 8))  # JPEG decodes 8 times smaller
+                    image.draft("L", (1, 1))  # JPEG decodes 8 times smaller
                     image.load()
     except Image.DecompressionBombError:
         return f"is far too large. {too_large}"
     except PermissionError:
         return "may not be read. Give yourself the right to read it"
-    except (OSError, SyntaxError, ValueError):  # Pillow's words for broken files
+    except (OSError, SyntaxError, ValueError, struct.error):  # Pillow's words for broken files
         return f"is not an image that can be read. Use one of {', '.join(PICTURE_FORMATS)}"
-    return None
+    return width, height

@@ -15,7 +15,7 @@ from render.fields import Text
 from render.groups import Group, Row
 from render.keymaps import key_map_schema, read_keys
 from render.moving import Moving
-from render.pictures import Picture
+from render.pictures import Picture, StoredLatent
 from render.reading import Noted, Reader, written
 from render.regions import WHERE, Region
 from render.yamlnodes import Mapping, Mistake, Node, Scalar, Sequence, shown
@@ -37,6 +37,7 @@ class Prompt:
     stop: Curve | None = None  # the distance at which it stops pulling; None is never
     share: Curve = WHOLE  # of the weight, where texts cross over into one another
     where: Region | None = None  # the part of the picture that is meant; None is all of it
+    latent: Path | None = None  # what to become, cell by cell, instead of a text or an image
 
 
 def with_style(prompts: tuple[Prompt, ...], style: str | None) -> tuple[Prompt, ...]:
@@ -122,6 +123,7 @@ PROMPT = Group(
             "what should be seen, taken exactly as written; at several times, it crosses over",
         ),
         Row("image", Picture(), "image", "path of a picture to come near to, instead of a text"),
+        Row("latent", StoredLatent(), "latent", "path of a latent to become, cell by cell"),
         Row("weight", WEIGHT, "weight", "how strongly, beside the others; below 0 pushes away"),
         Row("stop", STOP, "stop", "the distance at which it stops pulling"),
         Row("where", WHERE, "where", "the part of the picture that is meant: top, from-left, ..."),
@@ -181,9 +183,10 @@ class Prompts:
 
     def _mapping(self, node: Mapping, key: str, reader: Reader) -> list[Prompt]:
         given = PROMPT.read(node, f"a prompt in {key}", reader)
-        text_node, image_node = node.get("text"), node.get("image")
-        if (text_node is None) == (image_node is None):
-            which = "both text and image" if text_node else "neither text nor image"
+        text_node = node.get("text")
+        wanted = [name for name in ("text", "image", "latent") if node.get(name) is not None]
+        if len(wanted) != 1:
+            which = " and ".join(wanted) or "neither text nor image nor latent"
             reader.problem(node, f"a prompt in {key} has {which}. Give it one of them")
         weight, stop = given.get("weight", WHOLE), given.get("stop")
         for what, curve, kind in (("weight", weight, WEIGHT), ("stop", stop, STOP)):
@@ -196,7 +199,8 @@ class Prompts:
                 reader.warn(text_node, message + "weight in its own key: {text: ..., weight: 0.5}")
         where = Region(**given["where"]) if "name" in given.get("where", {}) else None
         if not texts:
-            return [Prompt(None, given.get("image"), weight, stop, where=where)]
+            image, latent = given.get("image"), given.get("latent")
+            return [Prompt(None, image, weight, stop, where=where, latent=latent)]
         return [Prompt(text, None, weight, stop, share, where) for text, share in texts]
 
     def _check(

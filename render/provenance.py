@@ -103,6 +103,18 @@ def inspect(path: Path) -> dict[str, Any]:
     return _note(path, kind, text)
 
 
+def generator_of(note: Mapping[str, Any]) -> tuple[str, str]:
+    """Name and digest of the generator that a note names; safe to tell, "None" where it does not.
+
+    A stranger's file must not steer the terminal that it is told on.
+    """
+    listed = note.get("models")
+    rows = listed if isinstance(listed, list) else []
+    found = (row for row in rows if isinstance(row, dict) and row.get("role") == "generator")
+    made_by: dict[str, Any] = next(found, {})
+    return printable(str(made_by.get("name"))), printable(str(made_by.get("sha256")))
+
+
 def format_note(note: Mapping[str, Any]) -> str:
     """The note for a terminal: a line or block per field, then the storyboard as it was written."""
     order = [*LABELS, *sorted(set(note) - set(LABELS) - {"storyboard"})]

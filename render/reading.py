@@ -57,6 +57,7 @@ class Reader:
     bpm: Fraction | None = None  # for times written in beats
     duration: Fraction | None = None  # of the shot being read, for its key times
     size: tuple[int, int] | None = None  # of the film in pixels, for the shape of masks
+    generator: str = "starter"  # the film's, for latents
     shot: str = ""  # its name, for sentences
     start: Fraction = Fraction(0)  # of the shot being read, in the film
     clock: Clock | None = None  # of the shot being read, for formulas
@@ -68,7 +69,8 @@ class Reader:
     problems: dict[Problem, None] = field(default_factory=dict)  # each once
     warnings: dict[Problem, None] = field(default_factory=dict)
     begins_with_image: bool = False  # then even a camera that never moves does something
-    pictures: dict[Path, str | None] = field(default_factory=dict)  # looked at: what is wrong
+    # What `pictures.look_at` found: the size of each, or what is wrong with it.
+    pictures: dict[Path, tuple[int, int] | str] = field(default_factory=dict)
 
     def problem(self, node: Node, message: str) -> None:
         """Note a mistake and go on."""

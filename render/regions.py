@@ -62,12 +62,9 @@ class Mask:
             message = f"{key} {shown(text)} is not known. {suggestion(text, NAMES)}"
             raise Mistake(node, f"{message}, or write the path of an image")
         path = Picture().read(node, key, reader)
-        from PIL import Image
-
-        with Image.open(path) as image:
-            width, height = image.size
-        if reader.size is not None:
-            wide, high = reader.size
+        found = reader.pictures[path]
+        if reader.size is not None and not isinstance(found, str):
+            (width, height), (wide, high) = found, reader.size
             if abs(width * high / (height * wide) - 1) > SKEW:
                 message = f"{key} {shown(text)} is {width}x{height}, another shape than the film's "
                 raise Mistake(node, f"{message}{wide}x{high}. Draw it in that size")

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from render.audio import Audio
+from render.audio import Audio, check_audio
 from render.camerakeys import Camera, Shake, check_camera
 from render.codecs import CODECS
 from render.curves import Curve
@@ -22,6 +22,7 @@ from render.formulas import Clock
 from render.groups import merged
 from render.language import (
     LOSSES,
+    OF_PALETTE,
     SHOT,
     STORYBOARD,
     places,
@@ -103,6 +104,12 @@ class Settings:
     cutout_size: tuple[float, float] = (0.4, 1.0)  # of the shorter side
     smoothing: float = 0.9  # decay of the running average of the latent
     losses: tuple[tuple[str, float], ...] = tuple(LOSSES.items())  # weights
+    palette: Path | None = None  # None is the first keyframe of the chain
+
+    @property
+    def keeps_palette(self) -> bool:
+        """Whether any loss compares with the palette."""
+        return any(weight for name, weight in self.losses if name in OF_PALETTE)
 
 
 @dataclass(frozen=True)
@@ -206,11 +213,13 @@ def _storyboard(node: Mapping, reader: Reader, source: Path | None, text: str) -
     given.pop("defaults", None)
     if "file" in (given.get("audio") or {}):
         given["audio"] = Audio(**given["audio"])
+        check_audio(given["audio"], node.get("audio") or node, reader)
     shot_nodes = given.pop("shots", ())
     _check_output(node, given, reader)
     reader.seed = given.get("seed", Storyboard.seed)
     reader.loop, reader.loop_node = given.get("loop", reader.loop), node.get("loop")
     reader.size = given.get("size", Storyboard.size)
+    reader.generator = given.get("generator", Storyboard.generator)
     shots: list[Shot] = []
     names: dict[str, Node] = {}
     for index, shot_node in enumerate(shot_nodes):
@@ -309,11 +318,14 @@ def _shot(
         weights, moving_weights = _at_rest(given["losses"])
         given["losses"] = tuple({**LOSSES, **weights}.items())
         moving += moving_weights
-    names = {name for name, _ in moving}
+    names = {name for name, curve in moving if curve.extremes() != (0.0, 0.0)}
     losses = given.get("losses", Settings.losses)
     if not any(weight or name in names for name, weight in losses):
         message = f"every loss of shot '{name}' is 0, so nothing is asked of it. Give one a weight"
         reader.problem(node.get("losses") or node, message)
+    if given.get("palette") and not any(w or n in names for n, w in losses if n in OF_PALETTE):
+        message = "the palette is kept to by no loss. Write one, as in 'losses: {colours: 4}'"
+        reader.warn(node.get("palette") or node, message)
     if reader.duration is None or "prompts" not in given:
         raise Noted
     camera_node = node.get("camera") or node
@@ -387,6 +399,9 @@ def _transition(
         reader.problem(own.get("init") or own, message + "init. Let it cut, or remove init")
     usual = Fraction(1) if kind in OVERLAPPING else Fraction(0)
     duration = given.get("duration", min(usual, reader.duration or usual))
+    if kind in OVERLAPPING and duration == 0:
+        message = f"a {kind} that takes no time is a cut. Write how long it takes, as in "
+        reader.warn(any_node or own, f"{message}'transition: {kind} 1s', or write cut")
     if any_node is not None and reader.duration is not None and duration > reader.duration:
         message = (
             f"the transition takes {seconds(duration)}, longer than shot '{reader.shot}' with "

@@ -40,6 +40,7 @@ class Aim:
     stop: float
     where: Region | None = None
     moved: Matrix = IDENTITY  # from where the region is named to where it is now
+    latent: Path | None = None  # instead of a text or an image
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,8 @@ def _aims(shot: Shot, time: Fraction, share: float, frame: tuple[float, float]) 
             moved = IDENTITY
             if prompt.where and prompt.where.moves:
                 moved = camera.between(shot.camera, Fraction(0), time, frame)
-            aims.append(Aim(prompt.text, prompt.image, weight, stop, prompt.where, moved))
+            wanted = prompt.text, prompt.image, weight, stop, prompt.where, moved, prompt.latent
+            aims.append(Aim(*wanted))
     return tuple(aims)
 
 
@@ -294,12 +296,16 @@ def _keyframe(
         "aims": [_wanted(aim) for aim in aims],
         "matrix": matrix,
         "border": lens.border if moving else None,
-        "init": _image_digest(init),
+        "init": _file_digest(init),
         "seed": seed,
         "parent": None if parent is None else before[-1].key,
     }
     if sharpen:
         decides["sharpen"] = sharpen
+    if moving and lens.border == "dream":
+        decides["dream"] = 2  # what is new goes down alone at first; in version 1 it did not
+    if settings.palette and settings.keeps_palette:
+        decides["palette"] = _file_digest(settings.palette)
     text = json.dumps(decides, sort_keys=True, ensure_ascii=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:32]
     return Keyframe(
@@ -322,13 +328,15 @@ def _keyframe(
 
 def _wanted(aim: Aim) -> list[Any]:
     """What an aim adds to a key."""
-    wanted: list[Any] = [aim.text, _image_digest(aim.image), aim.weight, aim.stop]
+    wanted: list[Any] = [aim.text, _file_digest(aim.image), aim.weight, aim.stop]
     if aim.where:
-        wanted += [_image_digest(aim.where.picture) or aim.where.name, aim.moved]
+        wanted += [_file_digest(aim.where.picture) or aim.where.name, aim.moved]
+    if aim.latent:
+        wanted += ["latent", _file_digest(aim.latent)]
     return wanted
 
 
-def _image_digest(path: Path | None) -> str | None:
+def _file_digest(path: Path | None) -> str | None:
     if path is None:
         return None
     status = path.stat()

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from render.fields import Choice, Time
+from render.fields import Choice, Time, switched
 from render.groups import Group, Row
 from render.keymaps import Ease
 from render.reading import Reader
-from render.yamlnodes import Mistake, Node, Scalar
+from render.yamlnodes import Mistake, Node
 
 DURATION_LIMIT = Fraction(36_000)  # seconds, of a film
 TRANSITIONS = ("cut", "continue", "dissolve", "morph")
@@ -87,9 +87,8 @@ class Loop:
     """
 
     def read(self, node: Node, key: str, reader: Reader) -> Fraction:
-        word = node.text.strip().lower() if isinstance(node, Scalar) and not node.quoted else ""
-        if word in ("true", "false"):
-            return Fraction(word == "true")
+        if (on := switched(node)) is not None:
+            return Fraction(on)
         try:
             return LOOP_TIME.read(node, key, reader)
         except Mistake as mistake:

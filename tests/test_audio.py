@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from render.audio import ENCODERS, Audio, wrong_with
+from render.audio import ENCODERS, Audio, check_audio, length_of, wrong_with
 from render.codecs import CODECS, CONTAINERS
 from render.ffmpeg import ask, input_of
+from render.reading import Reader
 from render.video import read_video, write_video
+from render.yamlnodes import Scalar
 
 RATE = 8000
 FRAMES = 30  # at 24 fps 1.25 s
@@ -99,6 +101,35 @@ def test_what_is_no_sound_is_told(tmp_path: Path, track: Path) -> None:
     assert "no length" in (wrong_with(tmp_path / "empty.wav") or "")
     for path in (tmp_path, tmp_path / "absent.wav"):
         assert "is not there" in (wrong_with(path) or "")
+
+
+@pytest.mark.parametrize(
+    ("audio", "warned"),
+    [
+        ({"start": Fraction(100)}, True),
+        ({"start": Fraction(1)}, True),
+        ({"start": Fraction(9, 10)}, False),
+        ({"start": Fraction(100), "loop": True}, False),
+        ({}, False),
+    ],
+)
+def test_a_start_behind_the_end_is_told_of(
+    track: Path, audio: dict[str, object], warned: bool
+) -> None:
+    reader = Reader(track.parent)
+    check_audio(Audio(track, **audio), Scalar("", 3, 9), reader)  # type: ignore[arg-type]
+    told = [(warning.line, warning.message) for warning in reader.warnings]
+    start = audio.get("start", Fraction(0))
+    silent = f"audio starts at {start} s, and '{track.name}' ends at 1 s, so nothing is heard. Let "
+    assert told == ([(3, f"{silent}it start earlier, or write loop: true")] if warned else [])
+
+
+@pytest.mark.parametrize("ending", [".mp3", ".m4a", ".ogg", ".flac"])
+def test_a_sound_is_as_long_as_it_plays(tmp_path: Path, track: Path, ending: str) -> None:
+    path = tmp_path / f"track{ending}"
+    assert not ask(*input_of(track), str(path)).returncode
+    assert length_of(path) == pytest.approx(1, abs=0.1)
+    assert length_of(tmp_path / "absent.wav") is None
 
 
 def test_every_container_has_an_encoder() -> None:

@@ -125,6 +125,8 @@ def test_a_border_is_a_name_or_a_colour(written: str, read: str) -> None:
         ({"tilt_x": "25/s"}, "tilt_x of shot 'a' adds up to 100 degrees. Keep it within 80"),
         ({"tilt_x": 90}, "tilt_x '90' is out of range. It goes from -80deg to 80deg"),
         ({"aspect": 0}, "aspect '0' is out of range"),
+        ({"aspect": "20/s"}, "to 10/s; 1.05/s stretches it by 5% every second"),
+        ({"zoom": "20/s"}, "to 10/s; 1.05/s comes 5% closer every second"),
         ({"fov": "10/s"}, "fov '10/s' is a rate, but fov has none"),
         ({"shake": "1%/s"}, "shake '1%/s' is a rate, but shake has none"),
         ({"shake": {"amplitude": "1%", "frequency": "40/s"}}, "frequency '40/s' is out of range"),
@@ -148,6 +150,78 @@ def test_a_mistake_says_what_would_be_right(camera: Any, said: str) -> None:
 def test_a_key_that_changes_nothing_is_told_of(camera: Any, said: str) -> None:
     (warning,) = board(camera).warnings
     assert said in warning.message
+
+
+@pytest.mark.parametrize(
+    ("shake", "said"),
+    [
+        ({"amplitude": "1%", "frequency": 0}, "shake of shot 'a' changes nothing while its freq"),
+        ({"amplitude": "1%", "frequency": "0*t"}, "its frequency is 0. Write how often"),
+        ({"amplitude": 0, "frequency": 3}, "its amplitude is 0. Write how far"),
+        ({"amplitude": "0*t", "frequency": 3}, "its amplitude is 0"),
+        ({"frequency": 3}, "its amplitude is 0"),
+    ],
+)
+def test_a_shake_that_moves_nothing_is_told_of(shake: Any, said: str) -> None:
+    one = board({"shake": shake})
+    assert not moves(between(one.shots[0].camera, Fraction(0), Fraction(7, 3), WIDE))
+    (warning,) = one.warnings
+    assert said in warning.message
+
+
+@pytest.mark.parametrize(
+    ("shake", "defaults"),
+    [
+        (0, None),
+        ({"amplitude": 0}, None),
+        (0, "handheld"),
+        ({"amplitude": 0}, "handheld"),
+        (0, {"shake": {"amplitude": "1%", "frequency": 3}}),
+        ({"amplitude": 0}, {"shake": {"amplitude": "1%", "frequency": 3}}),
+        ({"amplitude": "5*u%", "frequency": 0}, None),  # it goes out of place, once
+    ],
+)
+def test_a_shake_may_be_switched_off(shake: Any, defaults: Any) -> None:
+    text = yaml.safe_dump({"defaults": {"camera": defaults}} if defaults else {})
+    text = text.replace("{}\n", "")
+    shot = {"duration": "4s", "prompts": "sea", "camera": {"shake": shake}}
+    assert parse(f"version: 1\n{text}{yaml.safe_dump({'shots': [shot]})}", Path("/")).warnings == ()
+
+
+@pytest.mark.parametrize("camera", [{}, {"zoom": 1}, {"shake": 0}])
+def test_a_dream_beyond_a_picture_that_rests_is_told_of(camera: Any) -> None:
+    (warning,) = board({"border": "dream", **camera}).warnings
+    assert "border of shot 'a' changes nothing while the camera rests. Let it move" in (
+        warning.message
+    )
+    for moving in ({"x": "1%/s"}, {"shake": "1%"}, {"aspect": "1.1/s"}, {"border": "wrap"}):
+        assert not board({"border": "dream", **camera, **moving}).warnings
+
+
+MOVING = {"aspect": "1.2/s", "tilt_x": "5/s", "shear_x": "9%/s", "fov": "60 + 9*t", "x": "5%/s"}
+
+
+@pytest.mark.parametrize("key", MOVING)
+def test_a_centre_matters_to_zoom_and_angle_alone(key: str) -> None:
+    """As the warning has it: whatever else moves, it moves the same about any centre."""
+    without = {"tilt_y": 20, key: MOVING[key]}
+    one = board({**without, "centre_x": "30%", "centre_y": "10*t"})
+    assert [warning.message.split()[0] for warning in one.warnings] == ["centre_x", "centre_y"]
+    for start, end in ((0, 1), (1, 3), (4, 2)):
+        times = Fraction(start), Fraction(end)
+        assert between(one.shots[0].camera, *times, WIDE) == between(
+            camera_of(without), *times, WIDE
+        )
+
+
+def test_a_colour_that_yaml_took_for_a_comment_is_explained() -> None:
+    text = "version: 1\nshots:\n- duration: 1s\n  prompts: a\n  camera:\n    border: #204060\n"
+    with pytest.raises(StoryboardError) as raised:
+        parse(text, Path("/nowhere"))
+    (problem,) = raised.value.problems
+    assert problem.line == 6
+    assert problem.message.startswith("border has no value. If a colour was meant: # begins a ")
+    assert "comment in YAML, so put it in quotes, as '#204060'" in problem.message
 
 
 def test_a_shake_is_seeded_by_film_and_shot_alone() -> None:

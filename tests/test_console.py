@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -162,6 +163,52 @@ def test_an_interruption_is_an_object(run: Run, monkeypatch: pytest.MonkeyPatch)
     assert code == 130
     assert objects(err)[-1]["message"].endswith("nothing is kept yet.")
     assert run(*arguments)[2].endswith("nothing is kept yet.\n")
+
+
+def terminated(*arguments: object, **options: object) -> None:
+    """What `kill` sends; the handler runs before the next instruction."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    pytest.fail("nothing came of the signal")
+
+
+PLACES = {
+    "render.cli.plan_of": "Interrupted.",
+    "render.film.make_film": "Interrupted. No keyframe was finished, so nothing is kept yet.",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_termination_ends_as_an_interruption_does(
+    run: Run, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(place, terminated)
+    code, _, err = run("film.yaml", *JSON)
+    assert code == 143
+    assert objects(err)[-1] == {"event": "interrupted", "message": PLACES[place]}
+    code, _, err = run("film.yaml", "-o", "film.mp4", "--device", "cpu")
+    assert (code, err.splitlines()[-1]) == (143, PLACES[place])
+    assert "Traceback" not in err
+    assert not list(Path().glob("*.partial*"))
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_termination_while_a_question_waits(
+    run: Run, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    monkeypatch.setattr("click.termui.visible_prompt_func", terminated)
+    assert run("film.yaml", "-o", "film.mp4", "--fresh", "--device", "cpu")[0] == 143
+    assert old.is_dir()
+
+
+def test_a_termination_that_is_ignored_stays_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("render.cli.plan_of", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert run("film.yaml", *JSON)[0] == 1  # on to where a plan is missed
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_an_interruption_names_what_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

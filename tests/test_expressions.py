@@ -105,6 +105,14 @@ def test_what_has_no_value(text: str, says: str) -> None:
         ("...", "no formula may"),
         ("t^2", r"A power is written t\*\*2"),
         ("f(t)", r"calls f, which is a number. Write f\*"),
+        ("mod(7, 3)", "holds mod, which no formula may. A remainder is written t % 2"),
+        ("(t)rad", "ends in rad, which is no unit here. Leave it out: angles are in degrees,"),
+        ("sin(t) turn", "ends in turn, which is no unit here"),
+        ("(1 + t)%", "ends in %, which is no unit here"),
+        ("t*1rad", "ends in rad"),
+        ("5deg*sin(t)", "is not a formula. Write one such as"),
+        ("2 t", "is not a formula"),
+        ("t and", "is not a formula"),
         ("sinn(t)", "Did you mean sin?"),
         ("eval(t)", "holds eval"),
         ("sin(1, 2)", "gives sin 2 numbers, and it takes 1"),
@@ -218,8 +226,10 @@ def test_the_work_is_bounded_by_the_length(text: str) -> None:
 
 
 def test_what_looks_like_a_formula() -> None:
-    assert all(map(looks_like_formula, ["1+1", "sin(t)", "beat", "2*u", "t", "fast(t)", "-"]))
-    assert not any(map(looks_like_formula, ["fast", "1,5", "0.5", "off", "10px", "", "few"]))
+    formulas = ["1+1", "sin(t)", "beat", "2*u", "t", "fast(t)", "-", "7 % 3", "7%.5"]
+    assert all(map(looks_like_formula, formulas))
+    plain = ["fast", "1,5", "0.5", "off", "10px", "", "few", "5%", "50 % more"]
+    assert not any(map(looks_like_formula, plain))
 
 
 def test_every_function_is_called_with_as_many_numbers_as_it_says() -> None:

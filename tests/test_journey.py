@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from render.journey import Journey, JourneyError, plan_journey
+from render.easings import Bezier
+from render.journey import Journey, JourneyError, note_of, plan_journey
 
 
 def planned(folder: Path, side: tuple[int, int] = (64, 48), **options: Any) -> Journey:
@@ -34,6 +35,13 @@ def planned(folder: Path, side: tuple[int, int] = (64, 48), **options: Any) -> J
         ("seconds", "0", "--seconds '0' is out of range. It goes from 0.001 s to 36000 s"),
         ("seconds", "", "--seconds '' is not a time"),
         ("fps", "", "--fps '' is not a number"),
+        ("seconds", "2b", "--seconds '2b' counts beats, which only a storyboard has. Write"),
+        ("seconds", " .5 b ", "--seconds '.5 b' counts beats"),
+        ("ease", "wobble", "--ease 'wobble' is not known. There are linear"),
+        ("ease", "", "--ease '' is not known"),
+        ("ease", "[0.4, 0, 0.2]", "--ease 'bezier(0.4, 0, 0.2)' does not have four numbers"),
+        ("ease", "2,0,0.2,1", "--ease 'bezier(2, 0, 0.2, 1)' has the handle x 2, and time"),
+        ("ease", "0.4,0,0.2,1.5", "--ease 'bezier(0.4, 0, 0.2, 1.5)' swings beyond its ends"),
         ("size", "8x8", "--size: the width '8' is out of range. It goes from 16 to 4096"),
         ("size", "9" * 5000 + "x64", "--size: the width '9999"),
         ("size", "banana", "--size 'banana' is not two numbers. Write two such as 320x192"),
@@ -46,7 +54,7 @@ def test_an_option_is_told_by_its_name(
     with pytest.raises(JourneyError) as caught:
         planned(tmp_path, **{option: value})
     assert str(caught.value).startswith(sentence)
-    assert "line" not in str(caught.value)
+    assert "the line" not in str(caught.value)
 
 
 def test_every_mistake_is_told(tmp_path: Path) -> None:
@@ -55,6 +63,16 @@ def test_every_mistake_is_told(tmp_path: Path) -> None:
     assert [line.split()[0] for line in str(caught.value).splitlines()] == [
         *("--fps", "--seconds", "--ease")
     ]
+
+
+@pytest.mark.parametrize(
+    "ease", ["[0.4, 0, 0.2, 1]", "0.4,0,0.2,1", "bezier(0.4, 0, 0.2, 1)", " [ .4,0 , 0.2,1 ] "]
+)
+def test_a_way_may_be_eased_by_a_bezier(tmp_path: Path, ease: str) -> None:
+    journey = planned(tmp_path, ease=ease, seconds="1")
+    *_, share = journey.place(6)
+    assert share == Bezier(0.4, 0, 0.2, 1)(0.25)
+    assert "bezier(" in note_of(journey, "1")["settings"]
 
 
 @pytest.mark.parametrize(

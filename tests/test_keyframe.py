@@ -20,7 +20,7 @@ from render import keyframe as keyframe_module
 from render.camera import IDENTITY, Matrix
 from render.cutouts import sample_views
 from render.estimate import LOOKS, Meter
-from render.film import FilmError, make_keyframes, missing, reasons, remarks
+from render.film import FilmError, make_keyframes, missing, palette_source, reasons, remarks
 from render.images import load_image, mask_of
 from render.keyframe import (
     PLACES,
@@ -30,17 +30,20 @@ from render.keyframe import (
     dream,
     dreamt,
     embed_targets,
+    fitted,
     grounds,
     likely_start,
     moved,
+    palette,
     soft_noise,
     unheld,
     wishes_of,
 )
 from render.latents import Store
 from render.losses import LOSSES, Sight, distance
+from render.models import digest_named
 from render.regions import FADES, Region
-from render.storyboard import parse
+from render.storyboard import StoryboardError, parse
 from render.timeline import Keyframe, Plan, derived_seed, make_plan
 
 MODELS = Models(tiny.generator(), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5)))
@@ -215,7 +218,7 @@ def test_every_prompt_and_image_is_embedded_once(tmp_path: Path) -> None:
         4,
         lambda role, name: name,
     )
-    tables = embed_targets(image, MODELS)
+    tables = embed_targets(image, MODELS).embedded
     assert len(tables) == 2
     for table in tables:
         assert len(table) == 2
@@ -414,3 +417,97 @@ def test_regions_begin_with_their_own_colours() -> None:
     assert torch.isfinite(starts[0]).all()
     assert not torch.equal(*starts)
     assert torch.isfinite(climbed(plan)).all()
+
+
+def test_a_latent_is_become_where_it_is_meant(tmp_path: Path) -> None:
+    """The more of the frame a stored latent is wanted in, the more of it is that latent."""
+    models = replace(MODELS, perceptors=())
+    stored = torch.randn(1, 4, 8, 12, generator=torch.Generator().manual_seed(3)) * 0.5
+    Store(tmp_path).save("wanted", stored, note_of_latent())
+    ends = {}
+    for where in ("", ", where: left", ", weight: -1"):
+        board = (
+            planned()
+            .board.text.replace("first: 4", "first: 60")
+            .replace(
+                "prompts: a red sea | fire:-0.5", f"prompts: {{latent: wanted.safetensors{where}}}"
+            )
+        )
+        plan = make_plan(parse(board, tmp_path), 4, lambda role, name: name)
+        targets = embed_targets(plan, models)
+        first = list(climb(plan, plan.keyframes[0], models, targets, None))[-1].average
+        ends[where] = (first - stored).square().mean((0, 1, 2))  # of every column
+    whole, left, away = ends.values()
+    assert whole.mean() < 0.3 * left[6:].mean()
+    assert left[:6].mean() < 0.3 * left[6:].mean()
+    assert away.mean() > left[6:].mean()
+
+
+def test_a_latent_of_another_size_fills_the_frame(tmp_path: Path) -> None:
+    plan, generator = planned(), MODELS.generator
+    own = torch.randn(1, 4, 8, 12)
+    assert torch.equal(fitted(own, plan, generator), own)
+    flat = generator.encode(torch.full((1, 3, 64, 64), 0.5))
+    fitting = fitted(flat, plan, generator)
+    assert fitting.shape == own.shape
+    seen = F.interpolate(generator.decode(flat), size=(48, 48), mode="bicubic", antialias=True)
+    assert torch.allclose(fitting, generator.encode(seen[..., 8:40, :].clamp(0, 1)), atol=1e-3)
+
+
+def test_what_is_no_latent_of_the_generator_is_told_at_the_door(tmp_path: Path) -> None:
+    Store(tmp_path).save("here", torch.zeros(1, 4, 8, 12), note_of_latent())
+    Store(tmp_path).save("strange", torch.zeros(1, 4, 8, 12), note_of_latent("vqgan-\x1b[2J"))
+    Store(tmp_path).save("old", torch.zeros(1, 4, 8, 12), note_of_latent(digest="0" * 64))
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "here.safetensors").read_bytes()[:-9])
+    Image.new("RGB", (40, 40)).save(tmp_path / "leaf.png")
+    reasons_by_name = {
+        "there.safetensors": "is not there. Put the latent at",
+        "cut.safetensors": "is not a latent that Render wrote",
+        "leaf.png": "is not a latent that Render wrote",
+        "strange.safetensors": r"was made by the generator vqgan-\\x1b\[2J, and the film's is",
+        "old.safetensors": "was made by another version of the generator starter",
+    }
+    for name, reason in reasons_by_name.items():
+        board = planned().board.text.replace("a red sea | fire:-0.5", f"[{{latent: {name}}}]")
+        with pytest.raises(StoryboardError, match=f"latent '{name}' {reason}"):
+            parse(board, tmp_path)
+
+
+def note_of_latent(generator: str = "starter", digest: str = "") -> dict[str, object]:
+    made_by = {"role": "generator", "name": generator}
+    made_by["sha256"] = digest or digest_named("generator", "starter")
+    return {"render": "1", "kind": "latent", "models": [made_by]}
+
+
+def test_a_chain_keeps_to_the_palette_of_its_first_keyframe_or_of_a_picture(
+    tmp_path: Path,
+) -> None:
+    Image.new("RGB", (30, 90), "red").save(tmp_path / "red.png")
+    long = "    iterations: {first: 4, then: 12}\n"
+    strong = long + "    losses: {colours: 300, brightness: 300}\n"
+
+    def last(extra: str) -> tuple[Plan, torch.Tensor]:
+        plan = planned(extra, tmp_path)
+        store = Store(tmp_path / "latents")
+        for _ in missing(plan, store):  # one by one, as if killed after each
+            one = missing(plan, store)[:1]
+            make_keyframes(plan, MODELS, store, one, Meter(plan, one, 0), lambda report: None)
+        return plan, palette(store.load(plan.keyframes[-1].key), plan, MODELS.generator)
+
+    _, free = last(long)
+    own, kept = last(strong)
+    red, reddened = last(strong + "    palette: red.png\n")
+    wanted = palette(tmp_path / "red.png", red, MODELS.generator)
+    assert (reddened - wanted)[0].norm() < (free - wanted)[0].norm() - 0.02  # greys, mostly
+    assert not torch.equal(kept, free)
+    sources = [palette_source(own, keyframe) for keyframe in own.keyframes]
+    assert sources == [None, own.keyframes[0].key, own.keyframes[0].key]
+    assert {palette_source(red, k) for k in red.keyframes} == {(tmp_path / "red.png").resolve()}
+    Image.new("RGB", (30, 90), "blue").save(tmp_path / "red.png")
+    assert (
+        planned(strong + "    palette: red.png\n", tmp_path).keyframes[0].key
+        != red.keyframes[0].key
+    )
+    unused = planned("    palette: red.png\n", tmp_path)
+    assert unused.keyframes[0].key == planned().keyframes[0].key
+    assert "kept to by no loss" in unused.board.warnings[0].message

@@ -10,7 +10,8 @@ import tiny
 import torch
 
 from render.cutouts import sample_views
-from render.losses import LOSSES, Sight, Wish, distance, weighted_sum
+from render.language import OF_PALETTE
+from render.losses import LOSSES, Sight, Wish, distance, palette_of, weighted_sum
 from render.storyboard import LOSSES as WEIGHTS
 from render.storyboard import Settings
 
@@ -28,7 +29,8 @@ def sight(parent: bool = True, weights: tuple[float, ...] = (1.0, -0.5), stop: f
     before = torch.full_like(picture, 0.5) if parent else None
     views = sample_views(4, (48, 32), (0.5, 1.0), seed=1)
     moved = torch.zeros_like(latent) if parent else None
-    return Sight(latent, codes, picture, before, moved, views, (wish,))
+    kept = palette_of(torch.rand(1, 3, 32, 48)) if parent else None
+    return Sight(latent, codes, picture, before, moved, views, (wish,), palette=kept)
 
 
 def test_the_storyboard_knows_the_same_losses() -> None:
@@ -77,7 +79,7 @@ def test_beyond_its_stop_a_prompt_no_longer_pulls() -> None:
     assert gradient.abs().max() == 0
 
 
-@pytest.mark.parametrize("name", ["hold", "latent", "likeness", "edges"])
+@pytest.mark.parametrize("name", ["hold", "latent", "likeness", "edges", *OF_PALETTE])
 def test_what_holds_on_is_nothing_where_a_chain_starts(name: str) -> None:
     assert LOSSES[name](sight(parent=False)) == 0
 
@@ -93,3 +95,26 @@ def test_likeness_is_to_what_was_seen_before() -> None:
     look = sight()
     same = dataclasses.replace(look, picture=look.parent)
     assert LOSSES["likeness"](same) < 0.01 * LOSSES["likeness"](look)
+
+
+def test_each_loss_of_the_palette_minds_its_own_part_of_it() -> None:
+    random = torch.Generator().manual_seed(0)
+    picture = torch.rand(1, 3, 32, 48, generator=random) * 0.4 + 0.3
+
+    def away(changed: torch.Tensor) -> dict[str, float]:
+        look = dataclasses.replace(sight(), picture=changed, palette=palette_of(picture))
+        return {name: LOSSES[name](look).item() for name in OF_PALETTE}
+
+    assert max(away(picture.flip(-1).roll(5, -2)).values()) < 1e-9  # places do not matter
+    grey = picture.mean(1, keepdim=True).expand_as(picture)
+    reddened = picture * torch.tensor([1.1, 1.0, 0.8]).view(1, 3, 1, 1)
+    assert away(reddened)["colours"] > 10 * max(away(picture)["colours"], 1e-6)
+    assert away(grey + 0.2)["brightness"] > 100 * away(grey)["brightness"]
+    flat = (grey - 0.5) * 0.5 + 0.5
+    assert away(flat)["contrast"] > 30 * max(away(flat)["brightness"], 1e-6)
+
+
+def test_a_flat_picture_has_a_finite_slope_towards_a_palette() -> None:
+    picture = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
+    palette_of(picture).sum().backward()
+    assert torch.isfinite(picture.grad).all()

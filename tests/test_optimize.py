@@ -92,3 +92,19 @@ def test_a_composition_moves_further_than_its_grain() -> None:
     whole = strides(lambda latent: latent.sum() * 1e-3).sum()
     grain = strides(lambda latent: (latent * board).sum() * 1e-3).sum()
     assert whole > 3 * grain > 0
+
+
+def test_what_is_new_goes_down_alone_at_first() -> None:
+    generator = tiny.generator()
+    start = generator.codebook[:16].T.reshape(1, 4, 4, 4).contiguous()
+    new = torch.zeros(1, 1, 4, 4)
+    new[..., 2:] = 1
+
+    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, step: int):  # type: ignore[no-untyped-def]
+        return (picture - 1).square().mean()
+
+    taken = optimize(start, generator, loss, steps=9, step_size=0.1, smoothing=0.0, new=new)
+    changes = [(step.average - start).abs().amax((0, 1, 2)) for step in taken]
+    for number, change in enumerate(changes, start=1):
+        assert change[2:].min() > 0
+        assert (change[:2].max() > 0) == (number > 3)

@@ -266,6 +266,7 @@ MISTAKES = [
     (GROUND + "  cutouts: 0", 5, "cutouts '0'"),
     (GROUND + "  keyframes: 0s", 5, "keyframes '0s' is out of range"),
     (GROUND + "  losses: {prompts: 0, smoothness: 0, commitment: 0, hold: 0}", 5, "is 0"),
+    (GROUND + "  losses: {prompts: 0*t, smoothness: 0, commitment: 0, hold: 0*u}", 5, "is 0"),
     (GROUND + "  losses: {smoothnes: 1}", 5, "Did you mean 'smoothness'?"),
     (GROUND + "  transition: continue", 5, "nothing before it"),
     (GROUND + "  transition: crossfade", 5, "cross over, write the time it takes: 'transition: "),
@@ -406,6 +407,21 @@ def test_a_defaults_key_map_that_a_shot_replaces_is_not_held_against_it() -> Non
     )
     assert film.shots[0].camera.zoom.kind == "growth"
     assert film.shots[1].camera == storyboard.Camera()
+
+
+@pytest.mark.parametrize("kind", ["dissolve", "morph"])
+def test_a_transition_that_takes_no_time_is_told_of(kind: str) -> None:
+    film = board(GROUND + SHOT[7:] + f"  transition: {kind} 0s\n")
+    (warning,) = film.warnings
+    assert warning.line == 7
+    assert warning.message.startswith(f"a {kind} that takes no time is a cut. Write how long")
+    assert not board(GROUND + SHOT[7:] + "  transition: 0s\n").warnings  # which continues
+
+
+def test_a_sound_that_is_over_before_it_starts_is_told_of() -> None:
+    (warning,) = board(f"audio: {{file: {PULSE}, start: 100s}}\n" + GROUND).warnings
+    assert (warning.line, "so nothing is heard" in warning.message) == (1, True)
+    assert not board(f"audio: {{file: {PULSE}, start: 100s, loop: true}}\n" + GROUND).warnings
 
 
 def test_signed_weights_may_cancel() -> None:
