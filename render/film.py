@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from render import __version__
 from render.estimate import Meter, advice
 from render.frames import Frame, frames, to_frame
 from render.generator import load_generator
-from render.keyframe import Models, climb, embed_targets, palette
+from render.keyframe import Anchor, Models, anchor, climb, embed_targets
 from render.latents import Store
 from render.models import known
 from render.optimize import Step
@@ -90,18 +89,18 @@ def make_keyframes(
         targets = embed_targets(plan, models)
 
     @lru_cache(maxsize=1)  # neighbours mostly keep to the same
-    def kept(source: Path | str) -> Tensor:
-        named = source if isinstance(source, Path) else store.load(source).to(models.device)
-        return palette(named, plan, models.generator)
+    def kept(picture: Path | None, first: int | None) -> Anchor:
+        latent = None if first is None else store.load(plan.keyframes[first].key).to(models.device)
+        return anchor(plan, picture, latent, models.generator)
 
     for keyframe in todo:
         with reasons(plan, store):
             parent = None
             if keyframe.parent is not None:
                 parent = store.load(plan.keyframes[keyframe.parent].key).to(models.device)
-            source = palette_source(plan, keyframe)
-            colours = None if source is None else kept(source)
-            for step in climb(plan, keyframe, models, targets, parent, colours):
+            settings = keyframe.settings
+            keeps = kept(settings.palette if settings.keeps_palette else None, keyframe.first)
+            for step in climb(plan, keyframe, models, targets, parent, keeps):
                 show(report(plan, keyframe, step, models, meter))
             if not torch.isfinite(step.average).all():
                 raise FilmError(
@@ -110,15 +109,6 @@ def make_keyframes(
                     "or smaller loss weights will hold it. Finished keyframes are kept"
                 )
             store.save(keyframe.key, step.average, note(plan, "latent", keyframe))
-
-
-def palette_source(plan: Plan, keyframe: Keyframe) -> Path | str | None:
-    """The picture whose palette a keyframe keeps to, or the key of its chain's first keyframe."""
-    if not keyframe.settings.keeps_palette:
-        return None
-    if keyframe.settings.palette or keyframe.parent is None:
-        return keyframe.settings.palette
-    return plan.keyframes[min(ancestry(plan, keyframe.index))].key
 
 
 def missing(plan: Plan, store: Store, frame: int | None = None) -> list[Keyframe]:

@@ -16,7 +16,7 @@ from render.cutouts import cut, sample_views
 from render.generator import Generator
 from render.images import fill, load_image, mask_of
 from render.latents import load_latent
-from render.losses import Goal, Sight, Wish, distance, palette_of, weighted_sum
+from render.losses import Goal, Sight, Wish, distance, palette_of, sharpness_of, weighted_sum
 from render.optimize import Step, optimize
 from render.perceptor import Perceptor
 from render.timeline import Aim, Keyframe, Plan, derived_seed
@@ -303,12 +303,23 @@ def goals_of(
     return tuple(goals)
 
 
+@dataclass(frozen=True)
+class Anchor:
+    """What a keyframe keeps to, if it does; as `losses.Sight` holds it."""
+
+    palette: Tensor | None = None
+    sharp: Tensor | None = None
+
+
 @torch.no_grad()
-def palette(source: Path | Tensor, plan: Plan, generator: Generator) -> Tensor:
-    """What a film keeps to of a picture, as that fills its frame, or of a latent (1, C, h, w)."""
-    if isinstance(source, Path):
-        return palette_of(load_image(source, generator.low.device, plan.size))
-    return palette_of(generator.decode(source))
+def anchor(plan: Plan, picture: Path | None, first: Tensor | None, generator: Generator) -> Anchor:
+    """Of the palette's picture, as it fills the frame, and of the shot's first latent
+    (1, C, h, w), which is the palette where there is no picture."""
+    palette = None if first is None else generator.decode(first)
+    sharp = None if palette is None else sharpness_of(palette)
+    if picture is not None:
+        palette = load_image(picture, generator.low.device, plan.size)
+    return Anchor(None if palette is None else palette_of(palette), sharp)
 
 
 def climb(
@@ -317,23 +328,24 @@ def climb(
     models: Models,
     targets: Targets,
     parent: Tensor | None,
-    kept: Tensor | None = None,
+    kept: Anchor | None = None,
 ) -> Iterator[Step]:
     """Optimise one keyframe from its parent's latent (1, C, h, w); yields after every step.
 
-    `kept` is the palette that it keeps to, if it does.
+    `kept` is what it keeps to beside its parent.
     """
     settings = keyframe.settings
     begun, held = beginning(plan, keyframe, models.generator, parent)
     wishes = wishes_of(plan, keyframe.aims, models, targets)
     goals = goals_of(plan, keyframe.aims, models.generator, targets)
+    palette, sharp = (kept.palette, kept.sharp) if kept else (None, None)
     new = dreamt(keyframe, plan.size, models.device)
 
     def loss(latent: Tensor, codes: Tensor, picture: Tensor, step: int) -> Tensor:
         seed = derived_seed(keyframe.seed, step)
         views = sample_views(settings.cutouts, plan.size, settings.cutout_size, seed)
         parent = unheld(held, picture, new), unheld(begun, latent, new)
-        sight = Sight(latent, codes, picture, *parent, views, wishes, goals, kept)
+        sight = Sight(latent, codes, picture, *parent, views, wishes, goals, palette, sharp)
         return weighted_sum(sight, settings.losses)
 
     return optimize(

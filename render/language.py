@@ -39,6 +39,7 @@ LOSSES: dict[str, float] = {
     "colours": 0.0,
     "brightness": 0.0,
     "contrast": 0.0,
+    "sharpness": 0.3,
 }
 # Those that compare a picture with the palette.
 OF_PALETTE = ("colours", "brightness", "contrast")
@@ -54,6 +55,7 @@ LOSS_MEANINGS = {
     "colours": "keep the palette's colours: their mean and how far they spread",
     "brightness": "be as light, on the whole, as the palette",
     "contrast": "be as rich in light and dark as the palette",
+    "sharpness": "be no less sharp than the shot's first keyframe, however long the zoom",
 }
 
 SHOT_LIMIT = 1000
@@ -155,8 +157,8 @@ SETTINGS = (
         "palette",
         Picture(),
         "palette",
-        "a picture that the losses colours, brightness and contrast keep to, instead of the first "
-        "keyframe since a cut",
+        "a picture that the losses colours, brightness and contrast keep to, instead of the shot's "
+        "first keyframe",
         nullable=True,
     ),
 )

