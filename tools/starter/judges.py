@@ -121,6 +121,11 @@ class StatisticsJudge:
         hits = [self(paint(random)) == name for name, paint in kinds.items() for _ in range(each)]
         return float(np.mean(hits))
 
+    def distance(self, picture: Array, name: str) -> float:
+        """How far a picture (SIZE, SIZE, 3) is from the named kind, in standard deviations."""
+        away = statistics(picture) - self.means[self.names.index(name)]
+        return float(np.sqrt(away @ self.precision @ away / len(away)))
+
     def __call__(self, picture: Array) -> str:
         """The name of the kind that a picture (SIZE, SIZE, 3) looks most like."""
         away = statistics(picture) - self.means
