@@ -29,6 +29,7 @@ from render.console import (
     check_picture_output,
     code_of,
     download_bar,
+    files_of,
     frame_at,
     interrupted,
     interruptible,
@@ -205,7 +206,7 @@ def film(
         check_door(plan, (output, preview_of(output)), folder, force)
         chosen = pick_device(device, voice, models_of(board))
         if fresh:
-            set_aside(folder, yes)
+            set_aside(folder, yes, files_of(board))
         render_film(plan, folder, output, chosen, voice, verbose, force)
 
 
@@ -406,7 +407,7 @@ def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
             text = str(note.get("storyboard") or "")
             if pictures := pictures_in(text):
                 needed = ", ".join(map(printable, pictures))
-                TEXT.say("note", f"the storyboard needs these pictures beside it: {needed}")
+                TEXT.say("note", f"the storyboard needs these files beside it: {needed}")
         else:
             text = format_note(note) + "\n"
         if sys.stdout.isatty():  # a stranger's note must not steer it; a file gets every byte

@@ -323,8 +323,8 @@ def check_latents(folder: Path) -> None:
         raise InputError(f"{there} cannot be written; keep the latents elsewhere: --latents FOLDER")
 
 
-def set_aside(folder: Path, yes: bool) -> None:
-    """Move old latents out of the way, after asking; nothing is deleted."""
+def set_aside(folder: Path, yes: bool, needed: Iterable[Path] = ()) -> None:
+    """Move old latents out of the way, after asking; nothing is deleted, nor `needed` moved."""
     if not folder.is_dir():
         return
     # Not resolved: of a link, the link is moved, and what it leads to keeps its place.
@@ -332,6 +332,12 @@ def set_aside(folder: Path, yes: bool) -> None:
     elsewhere = "name another with --latents"
     if Path.cwd().is_relative_to(folder.resolve()):
         raise InputError(f"{folder} cannot be moved aside (this command runs in it); {elsewhere}")
+    for file in needed:
+        if file.resolve().is_relative_to(folder.resolve()):
+            raise InputError(
+                f"{folder} cannot be moved aside: the film is made from {file.name} in it. Keep "
+                f"that elsewhere, or {elsewhere}"
+            )
     number = next(n for n in range(1, 10_000) if not _aside(folder, n).exists())
     target = _aside(folder, number)
     if not yes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 LARGEST_HEADER = 25_000_000  # bytes
+LARGEST_LATENT = 2**30  # bytes of a file; 4096 px at f8 and 256 channels, a large one, is 2**28
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from render.camera import moves
 from render.cutouts import cut, sample_views
 from render.generator import Generator
 from render.images import fill, load_image, mask_of
-from render.latents import load_latent
+from render.latents import LatentError, load_latent
 from render.losses import Goal, Sight, Wish, distance, palette_of, sharpness_of, weighted_sum
 from render.optimize import Step, optimize
 from render.perceptor import Perceptor
@@ -63,14 +63,19 @@ def embed_targets(plan: Plan, models: Models) -> Targets:
             table[None, image] = embed_image(load_image(image, models.device), perceptor)
         tables.append(table)
     stored = dict.fromkeys(aim.latent for aim in aims if aim.latent)
-    latents = {path: fitted(load_latent(path)[0], plan, models.generator) for path in stored}
+    latents = {path: fitted(path, plan, models.generator) for path in stored}
     return Targets(tuple(tables), latents)
 
 
 @torch.no_grad()
-def fitted(latent: Tensor, plan: Plan, generator: Generator) -> Tensor:
-    """A latent of any size (1, C, h, w) as one of the film's: its picture fills the frame."""
-    latent = latent.to(generator.low.device)
+def fitted(path: Path, plan: Plan, generator: Generator) -> Tensor:
+    """A stored latent of any size as one of the film's (1, C, h, w): its picture fills the frame.
+
+    Raises LatentError.
+    """
+    latent = load_latent(path)[0].to(generator.low.device)
+    if latent.shape[1] != len(generator.low) or not torch.isfinite(latent).all():
+        raise LatentError(f"{path} is no latent of the film's generator; name another")
     width, height = (side // generator.factor for side in plan.size)
     if latent.shape[-2:] == (height, width):
         return latent
@@ -299,7 +304,9 @@ def goals_of(
             if aim.where:
                 mask = mask_of(aim.where, aim.moved, plan.size, latent.device)
                 mask = F.avg_pool2d(mask, generator.factor)
-            goals.append(Goal(latent, aim.weight, aim.stop, spread, mask))
+            # Pushed away from it is as far as two random codes are: beyond is no picture at all.
+            stop = max(aim.stop, -1.0) if aim.weight < 0 else aim.stop
+            goals.append(Goal(latent, aim.weight, stop, spread, mask))
     return tuple(goals)
 
 

@@ -41,7 +41,8 @@ LOSSES: dict[str, float] = {
     "contrast": 0.0,
     "sharpness": 0.3,
 }
-# Those that compare a picture with the palette.
+# Those that compare a picture with the keyframe before, and those that do with the palette.
+OF_PARENT = ("hold", "latent", "likeness", "edges")
 OF_PALETTE = ("colours", "brightness", "contrast")
 LOSS_MEANINGS = {
     "prompts": "come near to the prompts",

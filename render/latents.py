@@ -17,10 +17,9 @@ from torch import Tensor
 from render.errors import InputError
 from render.files import finished, sweep
 from render.generator import Generator
-from render.headers import has_latent, is_whole, latent_path
+from render.headers import LARGEST_LATENT, has_latent, is_whole, latent_path
 
 FORMAT = "render.latent.1"
-LARGEST = 2**30  # bytes of a latent file; 4096 px at f8 and 256 channels, a large one, is 2**28
 
 
 PUT_RIGHT = "put the right one back, or move it away to have its keyframe made again"
@@ -93,7 +92,7 @@ class Store:
 def load_latent(path: Path) -> tuple[Tensor, dict[str, Any]]:
     """A latent (1, C, h, w) float32 and its note; raises LatentError for anything else."""
     try:
-        if path.stat().st_size > LARGEST:
+        if path.stat().st_size > LARGEST_LATENT:
             raise LatentError(f"{path} is too large to be a latent")
         if not is_whole(path):
             raise LatentError(f"{path} is truncated or not a latent; render its keyframe again")

@@ -13,6 +13,7 @@ from render.reading import Reader, file_named
 from render.yamlnodes import Mistake, Node, Scalar, shown
 
 PICTURE_PIXELS = 64_000_000  # of an image that is named; more is a mistake or a bomb
+LATENT_SIDE = 8192  # pixels of the picture it stands for; twice a film's longest side
 QUARTER_TURNS = (5, 6, 7, 8)  # of EXIF's orientations: those that swap a picture's sides
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # no decoder that runs other programs
 
@@ -55,7 +56,7 @@ class StoredLatent:
 def wrong_with_latent(path: Path, generator: str) -> str | None:
     """The end of a sentence that says why this is no latent for that generator; None if it is."""
     from render import models
-    from render.headers import is_whole
+    from render.headers import LARGEST_LATENT, is_whole, read_header
     from render.provenance import ProvenanceError, generator_of, inspect
 
     if not path.exists():
@@ -66,11 +67,23 @@ def wrong_with_latent(path: Path, generator: str) -> str | None:
         note = {}
     if note.get("kind") != "latent":
         return "is not a latent that Render wrote. Name one of a film's .latents folder"
+    entry = read_header(path).get("latent", {})
+    shape = entry.get("shape")
+    if (
+        path.stat().st_size > LARGEST_LATENT
+        or entry.get("dtype") != "F32"
+        or not isinstance(shape, list)
+        or [type(side) for side in shape] != [int] * 4
+        or shape[0] != 1
+        or max(shape[2:]) * models.known("generator")[generator].factor > LATENT_SIDE
+    ):
+        return "holds no latent of a size that Render makes. Name another"
     maker, digest = generator_of(note)
     instead = "Only its own generator can read a latent: name a still of it under image"
     if maker != generator:
         return f"was made by the generator {maker}, and the film's is {generator}. {instead}"
-    if digest != models.digest_named("generator", generator):
+    here = models.known("generator")[generator]  # else it is fetched before the film is made
+    if models.path_of(here) and digest != models.digest_of(here):
         return f"was made by another version of the generator {generator}. {instead}"
     return None
 

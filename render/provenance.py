@@ -141,7 +141,7 @@ def printable(line: str) -> str:
 
 
 def pictures_in(storyboard: str) -> list[str]:
-    """The pictures that a storyboard, right or wrong, names from its own folder."""
+    """The pictures and latents that a storyboard, right or wrong, names from its own folder."""
     if len(storyboard) > SIZE_LIMIT:
         return []
     names = dict.fromkeys(_pictures(compose(storyboard, [])))
@@ -154,8 +154,10 @@ def _pictures(node: Node | None) -> Iterator[str]:
             yield from _pictures(item)
     elif isinstance(node, YamlMapping):
         for key, value in node.entries:
+            if key.text == "losses":  # one of which is called latent too
+                continue
             if (
-                key.text in ("init", "image", "mask", "where")
+                key.text in ("init", "image", "latent", "mask", "palette", "where")
                 and isinstance(value, Scalar)
                 and not value.null
             ):

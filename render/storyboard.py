@@ -211,9 +211,10 @@ def parse(text: str, folder: Path, source: Path | None = None) -> Storyboard:
 
 
 def _storyboard(node: Mapping, reader: Reader, source: Path | None, text: str) -> Storyboard | None:
-    # Before all else: times may be written in frames and beats.
+    # Before all else: times may be written in frames and beats, and latents have their generator.
     reader.fps = _early("fps", node, reader) or reader.fps
     reader.bpm = _early("bpm", node, reader)
+    reader.generator = (_early("models", node, reader) or {}).get("generator", reader.generator)
     given = STORYBOARD.read(node, "the storyboard", reader)
     style = given.pop("style", None)
     exclude = node.get("exclude") if given.pop("exclude", None) else None
@@ -226,7 +227,6 @@ def _storyboard(node: Mapping, reader: Reader, source: Path | None, text: str) -
     reader.seed = given.get("seed", Storyboard.seed)
     reader.loop, reader.loop_node = given.get("loop", reader.loop), node.get("loop")
     reader.size = given.get("size", Storyboard.size)
-    reader.generator = given.get("generator", Storyboard.generator)
     shots: list[Shot] = []
     names: dict[str, Node] = {}
     for index, shot_node in enumerate(shot_nodes):
@@ -331,7 +331,7 @@ def _shot(
         message = f"every loss of shot '{name}' is 0, so nothing is asked of it. Give one a weight"
         reader.problem(node.get("losses") or node, message)
     if given.get("palette") and not any(w or n in names for n, w in losses if n in OF_PALETTE):
-        message = "the palette is kept to by no loss. Write one, as in 'losses: {colours: 4}'"
+        message = "the palette is kept to by no loss. Write one, as in 'losses: {colours: 20}'"
         reader.warn(node.get("palette") or node, message)
     if reader.duration is None or "prompts" not in given:
         raise Noted

@@ -23,6 +23,7 @@ from render.camera import IDENTITY, Matrix
 from render.codecs import LEAST_SIDE, halved
 from render.curves import Curve
 from render.easings import easing
+from render.language import OF_PALETTE, OF_PARENT
 from render.regions import Region
 from render.storyboard import Settings, Shot, Storyboard
 from render.transitions import OVERLAPPING
@@ -287,13 +288,17 @@ def _keyframe(
     if parent is None:
         steps, step_size = settings.first, settings.first_step
     seed = derived_seed(board.seed, shot.name, time)
+    first = _first_of(shot, time, before) if settings.keeps_to_first else None
+    idle: tuple[str, ...] = () if parent is not None or init else OF_PARENT
+    if first is None:
+        idle += ("sharpness",) if settings.palette else ("sharpness", *OF_PALETTE)
     decides = {
         **common,
         "steps": steps,
         "step_size": step_size,
         "cutouts": [settings.cutouts, *settings.cutout_size],
         "smoothing": settings.smoothing,
-        "losses": sorted((name, weight) for name, weight in settings.losses if weight),
+        "losses": sorted((n, w) for n, w in settings.losses if w and n not in idle),
         "aims": [_wanted(aim) for aim in aims],
         "matrix": matrix,
         "border": lens.border if moving else None,
@@ -305,7 +310,6 @@ def _keyframe(
         decides["sharpen"] = sharpen
     if settings.palette and settings.keeps_palette:
         decides["palette"] = _file_digest(settings.palette)
-    first = _first_of(shot, time, before) if settings.keeps_to_first else None
     if first is not None:
         decides["first"] = before[first].key
     text = json.dumps(decides, sort_keys=True, ensure_ascii=True)

@@ -357,7 +357,7 @@ def test_a_storyboard_taken_from_a_note_says_which_pictures_it_needs(run: Run) -
     assert run("still", "film.yaml", *arguments) == (0, "", "")
     assert run("inspect", "a.png", "--storyboard") == (
         *(0, begins),
-        "note: the storyboard needs these pictures beside it: images/hill.png\n",
+        "note: the storyboard needs these files beside it: images/hill.png\n",
     )
     Path("film.yaml").write_text(BOARD)
     assert run("still", "film.yaml", *arguments) == (0, "", "")
@@ -517,6 +517,15 @@ def test_latents_that_cannot_be_moved_aside_are_told(
         with pytest.raises(InputError, match=r"cannot be moved aside \(this command runs in it"):
             console.set_aside(here, True)
     assert old.is_dir()
+
+
+def test_what_the_film_is_made_from_is_not_moved_aside(old: Path) -> None:
+    prompt = old / "kept.safetensors"
+    with pytest.raises(InputError, match=r"the film is made from kept\.safetensors in it. Keep"):
+        console.set_aside(old, True, [old.with_name("film.yaml"), prompt])
+    assert old.is_dir()
+    console.set_aside(old, True, [old.with_name("film.yaml")])
+    assert not old.exists()
 
 
 def test_a_link_to_latents_is_moved_and_they_are_not(old: Path) -> None:

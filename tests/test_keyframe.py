@@ -33,6 +33,7 @@ from render.keyframe import (
     dreamt,
     embed_targets,
     fitted,
+    goals_of,
     grounds,
     likely_start,
     moved,
@@ -40,7 +41,7 @@ from render.keyframe import (
     unheld,
     wishes_of,
 )
-from render.latents import Store
+from render.latents import LatentError, Store
 from render.losses import LOSSES, Sight, distance, palette_of, sharpness_of
 from render.models import digest_named
 from render.regions import FADES, Region
@@ -445,14 +446,36 @@ def test_a_latent_is_become_where_it_is_meant(tmp_path: Path) -> None:
 
 
 def test_a_latent_of_another_size_fills_the_frame(tmp_path: Path) -> None:
-    plan, generator = planned(), MODELS.generator
+    plan, generator, store = planned(), MODELS.generator, Store(tmp_path)
+
+    def fitting(latent: torch.Tensor) -> torch.Tensor:
+        store.save("it", latent, note_of_latent())
+        return fitted(store.path("it"), plan, generator)
+
     own = torch.randn(1, 4, 8, 12)
-    assert torch.equal(fitted(own, plan, generator), own)
+    assert torch.equal(fitting(own), own)
     flat = generator.encode(torch.full((1, 3, 64, 64), 0.5))
-    fitting = fitted(flat, plan, generator)
-    assert fitting.shape == own.shape
     seen = F.interpolate(generator.decode(flat), size=(48, 48), mode="bicubic", antialias=True)
-    assert torch.allclose(fitting, generator.encode(seen[..., 8:40, :].clamp(0, 1)), atol=1e-3)
+    expected = generator.encode(seen[..., 8:40, :].clamp(0, 1))
+    assert torch.allclose(fitting(flat), expected, atol=1e-3)
+    for wrong in (torch.zeros(1, 1, 8, 12), torch.full((1, 4, 8, 12), torch.nan)):
+        with pytest.raises(LatentError, match="no latent of the film's generator"):
+            fitting(wrong)
+
+
+def test_a_latent_is_pushed_away_from_as_far_as_another_code(tmp_path: Path) -> None:
+    Store(tmp_path).save("it", torch.zeros(1, 4, 8, 12), note_of_latent())
+    stops = {}
+    for extra in ("", ", stop: 0.3"):
+        board = planned().board.text.replace(
+            "a red sea | fire:-0.5",
+            f"a red sea\n    exclude: {{latent: it.safetensors{extra}}}",
+        )
+        plan = make_plan(parse(board, tmp_path), 4, lambda role, name: name)
+        targets = embed_targets(plan, MODELS)
+        (goal,) = goals_of(plan, plan.keyframes[0].aims, MODELS.generator, targets)
+        stops[extra] = (goal.weight, goal.stop)
+    assert list(stops.values()) == [(-1.0, -1.0), (-1.0, -0.3)]
 
 
 def test_what_is_no_latent_of_the_generator_is_told_at_the_door(tmp_path: Path) -> None:
@@ -460,11 +483,13 @@ def test_what_is_no_latent_of_the_generator_is_told_at_the_door(tmp_path: Path) 
     Store(tmp_path).save("strange", torch.zeros(1, 4, 8, 12), note_of_latent("vqgan-\x1b[2J"))
     Store(tmp_path).save("old", torch.zeros(1, 4, 8, 12), note_of_latent(digest="0" * 64))
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / "here.safetensors").read_bytes()[:-9])
+    Store(tmp_path).save("huge", torch.zeros(1, 1, 1, 2000), note_of_latent())
     Image.new("RGB", (40, 40)).save(tmp_path / "leaf.png")
     reasons_by_name = {
         "there.safetensors": "is not there. Put the latent at",
         "cut.safetensors": "is not a latent that Render wrote",
         "leaf.png": "is not a latent that Render wrote",
+        "huge.safetensors": "holds no latent of a size that Render makes",
         "strange.safetensors": r"was made by the generator vqgan-\\x1b\[2J, and the film's is",
         "old.safetensors": "was made by another version of the generator starter",
     }
@@ -472,6 +497,17 @@ def test_what_is_no_latent_of_the_generator_is_told_at_the_door(tmp_path: Path) 
         board = planned().board.text.replace("a red sea | fire:-0.5", f"[{{latent: {name}}}]")
         with pytest.raises(StoryboardError, match=f"latent '{name}' {reason}"):
             parse(board, tmp_path)
+
+
+def test_a_latent_of_the_film_s_own_generator_may_be_named_anywhere(tmp_path: Path) -> None:
+    """Also where its weights are not here yet, so that nothing is known of them but their name."""
+    name = "vqgan-imagenet-f16-1024"
+    Store(tmp_path).save("it", torch.zeros(1, 4, 8, 12), note_of_latent(name, "0" * 64))
+    board = (
+        f"version: 1\nexclude: {{latent: it.safetensors}}\nmodels: {{generator: {name}}}\n"
+        "shots: [{duration: 1s, prompts: a sea}]\n"
+    )
+    assert parse(board, tmp_path).shots[0].prompts[1].latent == tmp_path / "it.safetensors"
 
 
 def note_of_latent(generator: str = "starter", digest: str = "") -> dict[str, object]:

