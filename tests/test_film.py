@@ -226,7 +226,7 @@ def test_interpolate_refuses_what_does_not_fit(run: Run, board: Path, tmp_path: 
         ("a.png", "cut.safetensors"): "cut.safetensors",
         (latent, "a.png", "--size", "128x96"): "64x48, not 128x96",
         (latent, "a.png", "--model", "starter"): "another model",
-        ("a.png", "a.png", "--ease", "wobble"): "--ease wobble",
+        ("a.png", "a.png", "--ease", "wobble"): "--ease 'wobble' is not known",
         ("a.png", "a.png", "--seconds", "0"): "--seconds '0' is out of range",
         ("a.png", "a.png", "--codec", "betamax"): "betamax",
     }
