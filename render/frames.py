@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from kornia.filters import gaussian_blur2d, laplacian
+from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,7 +17,7 @@ from render.camera import Matrix, moves
 from render.generator import Generator
 from render.latents import Store, lerp
 from render.timeline import Moment, Plan
-from render.warp import coverage, warp
+from render.warp import coverage, detail, sharpness_of, warp
 
 Frame = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 
@@ -99,7 +99,7 @@ def blend(left: Tensor, right: Tensor, moment: Moment) -> Tensor:
     weight = second_weight / (first_weight + second_weight)
     beside = spread(second - first, first_seen * second_seen)
     mixed = torch.lerp(first, second, weight) + (share - weight) * beside
-    return crisp(mixed.clamp(0, 1), lerp(sharpness(left), sharpness(right), share))
+    return crisp(mixed.clamp(0, 1), lerp(sharpness_of(left), sharpness_of(right), share))
 
 
 def seen(picture: Tensor, matrix: Matrix, border: str) -> tuple[Tensor, Tensor]:
@@ -123,17 +123,6 @@ def spread(change: Tensor, known: Tensor) -> Tensor:
     calm = gaussian_blur2d(cells, (13, 13), (sigma, sigma))
     smooth = F.interpolate(calm, size=size, mode="bilinear", align_corners=False)
     return smooth[:, :3] / smooth[:, 3:].clamp_min(0.25)  # it is about 0.5 where the known ends
-
-
-def sharpness(picture: Tensor) -> Tensor:
-    """The mean square of its Laplacian, ()."""
-    return detail(picture).square().mean()
-
-
-def detail(picture: Tensor) -> Tensor:
-    """What is finest in a picture (1, 3, H, W), about 0: how far each pixel is from its eight."""
-    away: Tensor = -laplacian(picture, 3)
-    return away
 
 
 def crisp(picture: Tensor, wanted: Tensor) -> Tensor:

@@ -16,11 +16,11 @@ from render.cutouts import cut, sample_views
 from render.generator import Generator
 from render.images import fill, load_image, mask_of
 from render.latents import LatentError, load_latent
-from render.losses import Goal, Sight, Wish, distance, palette_of, sharpness_of, weighted_sum
+from render.losses import Goal, Sight, Wish, distance, palette_of, weighted_sum
 from render.optimize import Step, optimize
 from render.perceptor import Perceptor
 from render.timeline import Aim, Keyframe, Plan, derived_seed
-from render.warp import newly_seen, resample, warp
+from render.warp import newly_seen, resample, sharpness_of, warp
 
 
 @dataclass(frozen=True)

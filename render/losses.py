@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 from kornia.color import rgb_to_lab
-from kornia.filters import laplacian, sobel
+from kornia.filters import sobel
 from torch import Tensor
 from torch.nn import functional as F
 
 from render.cutouts import Views, cut, shares
 from render.perceptor import Perceptor
+from render.warp import sharpness_of
 
 
 @dataclass(frozen=True)
@@ -215,12 +216,6 @@ def brightness(sight: Sight) -> Tensor:
 def contrast(sight: Sight) -> Tensor:
     """Be as rich in light and dark as the palette: the deviation of CIELAB's L."""
     return _off_palette(sight, (1, slice(0, 1)))
-
-
-def sharpness_of(picture: Tensor) -> Tensor:
-    """The mean square of a picture's Laplacian (B, 3, H, W), (): what blur takes away first."""
-    fine: Tensor = laplacian(picture, 3)
-    return fine.square().mean()
 
 
 def sharpness(sight: Sight) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from kornia.filters import gaussian_blur2d
+from kornia.filters import gaussian_blur2d, laplacian
 from PIL import ImageColor
 from torch import Tensor
 from torch.nn import functional as F
@@ -147,3 +147,14 @@ def newly_seen(matrix: Matrix, height: int, width: int, device: torch.device) ->
     """(1, 1, H, W), 0 or 1: where the warped picture shows what was outside the old one."""
     outside = (source_grid(matrix, height, width, device).abs() > 1).any(-1)
     return outside[:, None].float()
+
+
+def detail(picture: Tensor) -> Tensor:
+    """What is finest in a picture (B, 3, H, W), about 0: how far each pixel is from its eight."""
+    away: Tensor = -laplacian(picture, 3)
+    return away
+
+
+def sharpness_of(picture: Tensor) -> Tensor:
+    """The mean square of a picture's detail (B, 3, H, W), (): what moving it takes away first."""
+    return detail(picture).square().mean()

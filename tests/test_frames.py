@@ -10,12 +10,12 @@ import tiny
 import torch
 
 from render.camera import IDENTITY
-from render.frames import MIXES, blend, crisp, frames, morph, sharpness, to_frame
+from render.frames import MIXES, blend, crisp, frames, morph, to_frame
 from render.latents import Store
 from render.storyboard import parse
 from render.timeline import Moment, Plan, make_plan
 from render.transitions import OVERLAPPING
-from render.warp import warp
+from render.warp import sharpness_of, warp
 
 GENERATOR = tiny.generator()
 
@@ -123,18 +123,20 @@ def test_frames_between_keyframes_are_as_sharp_as_they() -> None:
     left, right = noise(0), noise(0).lerp(noise(1), 0.3)
     half = (1.0, 0.0, 0.5 / 48, 0.0, 1.0, 0.5 / 48, 0.0, 0.0, 1.0)  # half a pixel softens most
     back = (1.0, 0.0, -0.5 / 48, 0.0, 1.0, -0.5 / 48, 0.0, 0.0, 1.0)
-    wanted = (sharpness(left) + sharpness(right)) / 2
+    wanted = (sharpness_of(left) + sharpness_of(right)) / 2
     middle = blend(left, right, moment(0.5, half, back))
-    assert sharpness((warp(left, half, "mirror") + warp(right, back, "mirror")) / 2) < 0.7 * wanted
-    assert torch.isclose(sharpness(middle), wanted, rtol=0.03)
+    assert (
+        sharpness_of((warp(left, half, "mirror") + warp(right, back, "mirror")) / 2) < 0.7 * wanted
+    )
+    assert torch.isclose(sharpness_of(middle), wanted, rtol=0.03)
 
 
 def test_detail_is_given_back_but_never_taken_or_invented() -> None:
     picture = 0.25 + noise(0) / 2  # nothing is clamped
-    now = sharpness(picture)
+    now = sharpness_of(picture)
     assert torch.equal(crisp(picture, now / 2), picture)
-    assert torch.isclose(sharpness(crisp(picture, 1.5 * now)), 1.5 * now, rtol=1e-3)
-    assert torch.isclose(sharpness(crisp(picture, 9 * now)), 2 * now, rtol=1e-3)
+    assert torch.isclose(sharpness_of(crisp(picture, 1.5 * now)), 1.5 * now, rtol=1e-3)
+    assert torch.isclose(sharpness_of(crisp(picture, 9 * now)), 2 * now, rtol=1e-3)
     flat = torch.full_like(picture, 0.5)
     assert torch.equal(crisp(flat, now), flat)
 

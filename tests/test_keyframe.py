@@ -42,11 +42,12 @@ from render.keyframe import (
     wishes_of,
 )
 from render.latents import LatentError, Store
-from render.losses import LOSSES, Sight, distance, palette_of, sharpness_of
+from render.losses import LOSSES, Sight, distance, palette_of
 from render.models import digest_named
 from render.regions import FADES, Region
 from render.storyboard import StoryboardError, parse
 from render.timeline import Keyframe, Plan, derived_seed, make_plan
+from render.warp import sharpness_of
 
 MODELS = Models(tiny.generator(), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5)))
 

@@ -11,9 +11,10 @@ import torch
 
 from render.cutouts import sample_views
 from render.language import OF_PALETTE
-from render.losses import LOSSES, Sight, Wish, distance, palette_of, sharpness_of, weighted_sum
+from render.losses import LOSSES, Sight, Wish, distance, palette_of, weighted_sum
 from render.storyboard import LOSSES as WEIGHTS
 from render.storyboard import Settings
+from render.warp import sharpness_of
 
 
 def sight(parent: bool = True, weights: tuple[float, ...] = (1.0, -0.5), stop: float = -math.inf):  # type: ignore[no-untyped-def]
