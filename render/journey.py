@@ -20,7 +20,7 @@ from render.provenance import ProvenanceError, generator_of
 from render.provenance import inspect as read_note
 from render.reading import Kind, Reader
 from render.transitions import TRANSITION
-from render.yamlnodes import NUMBER, Node, Scalar, Sequence, shown
+from render.yamlnodes import BEATS, NUMBER, Node, Scalar, Sequence, shown
 
 MOST_FRAMES = 10_000_000
 
@@ -103,7 +103,8 @@ def plan_journey(
         length = read(DURATION.kind, seconds, "--seconds") or length
     way = reader.attempt(TRANSITION.row("ease").kind, _handles(ease), "--ease")
     asked = None if size is None else read(STORYBOARD.row("size").kind, size, "--size")
-    problems += [problem.message for problem in reader.problems]
+    # Only a storyboard has a bpm.
+    problems += [problem.message.replace(f", {BEATS}", "") for problem in reader.problems]
     frames_per_leg = max(1, math.floor(length * reader.fps + Fraction(1, 2)))
     if frames_per_leg * len(inputs) > MOST_FRAMES:
         problems.append(f"--seconds {seconds}: over {MOST_FRAMES:,} frames; ask for less")

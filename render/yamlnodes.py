@@ -154,7 +154,15 @@ def compose(text: str, problems: list[Problem]) -> Node | None:
         if "end of stream" in (error.problem or ""):
             mark = error.context_mark or mark  # where the quotation begins, not the file's end
         line, column = (mark.line, mark.column) if mark else (0, 0)
-        sentence = _explain(error, "".join(text.splitlines()[line : line + 1]))
+        lines = text.splitlines()
+        opened = error.context_mark.line if error.context_mark else line
+        opened = max(0, min(opened, len(lines) - 1))  # which may be the end of the file
+        sentence = _explain(error, "".join(lines[line : line + 1]))
+        for number in range(opened, min(line + 1, len(lines))):
+            if colour := _BARE_COLOUR.search(lines[number]):  # the comment took the bracket with it
+                line, column = number, colour.start(1)
+                sentence = f"a '#' begins a comment. Put the colour in quotes: '{colour[1]}'"
+                break
         problems.append(Problem(line + 1, column + 1, sentence))
     except yaml.reader.ReaderError as error:
         before, letter = text[: error.position], text[error.position : error.position + 1]
@@ -162,6 +170,9 @@ def compose(text: str, problems: list[Problem]) -> Node | None:
         column = error.position - before.rfind("\n")
         problems.append(Problem(before.count("\n") + 1, column, sentence))
     return None
+
+
+_BARE_COLOUR = re.compile(r"(?:[{,:-]\s+|\[\s*)(#[0-9a-fA-F]{3,8})\b")
 
 
 def _explain(error: yaml.MarkedYAMLError, line: str) -> str:
@@ -288,7 +299,8 @@ TIME = (
     rf"^\s*(?:\+?{_PLAIN}\s*(?:s|ms|f|b|m|min)?|(?:[0-9]+:)?[0-9]+:[0-9]+\.?[0-9]*"
     r"|[0-9]+\s*m(?:in)?\s*[0-9]+\.?[0-9]*\s*s)\s*$"
 )
-TIME_FORMS = "3.5s, 1500ms, 2min, 1m30s, 1:02.5, 90f (frames), 8b (beats) or a number of seconds"
+BEATS = "8b (beats)"
+TIME_FORMS = f"3.5s, 1500ms, 2min, 1m30s, 1:02.5, 90f (frames), {BEATS} or a number of seconds"
 
 _NTSC = {Fraction(text): Fraction(n * 1000, 1001) for text, n in (
     ("23.976", 24), ("23.98", 24), ("29.97", 30), ("47.952", 48), ("59.94", 60), ("119.88", 120),

@@ -55,6 +55,7 @@ def test_an_option_is_told_by_its_name(
         planned(tmp_path, **{option: value})
     assert str(caught.value).startswith(sentence)
     assert "the line" not in str(caught.value)
+    assert "8b" not in str(caught.value)
 
 
 def test_every_mistake_is_told(tmp_path: Path) -> None:

@@ -54,6 +54,9 @@ def test_aliases_and_merge_keys() -> None:
     ("text", "line", "says"),
     [
         ("shots:\n\t- a: 1\n", 2, "a tab"),
+        ("a: 1\nb: {c: #204060}\nd: 2\n", 2, "in quotes: '#204060'"),
+        ("a: {b: #fff, c: 1}", 1, "in quotes: '#fff'"),
+        ("a:\n  - [#112233, #445566]\n", 2, "in quotes: '#112233'"),
         ("prompts: sky: 0.5\n", 1, "quotes"),
         ('name: "dawn\n', 1, "never closed"),
         ("a: [1, 2\nb: 3\n", 2, "not YAML"),

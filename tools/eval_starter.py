@@ -1,9 +1,10 @@
 """Measure the starter models on pictures they have never seen, and what they draw.
 
-    python tools/eval_starter.py [--target render/starter] [--work .training] [--quick]
+    python tools/eval_starter.py [--target render/starter] [--work .training] [--quick] [--seeds 3]
 
 Prints each figure as it is known and all of them as one table, and writes evaluation.json and
-sheets of the guided pictures into the work folder. Procedural pictures have seeds that training
+sheets of the guided pictures into the work folder; pictures once drawn are kept there and not
+drawn again. Procedural pictures have seeds that training
 never uses; drawings are the fiftieth that training leaves out.
 
 The judges of guided pictures know neither model (tools/starter/judges.py). Beside Render they need
@@ -30,11 +31,12 @@ from starter import figures  # noqa: E402
 from starter.canvas import SIZE  # noqa: E402
 from starter.data import HELD_OUT  # noqa: E402
 from starter.drawings import Drawings, noun_of  # noqa: E402
-from starter.guided import FULL, QUICK, Effort, draw, load_pair, save_sheet  # noqa: E402
+from starter.guided import FULL, QUICK, Studio, save_sheet  # noqa: E402
 from starter.judges import NOUNS, NounJudge, StatisticsJudge, nearest_colour  # noqa: E402
 from starter.shapes import ELEVEN  # noqa: E402
 from starter.twelves import TWELVES  # noqa: E402
 from torch import Tensor  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 from render.keyframe import Models  # noqa: E402
 
@@ -97,14 +99,14 @@ def of_judges(drawings: Drawings) -> Iterator[Figure]:
     yield Figure(f"judge on {count}, class in the first 5", float(np.mean(hits)))
 
 
-def of_nouns(models: Models, effort: Effort, seeds: Iterable[int], work: Path) -> Iterator[Figure]:
+def of_nouns(studio: Studio, seeds: Iterable[int], work: Path) -> Iterator[Figure]:
     """Guided pictures of objects, by ConSE on EfficientNet-Lite2."""
     judge = NounJudge()
     sheet: dict[str, Tensor] = {}
     ranks, hits = [], []
     for seed in seeds:
         for noun in NOUNS:
-            picture = draw(models, noun, seed, effort)
+            picture = studio(noun, seed)
             rank, hit = judge(picture, noun)
             ranks.append(rank)
             hits.append(hit)
@@ -115,14 +117,14 @@ def of_nouns(models: Models, effort: Effort, seeds: Iterable[int], work: Path) -
     yield Figure("guided nouns, class in the first 5 of 1000", float(np.mean(hits)), 0.15, 0.4)
 
 
-def of_kinds(models: Models, effort: Effort, work: Path) -> Iterator[Figure]:
+def of_kinds(studio: Studio, work: Path) -> Iterator[Figure]:
     """Guided scenes, textures and colours, by statistics of painted pictures of each."""
     sheet: dict[str, Tensor] = {}
     for kind in ("scenes", "textures"):
         judge = StatisticsJudge(TWELVES[kind], HELD_OUT + 1)
         verdicts = {}
         for seed, text in enumerate(TWELVES[kind]):
-            picture = draw(models, text, seed, effort)
+            picture = studio(text, seed)
             as_painted = figures.scaled(picture[None], SIZE)[0].permute(1, 2, 0).numpy()
             verdicts[text] = judge(as_painted)
             sheet[f"{text}\n{verdicts[text]}"] = picture
@@ -132,7 +134,7 @@ def of_kinds(models: Models, effort: Effort, work: Path) -> Iterator[Figure]:
         yield Figure(f"guided {kind}, right one of 12", right, 0.6, 0.9, wrong)
     right = 0.0
     for seed, text in enumerate(ELEVEN):
-        picture = draw(models, text, seed, effort)
+        picture = studio(text, seed)
         verdict = nearest_colour(picture)
         right += verdict == text
         sheet[f"{text}\n{verdict}"] = picture
@@ -151,21 +153,35 @@ def table(found: list[Figure]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def evaluate(target: Path, work: Path, quick: bool = False, guidance: bool = True) -> None:
+def save_forty(studio: Studio, path: Path) -> None:
+    """The sheet of the model card: scenes, textures and nouns, half as large."""
+    texts = [
+        (text, seed) for kind in ("scenes", "textures") for seed, text in enumerate(TWELVES[kind])
+    ]
+    sheet = {
+        text: functional.avg_pool2d(studio(text, seed), 2)
+        for text, seed in texts + [(noun, 0) for noun in NOUNS]
+    }
+    save_sheet(sheet, path)
+
+
+def evaluate(target: Path, work: Path, quick: bool, seeds: int, guidance: bool) -> None:
     """Every figure, printed and written to evaluation.json."""
-    models, drawings = load_pair(target), Drawings(work)
-    effort = QUICK if quick else FULL
+    studio, drawings = Studio(target, work, QUICK if quick else FULL), Drawings(work)
+    models = studio.models
     parts = [of_generator(models, drawings), of_perceptor(models, drawings, 10 if quick else 40)]
     if guidance:
         parts.append(of_judges(drawings))
-        parts.append(of_kinds(models, effort, work))
-        parts.append(of_nouns(models, effort, range(1 if quick else 3), work))
+        parts.append(of_kinds(studio, work))
+        parts.append(of_nouns(studio, range(seeds), work))
     found = []
     for part in parts:
         for figure in part:
             found.append(figure)
             sys.stderr.write(f"{figure.name}: {figure.value:.3g}  {figure.detail}\n")
             sys.stderr.flush()
+    if guidance:
+        save_forty(studio, work / "forty.png")
     (work / "evaluation.json").write_text(json.dumps([asdict(one) for one in found], indent=1))
     sys.stdout.write(table(found))
 
@@ -182,8 +198,9 @@ def main() -> None:
         "--work", type=Path, default=ROOT / ".training", help="where drawings are and figures go"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="smaller pictures, fewer steps, one seed"
+        "--quick", action="store_true", help="smaller pictures of fewer steps and views"
     )
+    parser.add_argument("--seeds", type=int, default=3, help="pictures of each noun (default: 3)")
     parser.add_argument(
         "--no-guidance", action="store_true", help="leave the slow guided pictures out"
     )
@@ -191,7 +208,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
-    evaluate(options.target, options.work, options.quick, not options.no_guidance)
+    evaluate(options.target, options.work, options.quick, options.seeds, not options.no_guidance)
 
 
 if __name__ == "__main__":

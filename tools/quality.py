@@ -112,7 +112,7 @@ ZOOMS = {
     "sharpen 0.5": ("{zoom: 1.1/s, sharpen: 0.5}", "  losses: {sharpness: 0}"),
     "far steps": (ZOOM, "  losses: {sharpness: 0}\n" + VARIANTS["far steps"]),
 }
-PLAIN_VIEWS, PLAIN_STEPS, PLAIN_STEP_SIZE = 16, 4, 0.1
+PLAIN_VIEWS, PLAIN_STEP_SIZE = 16, 0.1
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def rendered(plan: Plan, models: Models) -> Iterator[Tensor]:
             yield torch.from_numpy(frame.copy()).permute(2, 0, 1)[None].float() / 255
 
 
-def plain(plan: Plan, models: Models) -> Iterator[Tensor]:
+def plain(plan: Plan, models: Models, steps: int) -> Iterator[Tensor]:
     """The plain loop: what the notebooks do, with Render's models and from Render's start."""
     generator = models.generator
     first = plan.keyframes[0]
@@ -192,7 +192,7 @@ def plain(plan: Plan, models: Models) -> Iterator[Tensor]:
     for number in range(plan.frame_count):
         latent = latent.detach().requires_grad_()
         optimizer = torch.optim.Adam([latent], lr=PLAIN_STEP_SIZE)
-        for _ in range(first.steps if number == 0 else PLAIN_STEPS):
+        for _ in range(first.steps if number == 0 else steps):
             picture = generator.decode(latent)
             loss = picture.new_zeros(())
             for wish in wishes:
@@ -207,6 +207,11 @@ def plain(plan: Plan, models: Models) -> Iterator[Tensor]:
             yield picture
             moved = bilinear(picture, motion(plan, number))
             latent = generator.encode((moved * 255).round() / 255)
+
+
+def film_of(name: str, plan: Plan, models: Models, plain_steps: int) -> Iterator[Tensor]:
+    """The frames of a variant."""
+    return plain(plan, models, plain_steps) if name == "plain" else rendered(plan, models)
 
 
 def bilinear(picture: Tensor, matrix: camera.Matrix) -> Tensor:
@@ -395,7 +400,7 @@ def print_zoom(options: argparse.Namespace) -> None:
                 camera=lens,
             )
             plan, models = planned(text, options.device)
-            made = (plain if name == "plain" else rendered)(plan, models)
+            made = film_of(name, plan, models, options.plain_steps)
             sharp = [sharpness_of(picture) for picture in made]
             begun = statistics.mean(sharp[:2])
             rows.append([statistics.mean(sharp[2 * s : 2 * s + 10]) / begun for s in starts])
@@ -417,14 +422,14 @@ def print_variants(options: argparse.Namespace) -> None:
                 fps=options.fps,
                 seconds=options.seconds or 4,
                 then=8,
-                every="0.25s",
+                every=options.every,
                 settings=VARIANTS.get(name, ""),
                 prompt=prompt,
                 camera=SLOW,
             )
             plan, models = planned(text, options.device)
             begun = time.monotonic()
-            made = list((plain if name == "plain" else rendered)(plan, models))
+            made = list(film_of(name, plan, models, options.plain_steps))
             rows.append(measured(plan, made, judge, time.monotonic() - begun))
         means = [statistics.fmean(getattr(one, field) for one in rows) for field in names]
         print(row.format(name, *(f"{mean:.3g}" for mean in means)), flush=True)
@@ -443,6 +448,10 @@ def main() -> None:
     parser.add_argument("--size", default="160x96")
     parser.add_argument("--fps", default="12", help="of the table of variants")
     parser.add_argument("--seconds", type=float, help="default: 4, --between 2, --zoom 30")
+    parser.add_argument("--every", default="0.25s", help="a keyframe, in the table of variants")
+    parser.add_argument(
+        "--plain-steps", type=int, default=4, help="on each frame of the plain loop"
+    )
     parser.add_argument("--judge", default="starter", help="a perceptor (default: the guide)")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--latents", type=Path, help="where --between keeps its keyframes")

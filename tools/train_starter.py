@@ -141,7 +141,7 @@ def main() -> None:
         if stage == "evaluate":
             from eval_starter import evaluate
 
-            evaluate(options.target, options.work)
+            evaluate(options.target, options.work, quick=False, seeds=3, guidance=True)
 
 
 if __name__ == "__main__":

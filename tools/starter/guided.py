@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
@@ -19,7 +22,7 @@ from render.keyframe import Models, climb, embed_targets
 from render.model_table import GENERATORS, PERCEPTORS
 from render.perceptor import load_perceptor
 from render.storyboard import Prompt, Settings, Shot, Storyboard
-from render.timeline import make_plan
+from render.timeline import ALGORITHM, make_plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +57,29 @@ def draw(models: Models, text: str, seed: int, effort: Effort) -> Tensor:
         drawn = step.average
     with torch.no_grad():
         return models.generator.decode(drawn)[0]
+
+
+class Studio:
+    """Draws with the models of a folder, and keeps what it drew: a killed evaluation goes on."""
+
+    def __init__(self, target: Path, work: Path, effort: Effort) -> None:
+        self.models, self.effort = load_pair(target), effort
+        made_by = hashlib.sha256(repr((ALGORITHM, effort)).encode())
+        for weights in sorted(target.glob("*.safetensors")):
+            made_by.update(weights.read_bytes())
+        self.folder = work / "guided" / made_by.hexdigest()[:12]
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, text: str, seed: int) -> Tensor:
+        """The picture (3, side, side) of that text, in 8 bits as a viewer sees it."""
+        side = self.effort.side
+        path = self.folder / f"{re.sub('[^a-z]+', '-', text)}.{seed}.png"
+        if not path.exists():
+            frame = to_frame(draw(self.models, text, seed, self.effort)[None], (side, side))
+            Image.fromarray(frame).save(path.with_suffix(".partial"), "PNG")
+            path.with_suffix(".partial").rename(path)
+        with Image.open(path) as picture:
+            return torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255
 
 
 def save_sheet(pictures: Mapping[str, Tensor], path: Path, columns: int = 8) -> None:
