@@ -198,11 +198,14 @@ def need_models(plan: Plan) -> None:
         models.need(models.known(role)[name])
 
 
-def check_memory(plan: Plan, device: torch.device, voice: Voice, force: bool) -> None:
-    """Warn when a step needs more than the device has, and refuse what it certainly has not."""
+def check_memory(plan: Plan, device: torch.device, voice: Voice, force: bool) -> int | None:
+    """How many views a perceptor looks at together, in the memory of the device; None is all.
+
+    Warns when a step needs more than there is, and refuses what is certainly too much.
+    """
     import torch
 
-    from render.estimate import machine_memory, shortfall
+    from render.estimate import in_parts, machine_memory, shortfall, views_at_once
 
     there = machine_memory()
     if device.type == "cuda":
@@ -211,6 +214,9 @@ def check_memory(plan: Plan, device: torch.device, voice: Voice, force: bool) ->
         if short.refused and not force:
             raise InputError(short.message)
         voice.say("warning", short.message)
+    if parts := in_parts(plan, there):
+        voice.say("warning", parts)
+    return views_at_once(plan, there)
 
 
 def check_door(plan: Plan, outputs: Iterable[Path], latents: Path, force: bool) -> None:
@@ -236,10 +242,11 @@ def begin(
 
     store = Store(latents, latent_shape(plan))
     todo = missing(plan, store, frame)
-    if todo:
-        check_memory(plan, device, voice, force)
+    together = check_memory(plan, device, voice, force) if todo else None
     store.prepare()
     models = load_models(plan.board, device)
+    for perceptor, _ in models.perceptors:
+        perceptor.at_once = together
     for remark in remarks(plan, models):
         voice.say("warning", remark)
     return models, store, todo
@@ -253,7 +260,7 @@ def frame_at(at: str, plan: Plan) -> int:
     try:
         seconds = yamlnodes.time(at, board.fps, board.bpm)
     except ValueError as error:
-        raise InputError(f"--at {at}: {error}") from error
+        raise InputError(f"--at {yamlnodes.shown(at)} {error}") from error
     if not 0 <= seconds < board.duration:
         raise InputError(
             f"--at {at}: the film runs from 0 to {float(board.duration):g} s, and its last frame "

@@ -89,37 +89,42 @@ def cut(picture: Tensor, views: Views, side: int) -> Tensor:
     """
     device = picture.device
     height, width = picture.shape[-2:]
-    homographies = views.homographies
-    # The view's own axis, without what the perspective divide takes back from its centre.
-    axis = homographies[:, :2, 1] - homographies[:, :2, 2] * homographies[:, 2:, 1]
-    shrink = torch.linalg.norm(axis, dim=1) * 2 / side  # picture pixels per view pixel
-    levels = torch.log2(shrink).round().clamp(0, math.log2(min(height, width))).long()
-
     steps = (torch.arange(side, device=device, dtype=torch.float32) + 0.5) * (2 / side) - 1
     grid = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)[None]  # (1, S, S, 2)
     scale = torch.tensor([2 / width, 2 / height], device=device)
 
-    pieces, places = [], []
+    pieces: list[Tensor] = []
+    order: list[int] = []
     reduced = picture
-    for level in range(int(levels.max()) + 1):
+    for level, chosen in enumerate(by_level(views, side, min(height, width))):
         if level:
             reduced = F.avg_pool2d(reduced, 2, ceil_mode=True, count_include_pad=False)
-        chosen = (levels == level).nonzero()[:, 0]
-        if len(chosen):
-            matrices = homographies[chosen].to(device)
+        if chosen:
+            matrices = views.homographies[chosen].to(device)
             points = warp_grid(grid.expand(len(chosen), -1, -1, -1), matrices) * scale
             source = reduced.expand(len(chosen), -1, -1, -1)
             pieces.append(
                 F.grid_sample(source, points, padding_mode="reflection", align_corners=False)
             )
-            places.append(chosen)
-    cuts = torch.cat(pieces)[torch.cat(places).argsort().to(device)]  # (n, 3, S, S)
+            order += chosen
+    cuts = torch.cat(pieces)[torch.tensor(order).argsort().to(device)]  # (n, 3, S, S)
     cuts = cuts * views.gains.to(device)
     if views.noise is not None:
         random = torch.Generator().manual_seed(views.seed ^ 0x5EED)
         grain = torch.randn(cuts.shape, generator=random)
         cuts = cuts + (views.noise * grain).to(device)
     return cuts
+
+
+def by_level(views: Views, side: int, shorter: int) -> list[list[int]]:
+    """The numbers of the views of `side` pixels that read a picture, whose shorter side is given,
+    as it is, halved, quartered, and so on. On the CPU: no device is waited for."""
+    homographies = views.homographies
+    # The view's own axis, without what the perspective divide takes back from its centre.
+    axis = homographies[:, :2, 1] - homographies[:, :2, 2] * homographies[:, 2:, 1]
+    shrink = torch.linalg.norm(axis, dim=1) * 2 / side  # picture pixels per view pixel
+    levels = torch.log2(shrink).round().clamp(0, math.log2(shorter)).long().tolist()
+    return [[n for n, level in enumerate(levels) if level == of] for of in range(max(levels) + 1)]
 
 
 def shares(masks: Tensor, views: Views) -> Tensor:

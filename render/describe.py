@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -10,7 +11,7 @@ import yaml
 
 from render import models
 from render.camerakeys import plain
-from render.estimate import estimate, gibibytes, known_speed, machine_memory, shortfall
+from render.estimate import estimate, gibibytes, in_parts, known_speed, machine_memory, shortfall
 from render.headers import has_latent
 from render.storyboard import Prompt, Shot, Storyboard
 from render.timeline import Plan
@@ -61,8 +62,11 @@ def describe_plan(plan: Plan, folder: Path) -> Iterator[str]:
     )
     disk = f"{megabytes(cost.disk)} of disk in {folder}"
     yield f"needs about {gibibytes(cost.memory)} of memory, {disk}"
-    if todo and (short := shortfall(plan, machine_memory())):
+    there = machine_memory()
+    if todo and (short := shortfall(plan, there)):
         yield f"warning: {short.message}"
+    elif todo and (parts := in_parts(plan, there)):
+        yield f"warning: {parts}"
     for role, name in absent(plan):
         yield f"not here yet: the {role} {name}; get it with `render models get {name}`"
 
@@ -99,6 +103,8 @@ def describe_prompt(prompt: Prompt) -> str:
     files = {"picture": prompt.image, "latent": prompt.latent}
     named = (f"the {what} {path.name}" for what, path in files.items() if path)
     wanted = prompt.text or next(named)
+    if prompt.text and re.search(r"[@|(]| x ", prompt.text):
+        wanted = f"'{wanted}'"  # what is meant by these here, nobody wrote
     if prompt.where:
         wanted += f" @ {prompt.where.picture.name if prompt.where.picture else prompt.where.name}"
     if prompt.weight.constant:

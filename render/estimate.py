@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from render.codecs import LEAST_SIDE, halved
 from render.files import finished
@@ -96,7 +97,7 @@ def estimate(plan: Plan, todo: Iterable[Keyframe], speed: float | None) -> Estim
         gflop=gflop,
         seconds=gflop / rate,
         measured=speed is not None,
-        memory=memory(plan),
+        memory=memory(plan, at_once=views_at_once(plan, machine_memory())),
         disk=len(todo) * (latent + 2048 + len(plan.board.text)),
     )
 
@@ -108,10 +109,16 @@ def latent_shape(plan: Plan) -> tuple[int, int, int]:
     return generator.channels, height // generator.factor, width // generator.factor
 
 
-def memory(plan: Plan, cutouts: int | None = None, size: tuple[int, int] | None = None) -> int:
+def memory(
+    plan: Plan,
+    cutouts: int | None = None,
+    size: tuple[int, int] | None = None,
+    at_once: int | None = None,
+) -> int:
     """Bytes a step needs: Python and torch, weights, and the activations kept for the gradient.
 
-    `cutouts` and `size` (width, height) take the place of the plan's.
+    `cutouts` and `size` (width, height) take the place of the plan's; `at_once` views go through
+    a perceptor together, all of them if nothing is said.
     """
     generator = known("generator")[plan.board.generator]
     views = cutouts or most_cutouts(plan)
@@ -119,15 +126,19 @@ def memory(plan: Plan, cutouts: int | None = None, size: tuple[int, int] | None 
     megapixels = width * height / 1e6
     perceptors = [known("perceptor")[name] for name, _ in plan.board.perceptors]
     weights = sum(model.size or 0 for model in (generator, *perceptors))
-    # taming's decoder of 3856 GFLOP a megapixel keeps 1332 MiB at 256 px, measured. What it keeps
-    # goes with its channels, what it computes with their square.
-    decoder = 21.3e9 * megapixels * (generator.gflop_per_megapixel / 3856) ** 0.5
+    # Measured, peak of a step: 12 GB a megapixel with taming's decoder of 3856 GFLOP, 3.3 with the
+    # starter's of 228. What a decoder keeps goes with its channels, what it computes with their
+    # square; the losses look at pictures, whoever painted them.
+    decoder = (0.5e9 + 11.5e9 * (generator.gflop_per_megapixel / 3856) ** 0.5) * megapixels
     # 25.5 MiB a view of ViT-B/32's 8.8 GFLOP, and every view's gradient in the picture's size.
-    seen = sum(3.1e6 * model.gflop_per_view + 12e6 * megapixels for model in perceptors) * views
+    together = min(views, at_once or views)
+    seen = sum(
+        3.1e6 * model.gflop_per_view * together + 12e6 * megapixels * views for model in perceptors
+    )
     return int(BASE_MEMORY + 2 * weights + decoder + seen)
 
 
-BASE_MEMORY = 860 * 2**20  # Python with torch (CUDA build), kornia and open_clip, measured
+BASE_MEMORY = 870 * 2**20  # Python with torch (CUDA build), kornia and open_clip, measured
 
 
 def most_cutouts(plan: Plan) -> int:
@@ -135,18 +146,44 @@ def most_cutouts(plan: Plan) -> int:
     return max(shot.settings.cutouts for shot in plan.board.shots)
 
 
+def views_at_once(plan: Plan, there: int | None) -> int | None:
+    """How many views may go through a perceptor together in the bytes that are there; None is all.
+
+    A power of two, whatever the film's shots have: parts of another size are other rounding.
+    """
+    if there is None or memory(plan) <= there:
+        return None
+    powers = (2**power for power in range(10, 0, -1) if 2**power < most_cutouts(plan))
+    return next((count for count in powers if memory(plan, at_once=count) <= there), 1)
+
+
 def advice(plan: Plan) -> str:
-    """How much memory a step needs, and what would need less."""
+    """How much memory a step needs, with one view at a time, and what would need less."""
     cutouts, (width, height) = most_cutouts(plan), plan.board.size
+
+    def least(**changed: Any) -> str:
+        return gibibytes(memory(plan, at_once=1, **changed))
+
     fewer, half = max(1, cutouts // 4), halved(plan.board.size)
     less = []
     if fewer < cutouts:
-        less.append(f"cutouts: {fewer} needs {gibibytes(memory(plan, cutouts=fewer))}")
+        less.append(f"cutouts: {fewer} needs {least(cutouts=fewer)}")
     if min(half) >= LEAST_SIDE:
-        less.append(f"size: [{half[0]}, {half[1]}] needs {gibibytes(memory(plan, size=half))}")
+        less.append(f"size: [{half[0]}, {half[1]}] needs {least(size=half)}")
     needed = f"{width}x{height} with {cutouts} cutout{'s' if cutouts > 1 else ''} needs about"
     instead = " and ".join(less) or "smaller models need less, see `render models`"
-    return f"{needed} {gibibytes(memory(plan))}; {instead}."
+    return f"{needed} {least()}; {instead}."
+
+
+def in_parts(plan: Plan, there: int | None) -> str | None:
+    """A sentence where not all views go through a perceptor together, and the film is made."""
+    together = views_at_once(plan, there)
+    if together is None or shortfall(plan, there):
+        return None
+    return (
+        f"{most_cutouts(plan)} views at once would need {gibibytes(memory(plan))}; they are looked "
+        f"at {together} at a time, which takes longer."
+    )
 
 
 def gibibytes(count: int) -> str:
@@ -179,7 +216,7 @@ class Shortfall:
 
 def shortfall(plan: Plan, there: int | None) -> Shortfall | None:
     """Whether a step needs more than the bytes that are there, and how much more."""
-    needed = memory(plan)
+    needed = memory(plan, at_once=views_at_once(plan, there))
     if there is None or needed <= there:
         return None
     refused = needed > REFUSED * there

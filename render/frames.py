@@ -47,6 +47,10 @@ def frames(
     def picture(index: int) -> Tensor:
         return generator.paint(codes(index))
 
+    @lru_cache(maxsize=4)
+    def sharp(index: int) -> Tensor:
+        return sharpness_of(picture(index))
+
     def paint(moment: Moment) -> Tensor:
         if moment.before is not None:
             before, after = moment.before, replace(moment, before=None)
@@ -57,7 +61,8 @@ def frames(
         if moment.between == "latent":
             mixed = lerp(codes(moment.left), codes(moment.right), moment.fraction)
             return generator.paint(mixed)
-        return blend(picture(moment.left), picture(moment.right), moment)
+        wanted = lerp(sharp(moment.left), sharp(moment.right), moment.fraction)
+        return blend(picture(moment.left), picture(moment.right), moment, wanted)
 
     for number in numbers:
         yield to_frame(paint(plan.moment(number)), plan.board.size)
@@ -84,8 +89,9 @@ MIXES: dict[str, Callable[[Generator, Tensor, Tensor, float], Tensor]] = {
 }
 
 
-def blend(left: Tensor, right: Tensor, moment: Moment) -> Tensor:
-    """Two keyframes' pictures (1, 3, H, W), each moved to where the camera is now, crossfaded.
+def blend(left: Tensor, right: Tensor, moment: Moment, sharp: Tensor | None = None) -> Tensor:
+    """Two keyframes' pictures (1, 3, H, W), each moved to where the camera is now, crossfaded, and
+    as sharp as `sharp`, (): by default as they are.
 
     Where only one of them has a picture, that one is shown: a zoom out keeps its middle sharp and
     takes its rim from the keyframe that has already seen it. It changes there as the picture does
@@ -99,7 +105,9 @@ def blend(left: Tensor, right: Tensor, moment: Moment) -> Tensor:
     weight = second_weight / (first_weight + second_weight)
     beside = spread(second - first, first_seen * second_seen)
     mixed = torch.lerp(first, second, weight) + (share - weight) * beside
-    return crisp(mixed.clamp(0, 1), lerp(sharpness_of(left), sharpness_of(right), share))
+    if sharp is None:
+        sharp = lerp(sharpness_of(left), sharpness_of(right), share)
+    return crisp(mixed.clamp(0, 1), sharp)
 
 
 def seen(picture: Tensor, matrix: Matrix, border: str) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from taming.modules.diffusionmodules.model import Decoder, Encoder
 from torch import Tensor, nn
 
+from render import fast
 from render.models import Model, ModelError, digest_of, need
 
 
@@ -49,6 +50,7 @@ class Generator(nn.Module):
         super().__init__()
         self.digest = digest
         self.config = config
+        self.reference = False  # taming's own way through its modules, to compare with
         options = dict(config["ddconfig"])
         channels, cells = config["embed_dim"], options["z_channels"]
         with contextlib.redirect_stdout(io.StringIO()):  # taming's Decoder prints its shape
@@ -92,7 +94,9 @@ class Generator(nn.Module):
 
     def encode(self, picture: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] to the latent (B, C, H/f, W/f) before quantisation."""
-        latent: Tensor = self.quant_conv(self.encoder(picture * 2 - 1))
+        picture = picture * 2 - 1
+        cells = self.encoder(picture) if self.reference else fast.encode(self.encoder, picture)
+        latent: Tensor = self.quant_conv(cells)
         if self.to_codes is not None:
             return self._look_up(self.to_codes(latent).argmax(dim=1))
         return latent
@@ -113,8 +117,9 @@ class Generator(nn.Module):
 
     def paint(self, codes: Tensor) -> Tensor:
         """Codes (or any blend of them) (B, C, h, w) to pictures (B, 3, H, W) in [0, 1]."""
-        picture: Tensor = (self.decoder(self.post_quant_conv(codes)) + 1) / 2
-        clamped: Tensor = _ClampWithGradient.apply(picture)
+        cells = self.post_quant_conv(codes)
+        picture = self.decoder(cells) if self.reference else fast.decode(self.decoder, cells)
+        clamped: Tensor = _ClampWithGradient.apply((picture + 1) / 2)
         return clamped
 
     def decode(self, latent: Tensor) -> Tensor:

@@ -243,7 +243,7 @@ def likely_start(
             )
             away = distance(embedded[:, None], wish.targets[None])
             far += wish.weight * away * wish.weights
-    ground = drawn[far.sum(1).argmin()][None]
+    ground = drawn[far.sum(1).argmin(0, keepdim=True)]
     if wishes[0].masks is not None:
         ground = in_regions(ground, drawn, far, wishes[0])
     picture = F.interpolate(ground, size=(height, width), mode="bicubic", align_corners=False)
@@ -296,7 +296,6 @@ def goals_of(
     plan: Plan, aims: tuple[Aim, ...], generator: Generator, targets: Targets
 ) -> tuple[Goal, ...]:
     """The keyframe's latents, and where each is meant."""
-    spread = 2 * float(generator.codebook.var(0, correction=0).mean())
     goals = []
     for aim in aims:
         if aim.latent:
@@ -306,6 +305,7 @@ def goals_of(
                 mask = F.avg_pool2d(mask, generator.factor)
             # Pushed away from it is as far as two random codes are: beyond is no picture at all.
             stop = max(aim.stop, -1.0) if aim.weight < 0 else aim.stop
+            spread = 2 * generator.codebook.var(0, correction=0).mean()
             goals.append(Goal(latent, aim.weight, stop, spread, mask))
     return tuple(goals)
 

@@ -41,7 +41,7 @@ class Goal:
     latent: Tensor  # (1, C, h, w)
     weight: float  # signed
     stop: float  # a distance; -inf pulls for ever
-    spread: float  # mean square difference of two codes: then the distance is 1
+    spread: Tensor  # (): mean square difference of two codes: then the distance is 1
     mask: Tensor | None = None  # (1, 1, h, w) in [0, 1]: where it is meant; None is everywhere
 
     def distance(self, latent: Tensor) -> Tensor:
@@ -123,10 +123,10 @@ def prompts(sight: Sight) -> Tensor:
         total = total + wish.weight * (signed * strength).sum(1).mean()
     if sight.goals:
         perceptors = sum(wish.weight for wish in sight.wishes) or 1.0
-        all_weights = goals + sum(float(w.weights.abs().sum()) for w in sight.wishes[:1])
+        all_weights = goals + sum(wish.weights.abs().sum() for wish in sight.wishes[:1])
         for goal in sight.goals:
             signed = goal.distance(sight.latent) * math.copysign(1, goal.weight)
-            pull = _Stop.apply(signed, signed.new_tensor(goal.stop))
+            pull = _Stop.apply(signed, torch.full_like(signed, goal.stop))
             total = total + perceptors * abs(goal.weight) / all_weights * pull
     return total
 

@@ -16,7 +16,9 @@ from open_clip.model import CLIP
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
+from render.fast import hasten
 from render.models import Model, ModelError, digest_of, need
 
 # What OpenAI's models were trained with; open_clip's laion models use the same.
@@ -42,9 +44,13 @@ class Perceptor(nn.Module):
         mean: tuple[float, ...] = MEAN,
         std: tuple[float, ...] = STD,
         readings: Readings | None = None,
+        reference: bool = False,  # open_clip's own way through its modules, to compare with
     ) -> None:
         super().__init__()
+        if not reference:
+            hasten(clip.visual)
         self.clip, self.digest, self.readings = clip, digest, readings
+        self.at_once: int | None = None  # views; more are embedded in parts, twice, in less memory
         size = clip.visual.image_size
         self.side = int(size[0] if isinstance(size, tuple | list) else size)
         self.context = int(clip.context_length)
@@ -66,6 +72,13 @@ class Perceptor(nn.Module):
 
     def embed_views(self, views: Tensor) -> Tensor:
         """(n, 3, S, S) in [0, 1] to (n, D), unit length."""
+        if self.at_once is None or len(views) <= self.at_once:
+            return self._embed(views)
+        parts = torch.split(views, self.at_once)
+        # What a part needs for its gradient is forgotten, and made again when its turn comes.
+        return torch.cat([checkpoint(self._embed, part, use_reentrant=False) for part in parts])
+
+    def _embed(self, views: Tensor) -> Tensor:
         return F.normalize(self.clip.encode_image((views - self.mean) / self.std).float(), dim=-1)
 
     def tokens_of(self, text: str) -> int:

@@ -16,8 +16,8 @@ MODULES = sorted(
     path.stem for path in PACKAGE.glob("*.py") if path.stem not in ("__init__", "__main__")
 )
 PAINTS = {
-    "checkpoints", "conversion", "cutouts", "film", "frames", "generator", "images", "interpolate",
-    "keyframe", "latents", "losses", "optimize", "perceptor", "shortage", "warp",
+    "checkpoints", "conversion", "cutouts", "fast", "film", "frames", "generator", "images",
+    "interpolate", "keyframe", "latents", "losses", "optimize", "perceptor", "shortage", "warp",
 }  # fmt: skip
 OUTSIDE = {"cli", "console", "progress", "voice"}  # what nothing else may import
 

@@ -214,7 +214,7 @@ def test_a_termination_that_is_ignored_stays_so(run: Run, monkeypatch: pytest.Mo
 def test_an_interruption_names_what_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("film.yaml", "-o", "film.mp4", "--device", "cpu", "-q")[0] == 0
     next(Path("film.latents").iterdir()).unlink()
-    kept = "4 of 5 keyframes are kept in film.latents; run the same command again to go on."
+    kept = "2 of 3 keyframes are kept in film.latents; run the same command again to go on."
     monkeypatch.setattr("render.film.make_film", raising(KeyboardInterrupt()))
     monkeypatch.setattr("render.film.make_still", raising(KeyboardInterrupt()))
     for arguments in (("film.yaml", *JSON), ("still", "film.yaml", "--at", "0s", *STILL_JSON)):
@@ -576,6 +576,25 @@ def test_a_film_that_does_not_fit_into_memory_says_so_beforehand(
     assert (code, f"warning: {told}" in err) == (0, True)
     code, _, err = run(*common, "--latents", "forced.latents")
     assert (code, told in err) == (0, False)  # nothing is left to be made
+
+
+def test_views_that_do_not_fit_together_are_looked_at_in_parts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = memory(console.plan_of(console.load_board(Path("film.yaml")), False)) - 1
+    monkeypatch.setattr("render.estimate.machine_memory", lambda: there)
+    monkeypatch.setattr("render.describe.machine_memory", lambda: there)
+    told = "2 views at once would need"
+    assert f"warning: {told}" in run("check", "film.yaml")[1]
+    parts = []
+
+    def counted(embed: Callable[..., object], part: object, **options: object) -> object:
+        parts.append(len(part))
+        return embed(part)
+
+    monkeypatch.setattr("render.perceptor.checkpoint", counted)
+    code, _, err = run("still", "film.yaml", "--at", "0", "-o", "a.png", "--device", "cpu")
+    assert (code, told in err, set(parts)) == (0, True, {1})
 
 
 def test_a_still_weighs_only_the_keyframes_that_it_needs(

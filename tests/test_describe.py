@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from render.curves import Key, keyed
+from render.curves import Key, constant, keyed
 from render.describe import LINE, describe_prompt, describe_prompts
 from render.prompts import Prompt
 from render.storyboard import parse
@@ -46,3 +46,5 @@ def test_many_keys_and_a_picture() -> None:
     assert describe_prompt(Prompt("sky", None, keyed(keys))) == "0 to ... to 1 x sky"
     picture = describe_prompt(Prompt(None, Path("/a/hills.png"), keyed(keys[4:])))
     assert picture == "1 x the picture hills.png"
+    typed = describe_prompt(Prompt("a sea @ top (stop 0.8)", None, constant(1.0)))
+    assert typed == "1 x 'a sea @ top (stop 0.8)'"

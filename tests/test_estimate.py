@@ -19,12 +19,14 @@ from render.estimate import (
     Meter,
     advice,
     estimate,
+    in_parts,
     known_speed,
     latent_shape,
     machine_memory,
     memory,
     remember_speed,
     shortfall,
+    views_at_once,
 )
 from render.storyboard import parse
 from render.timeline import Plan, make_plan
@@ -118,6 +120,20 @@ def test_what_certainly_does_not_fit_is_refused(
     if short is not None:
         assert short.refused == refused
         assert ("refused without --force" in short.message) == refused
+
+
+def test_views_are_looked_at_in_parts_before_a_film_is_refused() -> None:
+    plan = planned("models: {perceptors: ViT-B/32}\n" + TEXT.replace("cutouts: 8", "cutouts: 32"))
+    whole = memory(plan)
+    assert views_at_once(plan, None) is views_at_once(plan, whole) is None
+    assert views_at_once(plan, whole - 1) == 16
+    odd = planned(plan.board.text.replace("cutouts: 32", "cutouts: 33"))
+    assert views_at_once(odd, memory(odd) - 1) == 32
+    assert in_parts(plan, whole) is in_parts(plan, 0) is None
+    assert "they are looked at 16 at a time" in str(in_parts(plan, whole - 1))
+    assert views_at_once(plan, 0) == 1
+    assert shortfall(plan, whole - 1) is None
+    assert shortfall(plan, memory(plan, at_once=1) - 1) is not None
 
 
 def test_only_what_needs_less_is_advised() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import math
+from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,12 +17,13 @@ import torch
 from kornia.filters import laplacian
 from PIL import Image
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from render import keyframe as keyframe_module
 from render.camera import IDENTITY, Matrix
 from render.cutouts import sample_views
 from render.estimate import LOOKS, Meter
-from render.film import FilmError, make_keyframes, missing, reasons, remarks
+from render.film import FilmError, load_models, make_keyframes, missing, reasons, remarks
 from render.images import load_image, mask_of
 from render.keyframe import (
     PLACES,
@@ -41,12 +44,12 @@ from render.keyframe import (
     unheld,
     wishes_of,
 )
-from render.latents import LatentError, Store
+from render.latents import LatentError, Store, load_latent
 from render.losses import LOSSES, Sight, distance, palette_of
 from render.models import digest_named
 from render.regions import FADES, Region
 from render.storyboard import StoryboardError, parse
-from render.timeline import Keyframe, Plan, derived_seed, make_plan
+from render.timeline import Aim, Keyframe, Plan, derived_seed, make_plan
 from render.warp import sharpness_of
 
 MODELS = Models(tiny.generator(), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5)))
@@ -486,9 +489,19 @@ def test_what_is_no_latent_of_the_generator_is_told_at_the_door(tmp_path: Path) 
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / "here.safetensors").read_bytes()[:-9])
     Store(tmp_path).save("huge", torch.zeros(1, 1, 1, 2000), note_of_latent())
     Image.new("RGB", (40, 40)).save(tmp_path / "leaf.png")
+    changed = bytearray((tmp_path / "here.safetensors").read_bytes())
+    changed[-2] ^= 255
+    (tmp_path / "changed.safetensors").write_bytes(changed)
+    with pytest.raises(
+        LatentError, match=r"changed since Render wrote it; put the right one back$"
+    ):
+        load_latent(tmp_path / "changed.safetensors")
+    with pytest.raises(LatentError, match="or move it away to have its keyframe made again"):
+        Store(tmp_path).load("changed")
     reasons_by_name = {
         "there.safetensors": "is not there. Put the latent at",
         "cut.safetensors": "is not a latent that Render wrote",
+        "changed.safetensors": "was changed since Render wrote it. Put the right one back",
         "leaf.png": "is not a latent that Render wrote",
         "huge.safetensors": "holds no latent of a size that Render makes",
         "strange.safetensors": r"was made by the generator vqgan-\\x1b\[2J, and the film's is",
@@ -532,7 +545,8 @@ def test_a_shot_keeps_to_the_palette_of_its_first_keyframe_or_of_a_picture(
             make_keyframes(plan, MODELS, store, one, Meter(plan, one, 0), lambda report: None)
         return plan, palette_of(MODELS.generator.decode(store.load(plan.keyframes[-1].key)))
 
-    _, free = last(long)
+    free_of_it = "    losses: {colours: 0, brightness: 0}\n"
+    _, free = last(long + free_of_it)
     own, kept = last(strong)
     red, reddened = last(strong + "    palette: red.png\n")
     wanted = anchor(red, tmp_path / "red.png", None, MODELS.generator)
@@ -553,6 +567,76 @@ def test_a_shot_keeps_to_the_palette_of_its_first_keyframe_or_of_a_picture(
         planned(strong + "    palette: red.png\n", tmp_path).keyframes[0].key
         != red.keyframes[0].key
     )
-    unused = planned("    palette: red.png\n", tmp_path)
-    assert unused.keyframes[0].key == planned().keyframes[0].key
+    unused = planned(free_of_it + "    palette: red.png\n", tmp_path)
+    assert unused.keyframes[0].key == planned(free_of_it).keyframes[0].key
+    assert planned("    palette: red.png\n", tmp_path).keyframes[0].key != unused.keyframes[0].key
     assert "kept to by no loss" in unused.board.warnings[0].message
+
+
+EVERYTHING = (
+    "    losses: {latent: 1, likeness: 1, edges: 1, contrast: 1, decay: 1}\n"
+    "    camera: {zoom: 1.2/s}\n    exclude: {text: grey, where: top}\n"
+)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_no_step_waits_for_the_device(number: int) -> None:
+    """The meta device has no numbers: whatever would wait to read one is an error there."""
+    plan = planned(EVERYTHING)
+    perceptors = tuple((deepcopy(one).to("meta"), weight) for one, weight in MODELS.perceptors)
+    models = Models(deepcopy(MODELS.generator).to("meta"), perceptors)
+    latent = torch.empty(1, 4, 8, 12, device="meta")
+    targets = replace(embed_targets(plan, models), latents={Path("kept"): latent})
+    goal = Aim(None, None, 0.5, -math.inf, latent=Path("kept"))
+    keyframe = replace(plan.keyframes[number], aims=(*plan.keyframes[number].aims, goal))
+    kept = Anchor(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
+    steps = list(climb(plan, keyframe, models, targets, latent if number else None, kept))
+    assert steps[-1].index == steps[-1].steps
+    with pytest.raises(RuntimeError, match="meta"):
+        float(steps[-1].loss)
+
+
+class Operations(TorchDispatchMode):
+    """Counts what is asked of a device: about as many launches."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, given=(), named=None):
+        self.count += not function.is_view
+        return function(*given, **(named or {}))
+
+
+def test_a_step_is_few_operations() -> None:
+    plan = planned()
+    one = Models(MODELS.generator, MODELS.perceptors[:1])
+    climbing = climb(plan, plan.keyframes[0], one, embed_targets(plan, one), None)
+    next(climbing)
+    with Operations() as operations:
+        next(climbing)
+    assert operations.count < 800
+
+
+@pytest.mark.slow  # the models are Render's own, for a tiny one paints no detail
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    ("losses", "least", "most"), [("{}", 0.9, 1.5), ("{sharpness: 0}", 0, 0.7)]
+)
+def test_a_long_zoom_stays_as_sharp_as_it_began(
+    tmp_path: Path, losses: str, least: float, most: float
+) -> None:
+    text = (
+        "version: 1\nsize: 160x96\nseed: 4\n"
+        f"defaults: {{iterations: {{first: 40, then: 6}}, cutouts: 8, losses: {losses}}}\n"
+        "shots:\n- {duration: 30s, prompts: a green forest, camera: {zoom: 1.1/s}}\n"
+    )
+    board = parse(text, tmp_path)
+    models, store = load_models(board, torch.device("cpu")), Store(tmp_path)
+    plan = make_plan(board, models.generator.factor, digest_named)
+    todo = missing(plan, store)
+    make_keyframes(plan, models, store, todo, Meter(plan, todo, 0), lambda report: None)
+    sharp = [
+        float(sharpness_of(models.generator.decode(store.load(keyframe.key))))
+        for keyframe in plan.keyframes
+    ]
+    share = sum(sharp[-10:]) / 10 / (sum(sharp[:2]) / 2)
+    assert least < share < most

@@ -1,11 +1,18 @@
-"""Seconds per optimisation step by stage, frames per second decoded and encoded, peak memory.
+"""Seconds per optimisation step by stage, frames decoded and encoded per second, memory.
 
     python tools/bench.py                      the starter models, 256 px, 8 views
-    python tools/bench.py --full               VQGAN f16 and ViT-B/32 in full size, random weights
-    python tools/bench.py --device cuda --views 32
+    python tools/bench.py --full --views 32    VQGAN f16 and ViT-B/32 in full size, random weights
+    python tools/bench.py --device cuda
 
-Prints one JSON line: medians of `--repeats` rounds, with the machine's idle share before it
-started, because a number taken on a busy machine is worth nothing.
+Variants take turns in one process, so that whatever else the machine does meets them all:
+
+reference  taming's and open_clip's own modules, and kornia's augmentations one after another, as
+           the field has it
+fast       what Render does
+
+Prints one JSON object: for every variant medians and bests of `--repeats` rounds, the ratios, and
+what the machine can do at most (a convolution and a matrix product, by the same clock). A number
+taken on a busy machine is worth nothing: `idle_share_before` says how idle this one was.
 """
 
 from __future__ import annotations
@@ -19,12 +26,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import torch
+from kornia import augmentation
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
-from render import __version__
+from render import __version__, fast
 from render.cutouts import cut, sample_views
 from render.frames import Frame, to_frame
 from render.generator import Generator, load_generator
@@ -32,6 +45,9 @@ from render.losses import distance
 from render.models import known
 from render.perceptor import Perceptor, build_clip, load_perceptor
 from render.video import write_video
+
+VARIANTS = ("reference", "fast")
+STAGES = ("quantise", "decode", "cutouts", "perceptor", "backward", "update")
 
 
 def clock(device: torch.device) -> float:
@@ -41,52 +57,111 @@ def clock(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def one_step(
-    latent: torch.Tensor,
-    generator: Generator,
-    perceptor: Perceptor,
-    target: torch.Tensor,
-    optimizer: torch.optim.Optimizer,
-    views: int,
-    seed: int,
-) -> dict[str, float]:
-    """One step of the inner loop, taken apart; stage to seconds."""
-    device = latent.device
-    marks = [clock(device)]
-    codes = generator.quantise(latent)
-    marks.append(clock(device))
-    picture = generator.paint(codes)
-    marks.append(clock(device))
-    size = (picture.shape[-1], picture.shape[-2])
-    cuts = cut(picture, sample_views(views, size, (0.4, 1.0), seed), perceptor.side)
-    marks.append(clock(device))
-    value = distance(perceptor.embed_views(cuts)[:, None], target[None]).mean()
-    marks.append(clock(device))
-    optimizer.zero_grad(set_to_none=True)
-    value.backward()  # type: ignore[no-untyped-call]
-    marks.append(clock(device))
-    optimizer.step()
-    with torch.no_grad():
-        latent.copy_(latent.maximum(generator.low).minimum(generator.high))
-    marks.append(clock(device))
-    names = ("quantise", "decode", "cutouts", "perceptor", "backward", "update")
-    return {name: b - a for name, a, b in zip(names, marks, marks[1:], strict=False)}
+def augmented(picture: Tensor, count: int, side: int) -> Tensor:
+    """Views as the field's notebooks make them: pooled to `side`, then changed by one random
+    operation of kornia after another, and noise."""
+    pooled = (F.adaptive_avg_pool2d(picture, side) + F.adaptive_max_pool2d(picture, side)) / 2
+    operations = nn.Sequential(
+        augmentation.RandomAffine(15, (0.1, 0.1), shear=5, padding_mode="border", p=0.7),
+        augmentation.RandomPerspective(0.7, p=0.7),
+        augmentation.ColorJitter(hue=0.1, saturation=0.1, p=0.7),
+        augmentation.RandomErasing((0.1, 0.4), (0.3, 1 / 0.3), p=0.7),
+    )
+    views = operations(pooled.expand(count, -1, -1, -1))
+    noise = views.new_empty(count, 1, 1, 1).uniform_(0, 0.1)
+    changed: Tensor = views + noise * torch.randn_like(views)
+    return changed
 
 
-def decoding(generator: Generator, latent: torch.Tensor, count: int) -> float:
-    """Frames per second from latents to pixels."""
-    with torch.no_grad():
-        to_frame(generator.decode(latent), (16, 16))
-        start = clock(latent.device)
-        for _ in range(count):
-            to_frame(generator.decode(latent), (16, 16))
-    return count / (clock(latent.device) - start)
+class Step:
+    """The inner loop's one step, in either variant, taken apart."""
+
+    def __init__(
+        self, generator: Generator, perceptors: dict[str, Perceptor], size: int, views: int
+    ) -> None:
+        self.generator, self.perceptors, self.views = generator, perceptors, views
+        self.target = perceptors["reference"].embed_texts(["a calm sea at dawn"])
+        side = size // generator.factor
+        random = torch.Generator().manual_seed(0)
+        rows = torch.randint(len(generator.codebook), (1, side, side), generator=random)
+        codes = generator.codebook[rows.to(generator.low.device)]
+        self.latent = codes.permute(0, 3, 1, 2).contiguous().requires_grad_()
+        self.optimizer = torch.optim.Adam([self.latent], lr=0.1)
+
+    def __call__(self, variant: str, seed: int) -> dict[str, float]:
+        """Seconds by stage."""
+        generator, perceptor = self.generator, self.perceptors[variant]
+        device = self.latent.device
+        generator.reference = variant == "reference"
+        marks = [clock(device)]
+        codes = generator.quantise(self.latent)
+        marks.append(clock(device))
+        picture = generator.paint(codes)
+        marks.append(clock(device))
+        if variant == "reference":
+            seen = augmented(picture, self.views, perceptor.side)
+        else:
+            size = (picture.shape[-1], picture.shape[-2])
+            seen = cut(picture, sample_views(self.views, size, (0.4, 1.0), seed), perceptor.side)
+        marks.append(clock(device))
+        far = distance(perceptor.embed_views(seen)[:, None], self.target[None]).mean()
+        marks.append(clock(device))
+        self.optimizer.zero_grad(set_to_none=True)
+        far.backward()  # type: ignore[no-untyped-call]
+        marks.append(clock(device))
+        self.optimizer.step()
+        with torch.no_grad():
+            self.latent.copy_(self.latent.maximum(generator.low).minimum(generator.high))
+        marks.append(clock(device))
+        return {name: b - a for name, a, b in zip(STAGES, marks, marks[1:], strict=False)}
+
+    def kept(self, variant: str) -> int:
+        """Bytes that painting the picture keeps for the way back, weights left out."""
+        weights = {p.untyped_storage().data_ptr() for p in self.generator.parameters()}
+        storages: dict[int, int] = {}
+
+        def note(tensor: Tensor) -> Tensor:
+            if tensor.untyped_storage().data_ptr() not in weights:
+                storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        self.generator.reference = variant == "reference"
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            picture = self.generator.paint(self.generator.quantise(self.latent))
+        assert picture.requires_grad
+        return sum(storages.values())
+
+    def gigaflop(self) -> float:
+        """What a step computes by definition, there and back, without anybody's tricks."""
+        with FlopCounterMode(display=False) as counter:
+            self("reference", 0)
+        return float(counter.get_total_flops()) / 1e9
+
+    def decode(self, variant: str) -> float:
+        """Seconds from a latent to pixels."""
+        self.generator.reference = variant == "reference"
+        begun = clock(self.latent.device)
+        with torch.no_grad():
+            picture = self.generator.decode(self.latent)
+            to_frame(picture, (picture.shape[-1], picture.shape[-2]))
+        return clock(self.latent.device) - begun
+
+
+def summary(seconds: list[float]) -> dict[str, float]:
+    return {"median": round(statistics.median(seconds), 5), "best": round(min(seconds), 5)}
+
+
+def ratios(found: dict[str, dict[str, float]]) -> dict[str, float]:
+    """How many times faster than the reference."""
+    return {
+        name: round(found["reference"][name] / found["fast"][name], 3) for name in found["fast"]
+    }
 
 
 def encoding(size: int, count: int) -> float:
     """Frames per second from pixels to a finished file, on pictures that move like ours."""
     base = torch.rand(3, size // 8, size // 8, generator=torch.Generator().manual_seed(0))
-    smooth = torch.nn.functional.interpolate(base[None], size=size, mode="bicubic").clamp(0, 1)
+    smooth = F.interpolate(base[None], size=size, mode="bicubic").clamp(0, 1)
 
     def frames() -> Iterator[Frame]:
         for number in range(count):
@@ -100,11 +175,33 @@ def encoding(size: int, count: int) -> float:
         return count / (time.perf_counter() - start)
 
 
-def models(full: bool, device: torch.device) -> tuple[Generator, Perceptor]:
-    """The embedded pair, or the field's usual pair in full size with random weights."""
+def peaks(device: torch.device) -> dict[str, float]:
+    """GFLOP/s of what this machine does best: a large direct convolution, a large product."""
+    x, kernel = torch.rand(1, 256, 64, 64, device=device), torch.rand(256, 256, 3, 3, device=device)
+    x, kernel = (t.to(memory_format=torch.channels_last) for t in (x, kernel))
+    matrix = torch.rand(2048, 2048, device=device)
+
+    def best(work: Callable[[], Tensor], gigaflop: float) -> float:
+        seconds = []
+        for _ in range(8):
+            begun = clock(device)
+            work()
+            seconds.append(clock(device) - begun)
+        return round(gigaflop / min(seconds), 1)
+
+    return {
+        "convolution": best(lambda: F.conv2d(x, kernel, padding=1), 2 * 256**2 * 9 * 64**2 / 1e9),
+        "product": best(lambda: matrix @ matrix, 2 * 2048**3 / 1e9),
+    }
+
+
+def models(full: bool, device: torch.device) -> tuple[Generator, dict[str, Perceptor]]:
+    """The embedded pair, or the field's usual pair in full size with random weights; the perceptor
+    for each variant."""
     if not full:
         starter = load_generator(known("generator")["starter"])
-        return starter.to(device), load_perceptor(known("perceptor")["starter"]).to(device)
+        own = load_perceptor(known("perceptor")["starter"]).to(device)  # no transformer
+        return starter.to(device), dict.fromkeys(VARIANTS, own)
     torch.manual_seed(0)
     generator = Generator(known("generator")["vqgan-imagenet-f16-16384"].config)
     for parameter in generator.parameters():
@@ -113,8 +210,9 @@ def models(full: bool, device: torch.device) -> tuple[Generator, Perceptor]:
     generator.codebook.normal_()
     generator.low.fill_(-3)
     generator.high.fill_(3)
-    perceptor = Perceptor(build_clip({"open_clip": "ViT-B-32-quickgelu"}))
-    return generator.to(device), perceptor.to(device)
+    clip = build_clip({"open_clip": "ViT-B-32-quickgelu"})
+    perceptors = {"reference": Perceptor(deepcopy(clip), reference=True), "fast": Perceptor(clip)}
+    return generator.to(device), {name: one.to(device) for name, one in perceptors.items()}
 
 
 def idle_share(seconds: float = 1.0) -> float | None:
@@ -133,52 +231,57 @@ def idle_share(seconds: float = 1.0) -> float | None:
     return round((idle_then - idle) / max(1, total_then - total), 3)
 
 
-def median(measure: Callable[[], float], repeats: int) -> float:
-    return statistics.median(measure() for _ in range(repeats))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--size", type=int, default=256, help="pixels along each side")
-    parser.add_argument("--views", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--full", action="store_true", help="full-size architectures")
-    arguments = parser.parse_args()
-
+def measured(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Everything that is printed."""
     idle = idle_share()
     device = torch.device(arguments.device)
-    generator, perceptor = models(arguments.full, device)
-    target = perceptor.embed_texts(["a calm sea at dawn"])
-    side = arguments.size // generator.factor
-    rows = torch.randint(
-        len(generator.codebook), (1, side, side), generator=torch.Generator().manual_seed(0)
-    )
-    latent = generator.codebook[rows.to(device)].permute(0, 3, 1, 2).contiguous().requires_grad_()
-    optimizer = torch.optim.Adam([latent], lr=0.1)
-
-    def step(number: int) -> dict[str, float]:
-        views = arguments.views
-        return one_step(latent, generator, perceptor, target, optimizer, views, number)
-
-    step(0)  # the first touches everything once
-    rounds = [step(number) for number in range(1, arguments.repeats + 1)]
-    stages = {name: round(statistics.median(r[name] for r in rounds), 5) for name in rounds[0]}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-        1 if sys.platform == "darwin" else 1024
-    )
-    result = {
+    step = Step(*models(arguments.full, device), arguments.size, arguments.views)
+    gigaflop = step.gigaflop()
+    kept = {variant: round(step.kept(variant) / 2**20, 1) for variant in VARIANTS}
+    rounds: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
+    decodes: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+    for number in range(arguments.repeats + 1):
+        for variant in VARIANTS:
+            once, decoded = step(variant, number), step.decode(variant)
+            if number:  # the first touches everything once
+                rounds[variant].append(once)
+                decodes[variant].append(decoded)
+    steps = {name: summary([sum(r.values()) for r in found]) for name, found in rounds.items()}
+    decoding = {name: summary(found) for name, found in decodes.items()}
+    peak = peaks(device)
+    return {
         "models": "full size, random" if arguments.full else "starter",
         "size": arguments.size,
         "views": arguments.views,
+        "repeats": arguments.repeats,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "threads": torch.get_num_threads(),
-        "step_seconds": round(statistics.median(sum(r.values()) for r in rounds), 5),
-        "stages_seconds": stages,
-        "decode_frames_per_second": round(median(lambda: decoding(generator, latent, 3), 3), 2),
-        "encode_frames_per_second": round(median(lambda: encoding(arguments.size, 48), 3), 2),
-        "peak_memory_mib": round(peak / 2**20),
-        "peak_device_memory_mib": round(torch.cuda.max_memory_allocated(device) / 2**20)
+        "winograd": fast.winograd_works(),
+        "step_seconds": steps,
+        "step_times_faster": ratios(steps),
+        "stages_seconds": {
+            variant: {
+                stage: round(statistics.median(r[stage] for r in found), 5) for stage in STAGES
+            }
+            for variant, found in rounds.items()
+        },
+        "step_gigaflop": round(gigaflop, 1),
+        "step_of_convolution_peak": round(
+            gigaflop / steps["fast"]["median"] / peak["convolution"], 3
+        ),
+        "decode_seconds": decoding,
+        "decode_times_faster": ratios(decoding),
+        "decoder_keeps_mib": kept,
+        "encode_frames_per_second": round(
+            statistics.median(encoding(arguments.size, 48) for _ in range(3)), 2
+        ),
+        "peak_gigaflop_per_second": peak,
+        "peak_memory_of_both_mib": round(
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            * (1 if sys.platform == "darwin" else 1024)
+            / 2**20
+        ),
+        "peak_device_memory_of_both_mib": round(torch.cuda.max_memory_allocated(device) / 2**20)
         if device.type == "cuda"
         else None,
         "idle_share_before": idle,
@@ -188,7 +291,19 @@ def main() -> None:
             "python": platform.python_version(),
         },
     }
-    print(json.dumps(result))
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=256, help="pixels along each side")
+    parser.add_argument("--views", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--full", action="store_true", help="full-size architectures")
+    print(json.dumps(measured(parser.parse_args()), indent=1))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,166 @@
+"""How long a film takes and how good it becomes: as the field makes it, and as Render does.
+
+    python tools/bench_film.py                            the plain loop and Render's defaults
+    python tools/bench_film.py --only render "half the steps"    what a lever is worth
+
+The plain loop works on every frame from a fresh optimiser, with 32 independent views and a constant
+step size, on taming's own modules; `plain 4` takes 4 steps a frame. The other rows are Render with
+one thing changed. Columns: seconds of wall time, steps in all, and the figures of tools/quality.py
+(flicker, drift, sharpness, distance by the judge, statistics that did not guide); means over
+`--prompts`. Beside Render it needs what tools/quality.py needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from unittest.mock import patch
+
+import torch
+from bench import idle_share
+from quality import Figures, measured, plain, planned, rendered
+from torch import Tensor
+
+from render import cutouts, keyframe, optimize
+from render.generator import Generator
+from render.models import known
+from render.perceptor import Perceptor, load_perceptor
+from render.timeline import Keyframe, Plan
+
+BOARD = """\
+version: 1
+size: {size}
+fps: {fps}
+seed: 4
+defaults: {{{settings}}}
+shots:
+  - duration: {seconds}s
+    prompts: {prompt}
+    camera: {{zoom: 1.08/s, x: 4%/s}}
+"""
+VIEWS = 32  # of the plain loop
+
+
+def independent(
+    count: int, picture: tuple[int, int], sizes: tuple[float, float], seed: int, **rest: bool
+) -> cutouts.Views:
+    """Views that know nothing of one another: each the first of a set of its own."""
+    alone = [cutouts.sample_views(1, picture, sizes, seed + n, **rest) for n in range(count)]
+    noise = [one.noise for one in alone if one.noise is not None]
+    return cutouts.Views(
+        torch.cat([one.homographies for one in alone]),
+        torch.cat([one.gains for one in alone]),
+        torch.cat(noise) if noise else None,
+        seed,
+    )
+
+
+def one_level(latent: Tensor) -> list[Tensor]:
+    """Only an offset for every cell."""
+    return [torch.zeros_like(latent)]
+
+
+def from_grey(plan: Plan, frame: Keyframe, generator: Generator, wishes: object) -> Tensor:
+    """A chain's start that nobody looked for."""
+    with torch.no_grad():
+        return generator.encode(keyframe.soft_noise(plan.size, frame.seed))
+
+
+@dataclass(frozen=True)
+class Lever:
+    """Render with one thing changed."""
+
+    settings: str = ""  # what stands under `defaults`
+    patches: tuple[tuple[object, str, object], ...] = ()
+    reference: bool = False  # taming's own way through its modules
+
+
+LEVERS = {
+    "render": Lever(),
+    "every frame": Lever("keyframes: 1f"),
+    "keyframes 0.25s": Lever("keyframes: 0.25s"),
+    "keyframes 1s": Lever("keyframes: 1s"),
+    "half the steps": Lever("iterations: {then: 12}"),
+    "twice the steps": Lever("iterations: {then: 50}"),
+    "8 views": Lever("cutouts: 8"),
+    "32 views": Lever("cutouts: 32"),
+    "independent views": Lever(patches=((keyframe, "sample_views", independent),)),
+    "fine steps only": Lever(
+        patches=((optimize, "pyramid", one_level), (optimize, "SHARES", (1.0,)))
+    ),
+    "from grey": Lever(patches=((keyframe, "likely_start", from_grey),)),
+    "taming's modules": Lever(reference=True),
+}
+
+
+@contextmanager
+def changed(lever: Lever) -> Iterator[None]:
+    """The lever's patches, while it lasts."""
+    patches = [patch.object(owner, name, value) for owner, name, value in lever.patches]
+    for each in patches:
+        each.start()
+    try:
+        yield
+    finally:
+        for each in patches:
+            each.stop()
+
+
+def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace) -> list[float]:
+    """Seconds, steps and figures of one film."""
+    lever = LEVERS.get(name, Lever())
+    text = BOARD.format(
+        size=options.size,
+        fps=options.fps,
+        seconds=options.seconds,
+        prompt=prompt,
+        settings=lever.settings,
+    )
+    plan, models = planned(text, options.device)
+    steps = sum(one.steps for one in plan.keyframes)
+    models.generator.reference = lever.reference or name.startswith("plain ")
+    film: Callable[[], Iterator[Tensor]] = lambda: rendered(plan, models)  # noqa: E731
+    if name.startswith("plain "):
+        each = int(name.split()[1])
+        steps = plan.keyframes[0].steps + (plan.frame_count - 1) * each
+        film = lambda: plain(plan, models, each, VIEWS)  # noqa: E731
+    with changed(lever):
+        begun = time.perf_counter()
+        pictures = list(film())
+        seconds = time.perf_counter() - begun
+    figures = measured(plan, pictures, judge, seconds)
+    return [float(steps), *(getattr(figures, field.name) for field in fields(Figures))]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", default=["plain 4", "plain 8", "render"])
+    parser.add_argument("--prompts", nargs="+", default=["an orange sunset", "a green forest"])
+    parser.add_argument("--size", default="160x96")
+    parser.add_argument("--fps", default="24")
+    parser.add_argument("--seconds", default="4")
+    parser.add_argument("--judge", default="starter", help="a perceptor (default: the guide)")
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    for name in options.only:
+        if name not in LEVERS and not name.removeprefix("plain ").isdigit():
+            parser.error(f"there is no {name!r}; there are plain N, {', '.join(LEVERS)}")
+    judge = load_perceptor(known("perceptor")[options.judge]).to(options.device)
+    row = "{:18}" + "{:>11}" * (1 + len(fields(Figures)))
+    print(f"idle before: {idle_share()}, threads: {torch.get_num_threads()}")
+    print(row.format("", "steps", *(field.name for field in fields(Figures))))
+    for name in options.only:
+        rows = [row_of(name, prompt, judge, options) for prompt in options.prompts]
+        means = [statistics.fmean(values) for values in zip(*rows, strict=True)]
+        print(row.format(name, *(f"{mean:.3g}" for mean in means)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
