@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import torch
@@ -159,7 +160,7 @@ def save_forty(studio: Studio, path: Path) -> None:
         (text, seed) for kind in ("scenes", "textures") for seed, text in enumerate(TWELVES[kind])
     ]
     sheet = {
-        text: functional.avg_pool2d(studio(text, seed), 2)
+        fill(text, 18): functional.avg_pool2d(studio(text, seed), 2)
         for text, seed in texts + [(noun, 0) for noun in NOUNS]
     }
     save_sheet(sheet, path)
