@@ -48,6 +48,7 @@ from render.console import (
     tell_usage_error,
     terminable,
 )
+from render.errors import InputError
 from render.voice import (
     TEXT,
     Voice,
@@ -405,6 +406,9 @@ def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
             text = json.dumps(note, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
         elif storyboard:
             text = str(note.get("storyboard") or "")
+            if not text:
+                how = f"`render inspect {file}` tells how it was made"
+                raise InputError(f"{file} has no storyboard; {how}")
             if pictures := pictures_in(text):
                 needed = ", ".join(map(printable, pictures))
                 TEXT.say("note", f"the storyboard needs these files beside it: {needed}")

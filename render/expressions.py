@@ -110,6 +110,11 @@ def parse(text: str) -> Expression:
     text = " ".join(text.split())
     if len(text) > LENGTH_LIMIT:
         raise ValueError(f"is longer than {LENGTH_LIMIT} characters. Shorten it")
+    if re.search(r"%\s*[-+)]", text):  # 5% + 3% would be a remainder, 5 % (+3)
+        raise ValueError(
+            "has a % within it. A unit stands once, behind the whole, as in (50 - 20*u)%; a "
+            "remainder is written t % 2, or t % (-2)"
+        )
     _compiled(text)
     return Expression(text)
 
@@ -216,7 +221,10 @@ class _Compiler:
         source = source if len(source) <= 20 else f"{source[:17]}..."
         near = difflib.get_close_matches(source.lower(), NAMES, 1, 0.6)
         meant = f"Did you mean {near[0]}? " if near else ""
-        known = f"the variables {', '.join(VARIABLES)} and the functions {', '.join(FUNCTIONS)}"
+        known = (
+            f"the variables {', '.join(VARIABLES)}, the constants {', '.join(CONSTANTS)} and the "
+            f"functions {', '.join(FUNCTIONS)}"
+        )
         return f"holds {source}, which no formula may. {meant}There are {known}"
 
 

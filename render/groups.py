@@ -111,6 +111,9 @@ class Group:
         """Whether the value could be used."""
         if isinstance(value, Scalar) and value.null and row.nullable:
             given[row.field] = None
+            if not value.text:
+                message = f"nothing is written after {row.key}. Write null to say that there is "
+                reader.warn(value, f"{message}none; what begins with a '#' needs quotes")
             return True
         result = reader.attempt(row.kind, value, key)
         if result is None:

@@ -41,6 +41,9 @@ LOSSES: dict[str, float] = {
     "contrast": 0.0,
     "sharpness": 0.3,
 }
+# What else counts in a shot that begins anew and names a palette, or keeps its prompts and begins
+# with no picture: there a drift of colour is nobody's wish. Elsewhere a day may become night.
+STEADY = {"colours": 80.0, "brightness": 80.0}
 # Those that compare a picture with the keyframe before, and those that do with the palette.
 OF_PARENT = ("hold", "latent", "likeness", "edges")
 OF_PALETTE = ("colours", "brightness", "contrast")
@@ -53,8 +56,10 @@ LOSS_MEANINGS = {
     "latent": "stay near to its latent: coarser than hold",
     "likeness": "stay what it was to the perceptors, whatever becomes of its pixels",
     "edges": "keep its outlines, whatever becomes of its colours",
-    "colours": "keep the palette's colours: their mean and how far they spread",
-    "brightness": "be as light, on the whole, as the palette",
+    "colours": "keep the palette's colours, their mean and how far they spread; "
+    "80 if nothing is said in a shot that begins anew and has a palette, or keeps its prompts and "
+    "has no init; else 0",
+    "brightness": "be as light, on the whole, as the palette; 80 or 0 as colours",
     "contrast": "be as rich in light and dark as the palette",
     "sharpness": "be no less sharp than the shot's first keyframe, however long the zoom",
 }

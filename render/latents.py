@@ -22,7 +22,8 @@ from render.headers import LARGEST_LATENT, has_latent, is_whole, latent_path
 FORMAT = "render.latent.1"
 
 
-PUT_RIGHT = "put the right one back, or move it away to have its keyframe made again"
+PUT_RIGHT = "put the right one back"
+AGAIN = ", or move it away to have its keyframe made again"
 
 
 class LatentError(InputError):
@@ -69,11 +70,15 @@ class Store:
 
     def load(self, key: str) -> Tensor:
         """(1, C, h, w) float32; raises LatentError for any other than was saved."""
-        latent, _ = load_latent(self.path(key))
+        try:
+            latent, _ = load_latent(self.path(key))
+        except LatentError as error:
+            again = AGAIN if str(error).endswith(PUT_RIGHT) else ""
+            raise LatentError(f"{error}{again}") from error
         if self.shape is not None and tuple(latent.shape[1:]) != self.shape:
             raise LatentError(
                 f"{self.path(key)} holds {tuple(latent.shape[1:])}, and the film's latents are "
-                f"{self.shape}; {PUT_RIGHT}"
+                f"{self.shape}; {PUT_RIGHT}{AGAIN}"
             )
         return latent
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import struct
 import warnings
@@ -56,7 +58,7 @@ class StoredLatent:
 def wrong_with_latent(path: Path, generator: str) -> str | None:
     """The end of a sentence that says why this is no latent for that generator; None if it is."""
     from render import models
-    from render.headers import LARGEST_LATENT, is_whole, read_header
+    from render.headers import LARGEST_LATENT, end_of, is_whole, read_header
     from render.provenance import ProvenanceError, generator_of, inspect
 
     if not path.exists():
@@ -67,7 +69,8 @@ def wrong_with_latent(path: Path, generator: str) -> str | None:
         note = {}
     if note.get("kind") != "latent":
         return "is not a latent that Render wrote. Name one of a film's .latents folder"
-    entry = read_header(path).get("latent", {})
+    header = read_header(path)
+    entry = header.get("latent", {})
     shape = entry.get("shape")
     if (
         path.stat().st_size > LARGEST_LATENT
@@ -78,6 +81,11 @@ def wrong_with_latent(path: Path, generator: str) -> str | None:
         or max(shape[2:]) * models.known("generator")[generator].factor > LATENT_SIDE
     ):
         return "holds no latent of a size that Render makes. Name another"
+    with path.open("rb") as file:
+        file.seek(-end_of(header), os.SEEK_END)
+        written = hashlib.sha256(file.read()).hexdigest()
+    if note.get("sha256", written) != written:
+        return "was changed since Render wrote it. Put the right one back, or name another"
     maker, digest = generator_of(note)
     instead = "Only its own generator can read a latent: name a still of it under image"
     if maker != generator:

@@ -39,6 +39,13 @@ class Prompt:
     where: Region | None = None  # the part of the picture that is meant; None is all of it
     latent: Path | None = None  # what to become, cell by cell, instead of a text or an image
 
+    @property
+    def still(self) -> bool:
+        """Whether it asks for the same all the time."""
+        curves = [self.weight, self.share, *([self.stop] if self.stop else [])]
+        spans = (curve.extremes() for curve in curves)
+        return all(high - low < 1e-9 for low, high in spans)
+
 
 def with_style(prompts: tuple[Prompt, ...], style: str | None) -> tuple[Prompt, ...]:
     """The prompts with the style behind every text."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -160,6 +161,7 @@ def _pictures(node: Node | None) -> Iterator[str]:
                 key.text in ("init", "image", "latent", "mask", "palette", "where")
                 and isinstance(value, Scalar)
                 and not value.null
+                and (key.text != "where" or re.search(r"[./]", value.text))  # else a region's name
             ):
                 yield value.text
             else:

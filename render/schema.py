@@ -10,7 +10,7 @@ from typing import Any
 from render.curves import Curve
 from render.fields import Time
 from render.groups import Group, Row
-from render.language import LOSSES, STORYBOARD
+from render.language import LOSSES, STEADY, STORYBOARD
 from render.moving import Moving
 from render.storyboard import Camera, Settings, Shake, Storyboard, Transition
 
@@ -46,7 +46,7 @@ def _rows(group: Group, prefix: str) -> Iterator[tuple[str, Row]]:
 
 def _field_defaults() -> dict[str, Any]:
     """Dataclass field to default. Names that two classes share have no default in either."""
-    found: dict[str, Any] = dict(LOSSES)
+    found: dict[str, Any] = {n: weight for n, weight in LOSSES.items() if n not in STEADY}
     for owner in (Storyboard, Settings, Transition, Camera, Shake):
         for field in fields(owner):
             if field.default is not MISSING:

@@ -18,12 +18,14 @@ from render.camerakeys import Camera, Shake, check_camera
 from render.codecs import CODECS
 from render.curves import Curve
 from render.errors import InputError
+from render.fields import switched
 from render.formulas import Clock
 from render.groups import merged
 from render.language import (
     LOSSES,
     OF_PALETTE,
     SHOT,
+    STEADY,
     STORYBOARD,
     places,
 )
@@ -96,14 +98,14 @@ class Settings:
 
     first: int = 100  # optimisation steps of a keyframe that starts a chain
     then: int = 25  # optimisation steps of every later keyframe
-    every: Fraction = Fraction(1, 4)  # seconds between keyframes
+    every: Fraction = Fraction(1, 2)  # seconds between keyframes
     between: str = "auto"  # frames between keyframes: one of BETWEEN
     first_step: float = 0.8  # how far a step goes, where a chain starts
     then_step: float = 0.2  # and at every later keyframe, where far steps would flicker
     cutouts: int = 16  # views of the picture per step
     cutout_size: tuple[float, float] = (0.4, 1.0)  # of the shorter side
     smoothing: float = 0.9  # decay of the running average of the latent
-    losses: tuple[tuple[str, float], ...] = tuple(LOSSES.items())  # weights
+    losses: tuple[tuple[str, float], ...] = tuple(LOSSES.items())  # weights; a shot's also STEADY
     palette: Path | None = None  # None is the shot's first keyframe
 
     @property
@@ -320,14 +322,20 @@ def _shot(
     if duration_node is None:
         reader.problem(own, f"shot '{name}' has no 'duration'. Write how long it lasts, as in 4s")
     transition = _transition(index, own, node, given.get("transition") or {}, reader)
+    if "exclude" not in given and exclude is not None:
+        # Read once more, for this shot's formulas; its key times may lie beyond this shot's end.
+        kind, shared = SHOT.row("exclude").kind, replace(reader, duration=None)
+        given["exclude"] = shared.attempt(kind, exclude, "exclude")
+    asked = (given.get("prompts") or ()) + (given.get("exclude") or ())
     given, moving = _at_rest(given)
-    if "losses" in given:
-        weights, moving_weights = _at_rest(given["losses"])
-        given["losses"] = tuple({**LOSSES, **weights}.items())
-        moving += moving_weights
+    weights, moving_weights = _at_rest(given.get("losses", {}))
+    # What begins with a picture is on its way from there to its prompts, and so is what continues.
+    stays = "init" not in given and all(prompt.still for prompt in asked)
+    steady = transition.kind != "continue" and (stays or given.get("palette"))
+    losses = given["losses"] = tuple({**LOSSES, **(STEADY if steady else {}), **weights}.items())
+    moving += moving_weights
     names = {name for name, curve in moving if curve.extremes() != (0.0, 0.0)}
-    losses = given.get("losses", Settings.losses)
-    if not any(weight or name in names for name, weight in losses):
+    if not any(weight or name in names for name, weight in {**LOSSES, **weights}.items()):
         message = f"every loss of shot '{name}' is 0, so nothing is asked of it. Give one a weight"
         reader.problem(node.get("losses") or node, message)
     if given.get("palette") and not any(w or n in names for n, w in losses if n in OF_PALETTE):
@@ -339,10 +347,6 @@ def _shot(
     camera = _camera(given.get("camera") or {}, reader)
     check_camera(camera, given.get("every", Settings.every), camera_node, reader)
     own_style = given.get("style", style)
-    if "exclude" not in given and exclude is not None:
-        # Read once more, for this shot's formulas; its key times may lie beyond this shot's end.
-        kind, shared = SHOT.row("exclude").kind, replace(reader, duration=None)
-        given["exclude"] = shared.attempt(kind, exclude, "exclude")
     return Shot(
         name=name,
         duration=reader.duration,
@@ -404,6 +408,14 @@ def _transition(
     if kind == "continue" and any_node is not None and reader.begins_with_image:
         message = f"shot '{reader.shot}' continues from the shot before, so it cannot begin with "
         reader.problem(own.get("init") or own, message + "init. Let it cut, or remove init")
+    if index == 0 and reader.loop_node is not None and switched(reader.loop_node) is None:
+        if not _times(own_node):  # the defaults' time is meant for the others
+            return replace(_looping(reader), kind=kind, ease=given.get("ease", Transition.ease))
+        if given.get("duration", reader.loop) != reader.loop:
+            message = (
+                f"the loop is to take {seconds(reader.loop)}, and the first shot's transition "
+            )
+            reader.warn(reader.loop_node, f"{message}takes another time, which counts. Remove one")
     usual = Fraction(1) if kind in OVERLAPPING else Fraction(0)
     duration = given.get("duration", min(usual, reader.duration or usual))
     if kind in OVERLAPPING and duration == 0:
@@ -415,6 +427,12 @@ def _transition(
         )
         reader.problem(any_node, message + f"{seconds(reader.duration)}. Shorten it")
     return Transition(kind, duration, given.get("ease", Transition.ease))
+
+
+def _times(node: Node | None) -> bool:
+    """Whether a transition, as it was written, says how long it takes."""
+    long = TRANSITION.long(node) if node is not None else None
+    return isinstance(long, Mapping) and long.get("duration") is not None
 
 
 def _looping(reader: Reader) -> Transition:

@@ -28,7 +28,7 @@ from render.regions import Region
 from render.storyboard import Settings, Shot, Storyboard
 from render.transitions import OVERLAPPING
 
-ALGORITHM = 3  # raised when the same storyboard gives other pictures; the changelog says why
+ALGORITHM = 4  # raised when the same storyboard gives other pictures; the changelog says why
 
 
 @dataclass(frozen=True)

@@ -242,6 +242,8 @@ def test_the_pictures_that_a_storyboard_names() -> None:
     assert pictures_in(text.replace("[sea}", "[sea]}")) == ["a/b.png", "c.png"]
     own = "- losses: {latent: 0.5}\n  palette: p.png\n  prompts: {latent: l.safetensors}\n"
     assert pictures_in(own) == ["p.png", "l.safetensors"]
+    where = "shots: [{prompts: [{text: a, where: top-third}, {text: b, where: masks/b.png}]}]"
+    assert pictures_in(where) == ["masks/b.png"]
     assert pictures_in(text) == pictures_in("") == pictures_in("init: " + "x" * 2_000_000) == []
 
 

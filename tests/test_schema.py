@@ -139,7 +139,7 @@ def test_the_reference_names_every_key_and_default() -> None:
     table = reference()
     for line in (
         "| `fps` | frames per second | `24` |",
-        "| `shots[].keyframes.every` | time between pictures that are worked on | `0.25s` |",
+        "| `shots[].keyframes.every` | time between pictures that are worked on | `0.5s` |",
         f"| `shots[].losses.hold` | {LOSS_MEANINGS['hold']} | `{LOSSES['hold']:g}` |",
     ):
         assert line in table

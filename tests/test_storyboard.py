@@ -14,7 +14,7 @@ from PIL import Image
 from render import storyboard
 from render.audio import Audio
 from render.curves import Key, constant, keyed
-from render.language import LOSSES
+from render.language import LOSSES, STEADY
 from render.prompts import split_weights
 from render.regions import Region
 from render.storyboard import Settings, Storyboard, StoryboardError, load, parse
@@ -53,10 +53,39 @@ def test_defaults() -> None:
     (only,) = film.shots
     assert only.name == "shot-1"
     assert only.prompts == (storyboard.Prompt("a red sky", None, constant(1.0)),)
-    assert only.settings == Settings()
+    assert only.settings == Settings(losses=tuple({**LOSSES, **STEADY}.items()))
     assert only.camera == storyboard.Camera()
     assert only.transition == storyboard.Transition("cut", Fraction(0))
     assert only.init is None
+
+
+@pytest.mark.parametrize(
+    ("second", "steady"),
+    [
+        ("prompts: b", True),
+        ("prompts: b, transition: dissolve", True),
+        ("prompts: b, transition: continue", False),
+        ("prompts: b, transition: 1s", False),
+        ("prompts: b, transition: 1s, palette: images/hills.png", False),
+        ("prompts: {text: {0s: b, 1s: c}}, palette: images/hills.png", True),
+        ("prompts: b, init: images/hills.png", False),
+        ("prompts: b, exclude: {text: c, weight: {0s: 0, 1s: 1}}", False),
+        ("prompts: b, exclude: c", True),
+        ("prompts: {text: {0s: b, 1s: c}}", False),
+        ("prompts: {text: b, weight: {0s: 1, 1s: 0.5}}", False),
+        ("prompts: {text: b, weight: 0.5, stop: 0.2 + 0.1*t}", False),
+        ("prompts: {text: b, weight: 0.5, stop: 0.2}", True),
+    ],
+)
+def test_a_shot_that_begins_anew_and_keeps_its_prompts_is_steady(second: str, steady: bool) -> None:
+    text = f"version: 1\nshots:\n- {{duration: 2s, prompts: a}}\n- {{duration: 2s, {second}}}\n"
+    folder = Path(__file__).parent.parent / "storyboards"
+    for usual, own in (("{}", 0.0), ("{brightness: 3}", 3.0)):
+        losses = f"version: 1\ndefaults: {{losses: {usual}}}"
+        shot = parse(text.replace("version: 1", losses), folder).shots[1]
+        expected = {**LOSSES, **(STEADY if steady else {})}
+        expected["brightness"] = own or expected["brightness"]
+        assert dict(shot.settings.losses) == expected
 
 
 def test_a_whole_storyboard() -> None:
@@ -102,7 +131,7 @@ shots:
         ("text", -0.4, -0.8),
     ]
     assert dawn.transition.kind == "cut"  # nothing to continue from, whatever the defaults
-    assert dawn.settings.losses == tuple({**LOSSES, "hold": 2.0}.items())
+    assert dawn.settings.losses == tuple({**LOSSES, **STEADY, "hold": 2.0}.items())
     assert (dawn.settings.first, dawn.settings.then) == (60, 60)
     assert dawn.settings.every == Fraction(1, 2)
     assert storm.duration == Fraction(7, 2)
@@ -648,6 +677,22 @@ def test_ways_to_write_a_transition(written: str, kind: str, duration: Fraction)
     assert second.transition == storyboard.Transition(kind, Fraction(duration))
 
 
+def test_a_loop_takes_its_own_time_whatever_the_defaults() -> None:
+    def first(top: str, own: str = "", duration: str = "4s") -> storyboard.Transition:
+        text = f"{top}\n{GROUND}".replace("4s", duration) + own
+        return parse(text, Path()).shots[0].transition
+
+    dissolve = "defaults: {transition: dissolve 0.8s}\n"
+    assert first("loop: 0.5s\n" + dissolve) == storyboard.Transition("dissolve", Fraction(1, 2))
+    assert first("loop: true\n" + dissolve, "", "0.9s").duration == Fraction(4, 5)
+    assert first("loop: true\n", "  transition: dissolve\n", "0.5s").duration == Fraction(1, 2)
+    with pytest.raises(StoryboardError, match="1:7: loop takes 2 s, longer than shot 'shot-1'"):
+        first("loop: 2s\n" + dissolve, "", "1.5s")
+    text = f"loop: 2s\n{GROUND}  transition: dissolve 0.3s\n"
+    (warning,) = parse(text, Path()).warnings
+    assert warning.message.startswith("the loop is to take 2 s, and the first shot's transition")
+
+
 @pytest.mark.parametrize(("written", "loop"), [("true", 1), ("false", 0), ("0.5s", Fraction(1, 2))])
 def test_a_film_that_loops(written: str, loop: Fraction) -> None:
     board = parse(f"loop: {written}\n{GROUND}", Path())
@@ -677,3 +722,9 @@ def test_a_mask_has_the_film_s_shape(tmp_path: Path) -> None:
     assert where == Region((tmp_path / "wide.png").resolve())
     moving = board(text.replace("FILE", "{mask: from-left, moves: true}")).shots[0].prompts[0]
     assert moving.where == Region("from-left", moves=True)
+
+
+def test_what_a_comment_took_is_warned_of() -> None:
+    (warning,) = board(GROUND + "  palette: #ff0000\n").warnings
+    assert warning.message.startswith("nothing is written after palette. Write null")
+    assert not board("style: null\n" + GROUND).warnings

