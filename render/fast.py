@@ -4,13 +4,15 @@ and what open_clip's vision transformers are made of.
 The modules and their weights stay taming's; only the way through them is ours, because nothing here
 ever trains. A convolution then need not keep its input, and what a normalisation and its activation
 gave is worked out again on the way back: a quarter is kept of what autograd's way keeps. On CPUs
-the large 3x3 convolutions go through NNPACK's Winograd transform (Lavin & Gray 2016), about twice
-as fast as oneDNN here. What goes which way depends on shapes alone, never on a clock: the same
-film on the same machine stays the same, byte by byte.
+of one to three threads, large 3x3 convolutions go through NNPACK's Winograd transform (Lavin &
+Gray 2016), two to four times as fast as oneDNN with one. What goes which way depends on shapes and
+the number of threads, never on a clock: the same film on the same machine stays the same, byte by
+byte.
 """
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -23,6 +25,10 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
 LEAST_CELLS = 32 * 32  # below, oneDNN is faster
+# Threads of torch to the channels from which NNPACK is faster. Within torch it has one thread, and
+# is 1.5 times as fast as one of oneDNN's with 32 channels, 2.4 with 64 and 3 to 4 with more. (To
+# share a convolution among threads, by rows or by channels, was tried: no faster than one.)
+LEAST_CHANNELS = {1: 16, 2: 64, 3: 128}
 
 
 def decode(decoder: Decoder, cells: Tensor) -> Tensor:
@@ -112,7 +118,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Te
         return F.conv2d(x, weight, bias, padding=padding)
     # One picture at a time: with more NNPACK goes another and slower way.
     winograd = torch._nnpack_spatial_convolution
-    parts = [winograd(part, weight, bias, padding) for part in torch.split(x.contiguous(), 1)]
+    parts = [winograd(part, weight, bias, 1) for part in torch.split(x.contiguous(), 1)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
@@ -128,13 +134,14 @@ def turned(layer: nn.Conv2d) -> Tensor:
 
 def goes_by_winograd(x: Tensor, weight: Tensor, padding: int) -> bool:
     """Whether NNPACK convolves these shapes."""
+    channels = LEAST_CHANNELS.get(torch.get_num_threads(), math.inf)
     return (
         x.device.type == "cpu"
         and x.dtype == torch.float32
         and weight.shape[2:] == (3, 3)
         and padding == 1
         and x.shape[-2] * x.shape[-1] >= LEAST_CELLS
-        and min(weight.shape[:2]) >= 16
+        and min(weight.shape[:2]) >= channels
         and winograd_works()
     )
 

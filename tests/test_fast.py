@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import tiny
@@ -17,6 +17,15 @@ from render.perceptor import Perceptor, build_clip
 WITH_ATTENTION = copy.deepcopy(tiny.GENERATOR)
 WITH_ATTENTION["ddconfig"]["attn_resolutions"] = [16]  # beside the middle's
 both_ways = pytest.mark.parametrize("winograd", [True, False], ids=["winograd", "onednn"])
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """With which even the tiny generator's few channels go by Winograd's transform."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -106,6 +115,10 @@ def test_winograd_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     painted(tiny.generator(), False)
     assert (48, 80) in used  # the largest, there and back
     assert not any(height * width < fast.LEAST_CELLS for height, width in used)
+    used.clear()
+    torch.set_num_threads(4)  # of which NNPACK would use one
+    painted(tiny.generator(), False)
+    assert not used
 
 
 def test_a_winograd_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
