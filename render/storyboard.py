@@ -399,17 +399,17 @@ def _transition(
             message = "a film that loops goes over into its first shot. Write dissolve or morph"
         reader.problem(own_node, message)
     written = TRANSITION.long(own_node) if own_node is not None else None
+    own_time = written.get("duration") if isinstance(written, Mapping) else None
     if kind == "cut":
-        extra = written.get("duration") if isinstance(written, Mapping) else None
-        if extra is not None and "duration" in given:  # else it has been told of already
+        if own_time is not None and "duration" in given:  # else it has been told of already
             message = "a cut has no duration. Remove it, or write 'continue' to fade the prompts"
-            reader.problem(extra, message)
+            reader.problem(own_time, message)
         return Transition()
     if kind == "continue" and any_node is not None and reader.begins_with_image:
         message = f"shot '{reader.shot}' continues from the shot before, so it cannot begin with "
         reader.problem(own.get("init") or own, message + "init. Let it cut, or remove init")
     if index == 0 and reader.loop_node is not None and switched(reader.loop_node) is None:
-        if not _times(own_node):  # the defaults' time is meant for the others
+        if own_time is None:  # the defaults' time is meant for the others
             return replace(_looping(reader), kind=kind, ease=given.get("ease", Transition.ease))
         if given.get("duration", reader.loop) != reader.loop:
             message = (
@@ -427,12 +427,6 @@ def _transition(
         )
         reader.problem(any_node, message + f"{seconds(reader.duration)}. Shorten it")
     return Transition(kind, duration, given.get("ease", Transition.ease))
-
-
-def _times(node: Node | None) -> bool:
-    """Whether a transition, as it was written, says how long it takes."""
-    long = TRANSITION.long(node) if node is not None else None
-    return isinstance(long, Mapping) and long.get("duration") is not None
 
 
 def _looping(reader: Reader) -> Transition:

@@ -156,14 +156,8 @@ def compose(text: str, problems: list[Problem]) -> Node | None:
         line, column = (mark.line, mark.column) if mark else (0, 0)
         lines = text.splitlines()
         opened = error.context_mark.line if error.context_mark else line
-        opened = max(0, min(opened, len(lines) - 1))  # which may be the end of the file
-        sentence = _explain(error, "".join(lines[line : line + 1]))
-        for number in range(opened, min(line + 1, len(lines))):
-            if colour := _BARE_COLOUR.search(lines[number]):  # the comment took the bracket with it
-                line, column = number, colour.start(1)
-                sentence = f"a '#' begins a comment. Put the colour in quotes: '{colour[1]}'"
-                break
-        problems.append(Problem(line + 1, column + 1, sentence))
+        problem = Problem(line + 1, column + 1, _explain(error, "".join(lines[line : line + 1])))
+        problems.append(_bare_colour(lines, opened, line) or problem)
     except yaml.reader.ReaderError as error:
         before, letter = text[: error.position], text[error.position : error.position + 1]
         sentence = f"a control character ({letter!a}) that YAML does not allow. Delete it"
@@ -173,6 +167,17 @@ def compose(text: str, problems: list[Problem]) -> Node | None:
 
 
 _BARE_COLOUR = re.compile(r"(?:[{,:-]\s+|\[\s*)(#[0-9a-fA-F]{3,8})\b")
+
+
+def _bare_colour(lines: list[str], opened: int, line: int) -> Problem | None:
+    """A colour without quotes from the line that opened what is broken on, if there is one: its
+    '#' began a comment, which took the closing bracket with it."""
+    opened = max(0, min(opened, len(lines) - 1))  # it may be the end of the file
+    for number, text in enumerate(lines[opened : line + 1], start=opened + 1):
+        if colour := _BARE_COLOUR.search(text):
+            sentence = f"a '#' begins a comment. Put the colour in quotes: '{colour[1]}'"
+            return Problem(number, colour.start(1) + 1, sentence)
+    return None
 
 
 def _explain(error: yaml.MarkedYAMLError, line: str) -> str:

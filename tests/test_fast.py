@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import tiny
@@ -134,22 +134,12 @@ def test_a_winograd_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -
 
 
 def kept(generator: Generator, reference: bool) -> int:
-    """Bytes that painting keeps for the way back, each storage once, weights left out."""
-    weights = {parameter.untyped_storage().data_ptr() for parameter in generator.parameters()}
-    storages: dict[int, int] = {}
-
-    def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    same: Callable[[Tensor], Tensor] = lambda tensor: tensor  # noqa: E731
+    """Bytes that painting keeps for the way back, weights left out."""
     generator.reference = reference
-    with torch.autograd.graph.saved_tensors_hooks(note, same):
-        picture = generator.paint(torch.zeros(1, 4, 16, 16).requires_grad_())
+    latent = torch.zeros(1, 4, 16, 16).requires_grad_()
+    picture, count = tiny.kept_by(lambda: generator.paint(latent), generator.parameters())
     assert picture.requires_grad
-    return sum(storages.values())
+    return count
 
 
 def test_less_than_a_third_is_kept() -> None:

@@ -103,19 +103,12 @@ def test_views_in_parts_are_the_same_in_less_memory() -> None:
     given = torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
     def seen(at_once: int | None) -> tuple[torch.Tensor, torch.Tensor, int]:
-        kept: dict[int, int] = {}
-
-        def note(tensor: torch.Tensor) -> torch.Tensor:
-            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-            return tensor
-
         perceptor.at_once = at_once
         views = given.clone().requires_grad_()
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            embedded = perceptor.embed_views(views)
+        embedded, kept = tiny.kept_by(lambda: perceptor.embed_views(views))
         embedded.square().cumsum(1).sum().backward()
         assert views.grad is not None
-        return embedded.detach(), views.grad, sum(kept.values())
+        return embedded.detach(), views.grad, kept
 
     whole, slope, much = seen(None)
     parts, slope_of_parts, little = seen(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -60,6 +61,24 @@ def perceptor(seed: int = 0) -> Perceptor:
             elif "ln" not in name and "bn" not in name:
                 value.copy_(torch.randn(value.shape, generator=random) * 0.05)
     return Perceptor(clip, digest=f"tiny-{seed}")
+
+
+def kept_by(
+    make: Callable[[], torch.Tensor], weights: Iterable[torch.Tensor] = ()
+) -> tuple[torch.Tensor, int]:
+    """What `make` makes, and the bytes that autograd keeps of it: each storage once, no weights."""
+    aside = {weight.untyped_storage().data_ptr() for weight in weights}
+    storages: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in aside:
+            storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        made = make()
+    return made, sum(storages.values())
 
 
 def write_models(folder: Path) -> None:
