@@ -38,7 +38,7 @@ from render.console import (
     may_overwrite,
     mistakes,
     models_of,
-    pick_device,
+    pick_machine,
     plan_of,
     print_cameras,
     print_models,
@@ -49,6 +49,7 @@ from render.console import (
     terminable,
 )
 from render.errors import InputError
+from render.machine import PRECISIONS
 from render.voice import (
     TEXT,
     Voice,
@@ -60,8 +61,7 @@ from render.voice import (
 )
 
 if TYPE_CHECKING:
-    import torch
-
+    from render.machine import Machine
     from render.timeline import Plan
 
 
@@ -121,6 +121,13 @@ device_option = click.option(
     show_default=True,
     help="What computes.",
 )
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="auto",
+    help="What steps are computed in; auto is bfloat16 where the device is fast in it. Latents and "
+    "frames are float32.",
+)
 draft_option = click.option(
     "--draft", is_flag=True, help="Half the size, a third of the steps, the same plan."
 )
@@ -162,6 +169,7 @@ def cli(ctx: click.Context) -> None:
 )
 @draft_option
 @device_option
+@precision_option
 @latents_option
 @click.option(
     "--fresh", is_flag=True, help="Make every keyframe anew; the old latents are moved aside."
@@ -181,6 +189,7 @@ def film(
     output: Path | None,
     draft: bool,
     device: str,
+    precision: str,
     latents: Path | None,
     fresh: bool,
     yes: bool,
@@ -205,10 +214,10 @@ def film(
         plan = plan_of(board, draft)
         folder = latents or latents_folder(storyboard)
         check_door(plan, (output, preview_of(output)), folder, force)
-        chosen = pick_device(device, voice, models_of(board))
+        machine = pick_machine(device, precision, voice, models_of(board))
         if fresh:
             set_aside(folder, yes, files_of(board))
-        render_film(plan, folder, output, chosen, voice, verbose, force)
+        render_film(plan, folder, output, machine, voice, verbose, force)
 
 
 def preview_of(output: Path) -> Path:
@@ -220,7 +229,7 @@ def render_film(
     plan: Plan,
     folder: Path,
     output: Path,
-    chosen: torch.device,
+    machine: Machine,
     voice: Voice,
     verbose: bool,
     force: bool,
@@ -234,9 +243,9 @@ def render_film(
 
     preview = preview_writer(preview_of(output))
     if verbose:
-        for line in (*describe_plan(plan, folder), f"device {chosen}"):
+        for line in (*describe_plan(plan, folder), f"device {machine}"):
             voice.tell("plan", line, line)
-    models, store, todo = begin(plan, folder, chosen, voice, force)
+    models, store, todo = begin(plan, folder, machine, voice, force)
     started = time.monotonic()
     stopped = partial(interrupted, plan, folder)
     with interruptible(voice, stopped), display(voice.display) as show:
@@ -248,7 +257,7 @@ def render_film(
 
         make_film(plan, models, store, todo, output, shown)
     seconds = time.monotonic() - started
-    remember_speed(models_folder(), str(chosen), Costs(plan).total(todo), seconds)
+    remember_speed(models_folder(), str(machine.device), Costs(plan).total(todo), seconds)
     what = f"{plan.frame_count} frames, {float(plan.board.duration):g} s"
     tell_made(voice, output, what, plan.board.size, seconds)
 
@@ -281,6 +290,7 @@ def check(storyboard: Path, draft: bool, latents: Path | None, expand: bool) -> 
 @click.option("-o", "--output", type=FILE, metavar="FRAME.png", required=True, help="The frame.")
 @draft_option
 @device_option
+@precision_option
 @latents_option
 @click.option(
     "--force",
@@ -297,6 +307,7 @@ def still(
     force: bool,
     draft: bool,
     device: str,
+    precision: str,
     latents: Path | None,
     quiet: bool,
     log_format: str,
@@ -310,13 +321,13 @@ def still(
         check_picture_output(output)
         folder = latents or latents_folder(storyboard)
         check_door(plan, (output,), folder, force)
-        chosen = pick_device(device, voice, models_of(plan.board))
+        machine = pick_machine(device, precision, voice, models_of(plan.board))
 
         from render.film import make_still
         from render.progress import display
         from render.provenance import write_png
 
-        models, store, todo = begin(plan, folder, chosen, voice, force, number)
+        models, store, todo = begin(plan, folder, machine, voice, force, number)
         stopped = partial(interrupted, plan, folder)
         with interruptible(voice, stopped), display(voice.display) as show:
             frame, note = make_still(plan, models, store, todo, number, show)
@@ -380,13 +391,13 @@ def interpolate(
 
         journey = plan_journey(inputs, output, **options)
         may_overwrite(output, force, inputs)
-        chosen = pick_device(device, voice, [f"the generator {journey.generator}"])
+        machine = pick_machine(device, "float32", voice, [f"the generator {journey.generator}"])
 
         from render.interpolate import make_journey
         from render.progress import display
 
         with interruptible(voice, lambda: "Interrupted."), display(voice.display) as show:
-            make_journey(journey, output, chosen, show)
+            make_journey(journey, output, machine.device, show)
         what = f"{journey.frame_count} frames, {float(journey.frame_count / journey.fps):.4g} s"
         tell_made(voice, output, what, journey.size, time.monotonic() - began)
 

@@ -20,10 +20,9 @@ from render.errors import InputError, RenderError
 from render.voice import TEXT, Voice, answer, write_line
 
 if TYPE_CHECKING:
-    import torch
-
     from render.keyframe import Models
     from render.latents import Store
+    from render.machine import Machine
     from render.storyboard import Storyboard
     from render.timeline import Keyframe, Plan
     from render.yamlnodes import Problem
@@ -198,18 +197,14 @@ def need_models(plan: Plan) -> None:
         models.need(models.known(role)[name])
 
 
-def check_memory(plan: Plan, device: torch.device, voice: Voice, force: bool) -> int | None:
+def check_memory(plan: Plan, machine: Machine, voice: Voice, force: bool) -> int | None:
     """How many views a perceptor looks at together, in the memory of the device; None is all.
 
     Warns when a step needs more than there is, and refuses what is certainly too much.
     """
-    import torch
+    from render.estimate import in_parts, shortfall, views_at_once
 
-    from render.estimate import in_parts, machine_memory, shortfall, views_at_once
-
-    there = machine_memory()
-    if device.type == "cuda":
-        there = torch.cuda.get_device_properties(device).total_memory
+    there = machine.memory()
     if short := shortfall(plan, there):
         if short.refused and not force:
             raise InputError(short.message)
@@ -230,7 +225,7 @@ def check_door(plan: Plan, outputs: Iterable[Path], latents: Path, force: bool) 
 def begin(
     plan: Plan,
     latents: Path,
-    device: torch.device,
+    machine: Machine,
     voice: Voice,
     force: bool,
     frame: int | None = None,
@@ -242,9 +237,9 @@ def begin(
 
     store = Store(latents, latent_shape(plan))
     todo = missing(plan, store, frame)
-    together = check_memory(plan, device, voice, force) if todo else None
+    together = check_memory(plan, machine, voice, force) if todo else None
     store.prepare()
-    models = load_models(plan.board, device)
+    models = load_models(plan.board, machine.device, machine.step_type)
     for perceptor, _ in models.perceptors:
         perceptor.at_once = together
     for remark in remarks(plan, models):
@@ -371,35 +366,15 @@ def models_of(board: Storyboard) -> list[str]:
     return [f"the generator {board.generator}", *perceptors]
 
 
-def pick_device(name: str, voice: Voice, models: Iterable[str]) -> torch.device:
-    """auto|cpu|cuda|cuda:N|mps to a device that is there; says what is wrong otherwise.
+def pick_machine(device: str, precision: str, voice: Voice, models: Iterable[str]) -> Machine:
+    """What computes; tells which models will be loaded, for torch comes first and takes seconds."""
+    from render import machine
 
-    It tells which models will be loaded, for torch comes before them and takes seconds.
-    """
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
-        raise InputError(f"--device {name}: one of auto, cpu, cuda, cuda:1, mps")
+    machine.check_device(device)
     if not voice.quiet:
         loading = f"loading {' and '.join(models)}"
         voice.tell("loading", loading, f"{loading} ...")
-    # Threads that wait must sleep: spinning beside another busy program is several times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import torch
-
-    # The same bytes every time: no kernel is chosen by a race.
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if name == "auto":
-        name = "cuda" if cuda else "mps" if mps else "cpu"
-    if name.startswith("cuda"):
-        count = torch.cuda.device_count() if cuda else 0
-        if int(name.partition(":")[2] or 0) >= count:
-            raise InputError(
-                f"--device {name}: torch sees {count} CUDA devices; --device cpu works"
-            )
-    if name == "mps" and not mps:
-        raise InputError("--device mps: torch sees no Metal device; --device cpu works")
-    return torch.device(name)
+    return machine.pick(device, precision)
 
 
 @contextmanager

@@ -30,14 +30,19 @@ Show = Callable[[Report], None]
 BETTER = "ViT-B/32"  # the smallest perceptor that knows the words of the open world
 
 
-def load_models(board: Storyboard, device: torch.device) -> Models:
+def load_models(
+    board: Storyboard, device: torch.device, step_type: torch.dtype = torch.float32
+) -> Models:
     """Raises ModelError when weights are not there, FilmError when they do not fit."""
     perceptors = known("perceptor")
     smaller = "Smaller models need less: `render models` lists their sizes."
     with memory_shortage(lambda: smaller, "Nothing was changed."):
         return Models(
-            load_generator(known("generator")[board.generator]).to(device),
-            tuple((load_perceptor(perceptors[n]).to(device), w) for n, w in board.perceptors),
+            load_generator(known("generator")[board.generator]).on(device, step_type),
+            tuple(
+                (load_perceptor(perceptors[name]).on(device, step_type), weight)
+                for name, weight in board.perceptors
+            ),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -24,12 +25,35 @@ Frame = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 
 def to_frame(picture: Tensor, size: tuple[int, int]) -> Frame:
     """(1, 3, H, W) in [0, 1] to (height, width, 3) uint8, its middle cropped to `size`."""
+    return next(to_frames([picture], size))
+
+
+def to_frames(pictures: Iterable[Tensor], size: tuple[int, int]) -> Iterator[Frame]:
+    """Every picture of these (n, 3, H, W) in [0, 1] as `to_frame` makes it.
+
+    A GPU is one batch ahead: it paints while what it painted before is copied and used.
+    """
     width, height = size
-    top, left = (picture.shape[-2] - height) // 2, (picture.shape[-1] - width) // 2
-    cropped = picture[0, :, top : top + height, left : left + width]
-    pixels = (cropped * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
-    frame: Frame = pixels.cpu().numpy()
-    return frame
+    ahead: deque[tuple[Tensor, torch.cuda.Event | None]] = deque()
+
+    def arrived() -> Iterator[Frame]:
+        pixels, copied = ahead.popleft()
+        if copied is not None:
+            copied.synchronize()
+        yield from pixels.numpy()
+
+    for picture in pictures:
+        top, left = (picture.shape[-2] - height) // 2, (picture.shape[-1] - width) // 2
+        cropped = picture[..., top : top + height, left : left + width]
+        pixels = (cropped * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        copied = torch.cuda.Event() if pixels.is_cuda else None  # type: ignore[no-untyped-call]
+        ahead.append((pixels.to("cpu", non_blocking=pixels.is_cuda), copied))
+        if copied is not None:
+            copied.record()
+        if copied is None or len(ahead) > 1:
+            yield from arrived()
+    while ahead:
+        yield from arrived()
 
 
 @torch.no_grad()
@@ -64,8 +88,8 @@ def frames(
         wanted = lerp(sharp(moment.left), sharp(moment.right), moment.fraction)
         return blend(picture(moment.left), picture(moment.right), moment, wanted)
 
-    for number in numbers:
-        yield to_frame(paint(plan.moment(number)), plan.board.size)
+    pictures = (paint(plan.moment(number)) for number in numbers)
+    yield from to_frames(pictures, plan.board.size)
 
 
 def morph(generator: Generator, before: Tensor, after: Tensor, share: float) -> Tensor:

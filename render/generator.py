@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -68,7 +69,15 @@ class Generator(nn.Module):
         self.register_buffer("codebook", torch.zeros(config["n_embed"], channels))
         self.register_buffer("low", torch.zeros(channels, 1, 1))
         self.register_buffer("high", torch.zeros(channels, 1, 1))
+        self.step_decoder: Decoder | None = None  # where steps have another type than float32
         self.requires_grad_(False).eval()
+
+    def on(self, device: torch.device, step_type: torch.dtype = torch.float32) -> Generator:
+        """Itself on a device; steps paint with a copy of the decoder in their own type."""
+        self.to(device)
+        if step_type != torch.float32:
+            self.step_decoder = deepcopy(self.decoder).to(step_type)
+        return self
 
     @property
     def factor(self) -> int:
@@ -88,7 +97,7 @@ class Generator(nn.Module):
             state["low"] = state["codebook"].min(dim=0).values[:, None, None]
             state["high"] = state["codebook"].max(dim=0).values[:, None, None]
         try:
-            self.load_state_dict(state)
+            self.load_state_dict(state, assign=True)  # of a mapped file only what is used is read
         except RuntimeError as error:
             raise ModelError(f"the weights do not fit the generator's config: {error}") from error
 
@@ -115,10 +124,15 @@ class Generator(nn.Module):
         """(B, h, w) of code numbers to (B, C, h, w)."""
         return self.codebook[indices].permute(0, 3, 1, 2).contiguous()
 
-    def paint(self, codes: Tensor) -> Tensor:
-        """Codes (or any blend of them) (B, C, h, w) to pictures (B, 3, H, W) in [0, 1]."""
+    def paint(self, codes: Tensor, *, step: bool = False) -> Tensor:
+        """Codes (or any blend of them) (B, C, h, w) to pictures (B, 3, H, W) float32 in [0, 1]; for
+        a `step`, which only wants a gradient of them, in its own type."""
         cells = self.post_quant_conv(codes)
-        picture = self.decoder(cells) if self.reference else fast.decode(self.decoder, cells)
+        decoder = self.step_decoder if step and self.step_decoder else self.decoder
+        if self.reference:
+            picture = self.decoder(cells)
+        else:
+            picture = fast.decode(decoder, cells.to(decoder.conv_in.weight.dtype)).float()
         clamped: Tensor = _ClampWithGradient.apply((picture + 1) / 2)
         return clamped
 

@@ -68,7 +68,7 @@ def optimize(
         optimizer.zero_grad(set_to_none=True)
         latent = now(step)
         codes = generator.quantise(latent)
-        value = loss(latent, codes, generator.paint(codes), step)
+        value = loss(latent, codes, generator.paint(codes, step=True), step)
         if value.requires_grad:  # else nothing is asked of it: every weight is 0 just now
             value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -13,6 +13,7 @@ from typing import Any
 import open_clip
 import torch
 from open_clip.model import CLIP
+from open_clip.transformer import VisionTransformer
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -50,6 +51,7 @@ class Perceptor(nn.Module):
         if not reference:
             hasten(clip.visual)
         self.clip, self.digest, self.readings = clip, digest, readings
+        self.step_type = torch.float32  # what views are looked at in
         self.at_once: int | None = None  # views; more are embedded in parts, twice, in less memory
         size = clip.visual.image_size
         self.side = int(size[0] if isinstance(size, tuple | list) else size)
@@ -59,6 +61,19 @@ class Perceptor(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
         self.requires_grad_(False).eval()
 
+    def on(self, device: torch.device, step_type: torch.dtype = torch.float32) -> Perceptor:
+        """Itself looking at views on a device, a transformer in `step_type`.
+
+        Texts are read once a film: their half stays in main memory, where of a weights file only
+        what is used takes room. Other towers stay float32: the statistics that the starter's
+        normalises by turn bfloat16's rounding into a sixth of its gradient.
+        """
+        if isinstance(self.clip.visual, VisionTransformer):
+            self.step_type = step_type
+        self.clip.visual.to(device, self.step_type)
+        self.mean, self.std = self.mean.to(device), self.std.to(device)
+        return self
+
     @torch.no_grad()
     def embed_texts(self, texts: list[str]) -> Tensor:
         """(n, D), unit length. Longer texts than the context are cut by the tokenizer.
@@ -66,9 +81,9 @@ class Perceptor(nn.Module):
         One by one: in a batch a text's last bits depend on its neighbours, and a keyframe's picture
         would on prompts that are not in its key.
         """
-        tokens = self.tokenizer(texts).to(self.mean.device)  # (n, context)
+        tokens = self.tokenizer(texts)  # (n, context)
         embeddings = [self.clip.encode_text(row).float() for row in tokens.split(1)]
-        return F.normalize(torch.cat(embeddings), dim=-1)
+        return F.normalize(torch.cat(embeddings), dim=-1).to(self.mean.device)
 
     def embed_views(self, views: Tensor) -> Tensor:
         """(n, 3, S, S) in [0, 1] to (n, D), unit length."""
@@ -79,7 +94,8 @@ class Perceptor(nn.Module):
         return torch.cat([checkpoint(self._embed, part, use_reentrant=False) for part in parts])
 
     def _embed(self, views: Tensor) -> Tensor:
-        return F.normalize(self.clip.encode_image((views - self.mean) / self.std).float(), dim=-1)
+        normal = ((views - self.mean) / self.std).to(self.step_type)
+        return F.normalize(self.clip.encode_image(normal).float(), dim=-1)
 
     def tokens_of(self, text: str) -> int:
         """How many tokens the text takes, start and end included."""
@@ -140,7 +156,7 @@ def load_perceptor(model: Model) -> Perceptor:
         shape = {k: v for k, v in config.items() if k not in ("mean", "std", "pretrained")}
         clip = build_clip(shape)
         readings = readings_of(state)
-        clip.load_state_dict(whole_state(state, clip, readings))
+        clip.load_state_dict(whole_state(state, clip, readings), assign=True)
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} does not hold the perceptor {model.name}: {error}") from error
     return Perceptor(clip, digest_of(model), mean, std, readings)

@@ -8,6 +8,7 @@ The same frames give the same bytes, every time and whatever the number of cores
 from __future__ import annotations
 
 import os
+import queue
 import subprocess
 import tempfile
 import threading
@@ -17,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from render.audio import Audio, arguments
 from render.codecs import CODECS, CONTAINERS, check_frame, check_output
@@ -200,18 +201,18 @@ def _encode(
     said: deque[bytes] = deque(maxlen=50)
     # Unread, a full pipe would stop ffmpeg, which would stop us.
     reader = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
+    reader.start()
+    writer = _Writer(process.stdin)
     try:
-        reader.start()
-        count, taken = 0, True
+        count = 0
         for frame in frames:
-            data = _frame_bytes(frame, size)
-            taken = _taken(process.stdin.write, data)
-            if not taken:
+            writer.waiting.put(_frame_bytes(frame, size))
+            if not writer.taken:
                 break
             count += 1
-        if taken and not count:
+        if writer.taken and not count:
             raise VideoError(f"{path} was not written: there are no frames.")
-        taken = taken and _taken(process.stdin.close)
+        taken = writer.finish() and _taken(process.stdin.close)
         status = process.wait()
         reader.join()
         if status or not taken:
@@ -220,10 +221,36 @@ def _encode(
         if process.poll() is None:
             process.kill()
             process.wait()
+        writer.finish()
         with suppress(OSError):
             process.stdin.close()
         reader.join()
         process.stderr.close()
+
+
+AHEAD = 8  # frames that may wait for ffmpeg: more would only be memory
+
+
+class _Writer:
+    """Hands frames to ffmpeg beside us, so that the next is painted while it takes the last."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self.pipe = pipe
+        self.taken = True  # ffmpeg has taken all so far; once it does not, it has ended
+        self.waiting = queue.Queue[bytes | memoryview | None](AHEAD)
+        self.thread = threading.Thread(target=self._write, daemon=True)
+        self.thread.start()
+
+    def _write(self) -> None:
+        while (frame := self.waiting.get()) is not None:
+            self.taken = self.taken and _taken(self.pipe.write, frame)
+
+    def finish(self) -> bool:
+        """Whether ffmpeg took every frame, after it has."""
+        if self.thread.is_alive():
+            self.waiting.put(None)
+            self.thread.join()
+        return self.taken
 
 
 def _frame_bytes(frame: bytes | NDArray[np.uint8], size: tuple[int, int]) -> bytes | memoryview:

@@ -147,6 +147,26 @@ def test_less_than_a_third_is_kept() -> None:
     assert kept(generator, False) < kept(generator, True) / 3
 
 
+def test_steps_in_sixteen_bits_go_the_same_way() -> None:
+    generator = tiny.generator(WITH_ATTENTION)
+    random = torch.Generator().manual_seed(1)
+    latent = torch.randn(1, 4, 12, 20, generator=random).requires_grad_()
+    weights = torch.randn(1, 3, 48, 80, generator=random)
+
+    def painted(step: bool) -> tuple[Tensor, Tensor]:
+        picture = generator.paint(latent, step=step)
+        assert picture.dtype == torch.float32
+        (gradient,) = torch.autograd.grad(picture, latent, weights)
+        return picture.detach(), gradient
+
+    wanted = painted(step=True)
+    generator.on(torch.device("cpu"), torch.bfloat16)
+    shown, given = painted(step=False), painted(step=True)
+    assert all(map(torch.equal, shown, wanted))  # what is shown stays as it was
+    assert 0 < off(given[0], wanted[0]) < 0.01
+    assert 0 < off(given[1], wanted[1]) < 0.1
+
+
 TRANSFORMER = {
     **tiny.PERCEPTOR,
     "vision_cfg": {
@@ -174,6 +194,19 @@ def test_a_transformer_sees_what_open_clip_sees() -> None:
     given, wanted = seen(False), seen(True)
     assert off(given[0], wanted[0]) < 1e-5
     assert off(given[1], wanted[1]) < 1e-4
+
+
+def test_a_transformer_looks_in_sixteen_bits_and_no_other_tower() -> None:
+    views = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    transformer, tower = Perceptor(build_clip(TRANSFORMER)), tiny.perceptor()
+    for perceptor, most in ((transformer, 0.02), (tower, 0.0)):
+        wanted, texts = perceptor.embed_views(views), perceptor.embed_texts(["a sea"])
+        perceptor.on(torch.device("cpu"), torch.bfloat16)
+        given = perceptor.embed_views(views)
+        assert given.dtype == torch.float32
+        assert off(given, wanted) <= most
+        assert torch.equal(given, wanted) == (most == 0)
+        assert torch.equal(perceptor.embed_texts(["a sea"]), texts)
 
 
 def test_what_is_slow_in_a_transformer_is_replaced() -> None:

@@ -582,9 +582,9 @@ EVERYTHING = (
 @pytest.mark.parametrize("number", [0, 1])
 def test_no_step_waits_for_the_device(number: int) -> None:
     """The meta device has no numbers: whatever would wait to read one is an error there."""
-    plan = planned(EVERYTHING)
-    perceptors = tuple((deepcopy(one).to("meta"), weight) for one, weight in MODELS.perceptors)
-    models = Models(deepcopy(MODELS.generator).to("meta"), perceptors)
+    plan, meta = planned(EVERYTHING), torch.device("meta")
+    perceptors = tuple((deepcopy(one).on(meta), weight) for one, weight in MODELS.perceptors)
+    models = Models(deepcopy(MODELS.generator).on(meta), perceptors)
     latent = torch.empty(1, 4, 8, 12, device="meta")
     targets = replace(embed_targets(plan, models), latents={Path("kept"): latent})
     goal = Aim(None, None, 0.5, -math.inf, latent=Path("kept"))

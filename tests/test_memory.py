@@ -6,7 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import open_clip
 import pytest
+import tiny
+import torch
+
+from render.cutouts import cut, sample_views
+from render.generator import Generator
+from render.models import known
+from render.perceptor import Perceptor, build_clip
 
 SCRIPT = """
 import resource, sys
@@ -68,3 +76,31 @@ def test_ten_times_the_film_is_not_more_memory(tmp_path: Path) -> None:
     short, _ = measured(tmp_path / "short", "64x64", 4)
     long, _ = measured(tmp_path / "long", "64x64", 40)
     assert long < short + 60 * 2**20
+
+
+def test_half_a_megapixel_in_sixteen_bits_fits_a_card_of_four_gigabytes() -> None:
+    """512x512, 32 views, ViT-B/32: weights and what is kept for the gradient. The meta device has
+    shapes and no numbers, so the networks are the true ones."""
+    meta, size = torch.device("meta"), (512, 512)
+    with meta:
+        generator = Generator(known("generator")["vqgan-imagenet-f16-16384"].config)
+        perceptor = Perceptor(build_clip(open_clip.get_model_config("ViT-B-32-quickgelu")))
+    needed = {}
+    for step_type in (torch.float32, torch.bfloat16):
+        generator.on(meta, step_type)
+        perceptor.on(meta, step_type)
+        latent = torch.empty(1, 256, 32, 32, device=meta, requires_grad=True)
+
+        def step(latent: torch.Tensor = latent) -> torch.Tensor:
+            picture = generator.paint(generator.quantise(latent), step=True)
+            return perceptor.embed_views(cut(picture, sample_views(32, size, (0.4, 1), 0), 224))
+
+        weights = [
+            *generator.parameters(),
+            *generator.buffers(),
+            *perceptor.clip.visual.parameters(),
+        ]
+        held = sum(weight.nbytes for weight in weights)
+        needed[step_type] = (held + tiny.kept_by(step, weights)[1]) / 2**30
+    assert 2.5 < needed[torch.float32] < 3.5
+    assert needed[torch.bfloat16] < 2

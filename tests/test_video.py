@@ -326,6 +326,31 @@ def test_ffmpeg_that_fails(
     assert not children()
 
 
+def test_frames_are_made_while_ffmpeg_is_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five pictures that no pipe would hold, before ffmpeg reads the first byte."""
+    made = tmp_path / "made"
+    waits = f"""
+import os, time
+if "-h" in sys.argv:
+    sys.exit(print("Encoder libx264"))
+until = time.monotonic() + 20
+while not os.path.exists({str(made)!r}):
+    if time.monotonic() > until:
+        sys.exit(1)
+    time.sleep(0.01)
+open(sys.argv[-1].removeprefix("file:"), "wb").write(sys.stdin.buffer.read())"""
+    fake_ffmpeg(tmp_path / "ffmpeg", monkeypatch, waits)
+
+    def frames() -> Iterator[NDArray[np.uint8]]:
+        yield from moving(5, (512, 256))
+        made.touch()
+
+    write(tmp_path / "film.mp4", frames(), (512, 256))
+    assert (tmp_path / "film.mp4").stat().st_size == 5 * 512 * 256 * 3
+
+
 def test_full_disk(tmp_path: Path) -> None:
     mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(tmp_path)]
     try:

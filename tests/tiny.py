@@ -67,18 +67,19 @@ def kept_by(
     make: Callable[[], torch.Tensor], weights: Iterable[torch.Tensor] = ()
 ) -> tuple[torch.Tensor, int]:
     """What `make` makes, and the bytes that autograd keeps of it: each storage once, no weights."""
-    aside = {weight.untyped_storage().data_ptr() for weight in weights}
-    storages: dict[int, int] = {}
+    aside = [weight.untyped_storage() for weight in weights]
+    storages: dict[int, torch.UntypedStorage] = {}  # held, so that no number is used twice
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in aside:
-            storages[storage.data_ptr()] = storage.nbytes()
+        storages[storage._cdata] = storage
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         made = make()
-    return made, sum(storages.values())
+    for storage in aside:
+        storages.pop(storage._cdata, None)
+    return made, sum(storage.nbytes() for storage in storages.values())
 
 
 def write_models(folder: Path) -> None:

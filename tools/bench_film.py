@@ -17,7 +17,8 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import torch
@@ -64,6 +65,47 @@ def one_level(latent: Tensor) -> list[Tensor]:
     return [torch.zeros_like(latent)]
 
 
+class Remembering(torch.optim.Adam):
+    """Adam that begins every keyframe with the second moments that the one before ended with."""
+
+    squares: ClassVar[list[Tensor]] = []
+
+    def __init__(self, groups: Any, **settings: Any) -> None:
+        super().__init__(groups, **settings)
+        offsets = [offset for group in self.param_groups for offset in group["params"]]
+        before = type(self).squares
+        if [square.shape for square in before] == [offset.shape for offset in offsets]:
+            for offset, square in zip(offsets, before, strict=True):
+                self.state[offset] = {
+                    "step": torch.tensor(25.0),
+                    "exp_avg": torch.zeros_like(square),
+                    "exp_avg_sq": square.clone(),
+                }
+        self.offsets = offsets
+
+    def step(self, *given: Any) -> None:  # type: ignore[override]
+        super().step(*given)
+        type(self).squares = [self.state[offset]["exp_avg_sq"] for offset in self.offsets]
+
+
+def stopping(*given: Any, **settings: Any) -> Iterator[optimize.Step]:
+    """The inner loop, left where the mean loss of six steps is no lower than that of the six before
+    it, and shown as done."""
+    losses: list[float] = []
+    for step in optimize.optimize(*given, **settings):
+        losses.append(float(step.loss))
+        now, before = losses[-6:], losses[-12:-6]
+        if len(before) == 6 and statistics.fmean(now) > 0.995 * statistics.fmean(before):
+            COUNTED.append(step.index)
+            yield replace(step, index=step.steps)
+            return
+        yield step
+    COUNTED.append(len(losses))
+
+
+COUNTED: list[int] = []  # steps of each keyframe that `stopping` made
+
+
 def from_grey(plan: Plan, frame: Keyframe, generator: Generator, wishes: object) -> Tensor:
     """A chain's start that nobody looked for."""
     with torch.no_grad():
@@ -77,6 +119,7 @@ class Lever:
     settings: str = ""  # what stands under `defaults`
     patches: tuple[tuple[object, str, object], ...] = ()
     reference: bool = False  # taming's own way through its modules
+    precision: str = "auto"
 
 
 LEVERS = {
@@ -92,8 +135,11 @@ LEVERS = {
     "fine steps only": Lever(
         patches=((optimize, "pyramid", one_level), (optimize, "SHARES", (1.0,)))
     ),
+    "stopping early": Lever(patches=((keyframe, "optimize", stopping),)),
+    "Adam's memory": Lever(patches=((torch.optim, "Adam", Remembering),)),
     "from grey": Lever(patches=((keyframe, "likely_start", from_grey),)),
-    "taming's modules": Lever(reference=True),
+    "float32": Lever(precision="float32"),
+    "taming's modules": Lever(reference=True, precision="float32"),
 }
 
 
@@ -120,7 +166,7 @@ def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace
         prompt=prompt,
         settings=lever.settings,
     )
-    plan, models = planned(text, options.device)
+    plan, models = planned(text, options.device, lever.precision)
     steps = sum(one.steps for one in plan.keyframes)
     models.generator.reference = lever.reference or name.startswith("plain ")
     film: Callable[[], Iterator[Tensor]] = lambda: rendered(plan, models)  # noqa: E731
@@ -132,6 +178,9 @@ def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace
         begun = time.perf_counter()
         pictures = list(film())
         seconds = time.perf_counter() - begun
+    if COUNTED:
+        steps = sum(COUNTED)
+        COUNTED.clear()
     figures = measured(plan, pictures, judge, seconds)
     return [float(steps), *(getattr(figures, field.name) for field in fields(Figures))]
 

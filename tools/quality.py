@@ -63,6 +63,7 @@ from render.generator import Generator
 from render.keyframe import Models, embed_targets, likely_start, wishes_of
 from render.latents import Store, lerp
 from render.losses import distance
+from render.machine import pick
 from render.models import digest_named, known
 from render.perceptor import Perceptor, load_perceptor
 from render.storyboard import parse
@@ -157,10 +158,10 @@ def crossfade(left: Tensor, right: Tensor, moment: Moment, share: float) -> Tens
     return (first * first_weight + second * second_weight) / (first_weight + second_weight)
 
 
-def planned(text: str, device: str) -> tuple[Plan, Models]:
+def planned(text: str, device: str, precision: str = "auto") -> tuple[Plan, Models]:
     """A storyboard's plan and its models."""
-    board = parse(text, Path())
-    models = load_models(board, torch.device(device))
+    board, machine = parse(text, Path()), pick(device, precision)
+    models = load_models(board, machine.device, machine.step_type)
     return make_plan(board, models.generator.factor, digest_named), models
 
 

@@ -1,0 +1,88 @@
+"""What computes: the device, the precision of its steps, its threads and its memory.
+
+torch is imported by what needs it, so that a mistake is told of before it is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from render import estimate
+from render.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A device, and the type in which the networks of a step compute on it."""
+
+    device: torch.device
+    step_type: torch.dtype
+
+    def memory(self) -> int | None:
+        """Bytes that it has; None where it does not tell."""
+        import torch
+
+        if self.device.type == "cuda":
+            return int(torch.cuda.get_device_properties(self.device).total_memory)
+        return estimate.machine_memory()
+
+    def __str__(self) -> str:
+        return f"{self.device}, steps in {str(self.step_type).removeprefix('torch.')}"
+
+
+def check_device(name: str) -> None:
+    """Raises InputError; whether the device is there, only torch knows."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
+        raise InputError(f"--device {name}: one of auto, cpu, cuda, cuda:1, mps")
+
+
+def pick(device: str, precision: str) -> Machine:
+    """The device of a name and one of PRECISIONS; raises InputError where it is not there."""
+    # Threads that wait spin for a little and then sleep. Beside another busy program long spinning
+    # makes a step 1.4 times as long, and on a quiet machine sleeping at once 1.3 times.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    import torch
+
+    # The same bytes every time: no kernel is chosen by a race.
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if device == "auto":
+        device = "cuda" if cuda else "mps" if mps else "cpu"
+    if device.startswith("cuda"):
+        count = torch.cuda.device_count() if cuda else 0
+        if int(device.partition(":")[2] or 0) >= count:
+            raise InputError(
+                f"--device {device}: torch sees {count} CUDA devices; --device cpu works"
+            )
+    if device == "mps" and not mps:
+        raise InputError("--device mps: torch sees no Metal device; --device cpu works")
+    chosen = torch.device(device)
+    return Machine(chosen, fast_type(chosen) if precision == "auto" else getattr(torch, precision))
+
+
+def fast_type(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device multiplies two of its numbers in the time of one in float32,
+    elsewhere float32.
+
+    Latents, quantiser, losses and Adam are float32 everywhere, and so is every picture that is
+    kept or shown. In float16 small gradients would vanish.
+    """
+    import torch
+
+    able = False
+    if device.type == "cuda":
+        able = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":  # AVX-512 with BF16 (Zen 4, Cooper Lake) or AMX (Sapphire Rapids)
+        names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        able = any(getattr(torch.cpu, name, bool)() for name in names)
+    return torch.bfloat16 if able else torch.float32
