@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from kornia.geometry import warp_grid
@@ -25,7 +26,8 @@ NOISE = 0.06  # at most, as in the field's notebooks
 
 @dataclass(frozen=True)
 class Views:
-    """The random numbers of n views of one step; on the CPU, so every device sees the same."""
+    """The random numbers of n views of one step; on the CPU, so every device looks at the same
+    places. Only the grain is drawn where it is needed, by each kind of device in its own way."""
 
     homographies: Tensor  # (n, 3, 3): view coordinates -1..1 to picture pixels from its centre
     gains: Tensor  # (n, 3, 1, 1)
@@ -89,10 +91,7 @@ def cut(picture: Tensor, views: Views, side: int) -> Tensor:
     """
     device = picture.device
     height, width = picture.shape[-2:]
-    steps = (torch.arange(side, device=device, dtype=torch.float32) + 0.5) * (2 / side) - 1
-    grid = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)[None]  # (1, S, S, 2)
-    scale = torch.tensor([2 / width, 2 / height], device=device)
-
+    grid, scale = places(side, device), per_pixel(width, height, device)
     pieces: list[Tensor] = []
     order: list[int] = []
     reduced = picture
@@ -100,20 +99,46 @@ def cut(picture: Tensor, views: Views, side: int) -> Tensor:
         if level:
             reduced = F.avg_pool2d(reduced, 2, ceil_mode=True, count_include_pad=False)
         if chosen:
-            matrices = views.homographies[chosen].to(device)
+            matrices = sent(views.homographies[chosen], device)
             points = warp_grid(grid.expand(len(chosen), -1, -1, -1), matrices) * scale
             source = reduced.expand(len(chosen), -1, -1, -1)
             pieces.append(
                 F.grid_sample(source, points, padding_mode="reflection", align_corners=False)
             )
             order += chosen
-    cuts = torch.cat(pieces)[torch.tensor(order).argsort().to(device)]  # (n, 3, S, S)
-    cuts = cuts * views.gains.to(device)
+    cuts = torch.cat(pieces)[sent(torch.tensor(order).argsort(), device)]  # (n, 3, S, S)
+    cuts = cuts * sent(views.gains, device)
     if views.noise is not None:
-        random = torch.Generator().manual_seed(views.seed ^ 0x5EED)
-        grain = torch.randn(cuts.shape, generator=random)
-        cuts = cuts + (views.noise * grain).to(device)
+        cuts = cuts + sent(views.noise, device) * grain(cuts.shape, views.seed ^ 0x5EED, device)
     return cuts
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on its way to a device, which is not waited for."""
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()  # a copy from elsewhere waits for all that is under way
+    return tensor.to(device, non_blocking=True)
+
+
+def grain(shape: torch.Size, seed: int, device: torch.device) -> Tensor:
+    """Normal noise, drawn where it is needed: so many numbers take a CPU longer to draw and send
+    than a GPU takes for the rest of a step."""
+    draws = device if device.type in ("cuda", "mps") else torch.device("cpu")
+    random = torch.Generator(draws).manual_seed(seed)
+    return torch.randn(shape, generator=random, device=draws).to(device, non_blocking=True)
+
+
+@lru_cache(maxsize=16)
+def places(side: int, device: torch.device) -> Tensor:
+    """The middles of a view's pixels, from -1 to 1 along each side: (1, S, S, 2), x before y."""
+    steps = (torch.arange(side, device=device, dtype=torch.float32) + 0.5) * (2 / side) - 1
+    return torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)[None]
+
+
+@lru_cache(maxsize=16)
+def per_pixel(width: int, height: int, device: torch.device) -> Tensor:
+    """(2,): from pixels of a picture to -1..1 along each of its sides."""
+    return torch.tensor([2 / width, 2 / height], device=device)
 
 
 def by_level(views: Views, side: int, shorter: int) -> list[list[int]]:
@@ -131,10 +156,9 @@ def shares(masks: Tensor, views: Views) -> Tensor:
     """How much of each view lies in each mask (p, 1, H, W): (n, p) in [0, 1]."""
     height, width = masks.shape[-2:]
     count = len(views.homographies)
-    steps = (torch.arange(12, device=masks.device, dtype=torch.float32) + 0.5) / 6 - 1
-    grid = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)[None]
-    points = warp_grid(grid.expand(count, -1, -1, -1), views.homographies.to(masks.device))
-    points = points * torch.tensor([2 / width, 2 / height], device=masks.device)
+    grid = places(12, masks.device).expand(count, -1, -1, -1)
+    points = warp_grid(grid, sent(views.homographies, masks.device))
+    points = points * per_pixel(width, height, masks.device)
     seen = F.grid_sample(
         masks[:, 0].expand(count, -1, -1, -1), points, padding_mode="border", align_corners=False
     )

@@ -14,15 +14,18 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import torch
+from open_clip.modified_resnet import ModifiedResNet
 from open_clip.transformer import VisionTransformer
 from taming.modules.diffusionmodules.model import AttnBlock, Decoder, Encoder, ResnetBlock
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 LEAST_CELLS = 32 * 32  # below, oneDNN is faster
 # Threads of torch to the channels from which NNPACK is faster. Within torch it has one thread, and
@@ -193,7 +196,9 @@ class _Swished(torch.autograd.Function):
 
 
 def hasten(visual: nn.Module) -> None:
-    """Replace what is slow in a vision transformer of open_clip; any other tower stays as it is."""
+    """Replace what is slow in open_clip's own towers; any other stays as it is."""
+    if isinstance(visual, ModifiedResNet):
+        _fold(visual)
     if not isinstance(visual, VisionTransformer):
         return
     first = visual.conv1
@@ -204,6 +209,20 @@ def hasten(visual: nn.Module) -> None:
         plain = type(attention) is nn.MultiheadAttention and attention.bias_k is None
         if plain and attention.batch_first and attention.in_proj_weight is not None:
             part.attn = _Attention(attention)
+
+
+def _fold(tower: nn.Module) -> None:
+    """A normalisation by stored statistics becomes a part of the convolution before it."""
+    for part in tower.modules():
+        names = list(dict(part.named_children()))  # convolutions stand before their normalisations
+        pairs = [(f"conv{number}", f"bn{number}") for number in (1, 2, 3)]
+        if isinstance(part, nn.Sequential):
+            pairs = list(pairwise(names))
+        for first, second in pairs:
+            layer, norm = getattr(part, first, None), getattr(part, second, None)
+            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(part, first, fuse_conv_bn_eval(layer.eval(), norm.eval()))
+                setattr(part, second, nn.Identity())
 
 
 class _Patches(nn.Module):

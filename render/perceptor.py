@@ -65,8 +65,8 @@ class Perceptor(nn.Module):
         """Itself looking at views on a device, a transformer in `step_type`.
 
         Texts are read once a film: their half stays in main memory, where of a weights file only
-        what is used takes room. Other towers stay float32: the statistics that the starter's
-        normalises by turn bfloat16's rounding into a sixth of its gradient.
+        what is used takes room. Other towers stay float32: through a residual network like the
+        starter's, bfloat16's rounding becomes a sixth to a third of the gradient.
         """
         if isinstance(self.clip.visual, VisionTransformer):
             self.step_type = step_type

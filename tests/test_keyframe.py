@@ -579,6 +579,21 @@ EVERYTHING = (
 )
 
 
+class Copies(TorchDispatchMode):
+    """Notes of each copy from the CPU to the device whether it waits for all that is under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[bool] = []
+
+    def __torch_dispatch__(self, function, types, given=(), named=None):
+        named = named or {}
+        made = function(*given, **named)
+        if function is torch.ops.aten._to_copy.default and given[0].device != made.device:
+            self.waits.append(not named.get("non_blocking"))
+        return made
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_no_step_waits_for_the_device(number: int) -> None:
     """The meta device has no numbers: whatever would wait to read one is an error there."""
@@ -590,7 +605,12 @@ def test_no_step_waits_for_the_device(number: int) -> None:
     goal = Aim(None, None, 0.5, -math.inf, latent=Path("kept"))
     keyframe = replace(plan.keyframes[number], aims=(*plan.keyframes[number].aims, goal))
     kept = Anchor(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
-    steps = list(climb(plan, keyframe, models, targets, latent if number else None, kept))
+    climbing = climb(plan, keyframe, models, targets, latent if number else None, kept)
+    next(climbing)
+    with Copies() as copies:
+        steps = list(climbing)
+    assert copies.waits
+    assert not any(copies.waits)
     assert steps[-1].index == steps[-1].steps
     with pytest.raises(RuntimeError, match="meta"):
         float(steps[-1].loss)

@@ -52,15 +52,19 @@ def generator(config: dict = GENERATOR, seed: int = 0) -> Generator:
 
 
 def perceptor(seed: int = 0) -> Perceptor:
-    clip = build_clip(PERCEPTOR)
+    return Perceptor(clip(seed), digest=f"tiny-{seed}")
+
+
+def clip(seed: int = 0) -> torch.nn.Module:
+    made = build_clip(PERCEPTOR)
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for name, value in clip.named_parameters():
+        for name, value in made.named_parameters():
             if value.ndim > 1:
                 value.copy_(torch.randn(value.shape, generator=random) * value[0].numel() ** -0.5)
             elif "ln" not in name and "bn" not in name:
                 value.copy_(torch.randn(value.shape, generator=random) * 0.05)
-    return Perceptor(clip, digest=f"tiny-{seed}")
+    return made
 
 
 def kept_by(
@@ -90,8 +94,7 @@ def write_models(folder: Path) -> None:
         folder / "tiny-vqgan.safetensors",
         {"format": "render.generator.1", "config": json.dumps(GENERATOR)},
     )
-    clip = perceptor().clip
-    state = {name: value.contiguous() for name, value in clip.state_dict().items()}
+    state = {name: value.contiguous() for name, value in clip().state_dict().items()}
     state["token_embedding.rows"] = state.pop("token_embedding.weight")[:2000].contiguous()
     state["token_embedding.ids"] = torch.arange(2000, dtype=torch.int32)
     save_file(
