@@ -189,6 +189,7 @@ def soft_noise(size: tuple[int, int], seed: int) -> Tensor:
 # The colour grids (rows, columns) that a chain may begin as, tried in turn.
 GRIDS = ((1, 1), (2, 1), (3, 1), (3, 2), (4, 3))
 GROUNDS = 160
+NEAREST = 40  # of them are looked at in every place; of 40 choices, all 40 were among the first 20
 # Where they are looked at: from the top and from the left of what room there is, and what share.
 PLACES = ((0, 0, 1.0), (0, 0.5, 1.0), (0, 1, 1.0), (0, 0.5, 0.5), (1, 0, 0.5), (1, 1, 0.5))
 
@@ -217,8 +218,8 @@ def likely_start(
     """The latent of the soft colours that the perceptors find nearest to what is asked, or of grey.
 
     From grey the way down often ends in the wrong light: a night that begins by brightening never
-    turns dark again, and the way to fire leads past every other colour. Six looks at each ground,
-    of the whole and of parts, cost about as much as a few steps.
+    turns dark again, and the way to fire leads past every other colour. A look at each ground, and
+    five more at what is nearest, cost about as much as a few steps.
     """
     grey = soft_noise(plan.size, keyframe.seed).to(generator.low.device)
     if not wishes:
@@ -229,25 +230,37 @@ def likely_start(
     # A strip of a picture is looked at as one of eight to one: there is no more in its colours.
     small = (min(round(width * scale), 8 * short), min(round(height * scale), 8 * short))
     drawn = grounds(small, derived_seed(keyframe.seed, "ground")).to(grey.device)
-    far = drawn.new_zeros(GROUNDS, len(wishes[0].targets))
-    for wish in wishes:
-        side = wish.perceptor.side
-        for down, across, share in PLACES:
-            size = round(short * share)
-            top, left = round(down * (small[1] - size)), round(across * (small[0] - size))
-            seen = drawn[..., top : top + size, left : left + size]
-            seen = F.interpolate(seen, size=side, mode="bilinear", align_corners=False)
-            # In parts, so that a large perceptor needs no more memory here than for its views.
-            embedded = torch.cat(
-                [wish.perceptor.embed_views(part) for part in torch.split(seen, 16)]
-            )
-            away = distance(embedded[:, None], wish.targets[None])
-            far += wish.weight * away * wish.weights
+    far = looked_at(drawn, wishes, PLACES[:1])
+    if wishes[0].masks is None:  # else a ground may be far from all prompts and near to one
+        nearest = far.sum(1).topk(NEAREST, largest=False).indices
+        drawn, far = drawn[nearest], far[nearest]
+    far = far + looked_at(drawn, wishes, PLACES[1:])
     ground = drawn[far.sum(1).argmin(0, keepdim=True)]
     if wishes[0].masks is not None:
         ground = in_regions(ground, drawn, far, wishes[0])
     picture = F.interpolate(ground, size=(height, width), mode="bicubic", align_corners=False)
     return generator.encode((picture + (grey - 0.5)).clamp(0, 1))
+
+
+def looked_at(
+    drawn: Tensor, wishes: tuple[Wish, ...], places: tuple[tuple[float, float, float], ...]
+) -> Tensor:
+    """How far each of these pictures (n, 3, H, W) is from each prompt in these places, weighed and
+    summed: (n, p)."""
+    height, width = drawn.shape[-2:]
+    far = drawn.new_zeros(len(drawn), len(wishes[0].targets))
+    for wish in wishes:
+        side, embed = wish.perceptor.side, wish.perceptor.embed_views
+        for down, across, share in places:
+            size = round(min(height, width) * share)
+            top, left = round(down * (height - size)), round(across * (width - size))
+            seen = drawn[..., top : top + size, left : left + size]
+            seen = F.interpolate(seen, size=side, mode="bilinear", align_corners=False)
+            # In parts, so that a large perceptor needs no more memory here than for its views.
+            embedded = torch.cat([embed(part) for part in torch.split(seen, 16)])
+            away = distance(embedded[:, None], wish.targets[None])
+            far += wish.weight * away * wish.weights
+    return far
 
 
 def in_regions(ground: Tensor, drawn: Tensor, far: Tensor, wish: Wish) -> Tensor:

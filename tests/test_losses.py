@@ -67,7 +67,7 @@ def test_a_negative_weight_pushes_away() -> None:
     pull, push = sight(weights=(1.0,)), sight(weights=(-1.0,))
     (towards,) = torch.autograd.grad(LOSSES["prompts"](pull), pull.latent)
     (away,) = torch.autograd.grad(LOSSES["prompts"](push), push.latent)
-    assert torch.allclose(towards, -away, atol=1e-7)
+    assert (towards + away).norm() < 1e-3 * towards.norm()
 
 
 def test_doubling_every_weight_changes_nothing() -> None:

@@ -61,7 +61,12 @@ def clip(seed: int = 0) -> torch.nn.Module:
     with torch.no_grad():
         for name, value in made.named_parameters():
             if value.ndim > 1:
-                value.copy_(torch.randn(value.shape, generator=random) * value[0].numel() ** -0.5)
+                # As much goes through every layer as comes in: views are told from one another.
+                gain = 2**0.5 if "visual" in name else 1
+                fan_in = value[0].numel()
+                value.copy_(torch.randn(value.shape, generator=random) * gain * fan_in**-0.5)
+            elif name.endswith("bn3.weight"):  # open_clip begins with silent residual branches
+                value.fill_(1)
             elif "ln" not in name and "bn" not in name:
                 value.copy_(torch.randn(value.shape, generator=random) * 0.05)
     return made
