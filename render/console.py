@@ -239,7 +239,7 @@ def begin(
     todo = missing(plan, store, frame)
     together = check_memory(plan, machine, voice, force) if todo else None
     store.prepare()
-    models = load_models(plan.board, machine.device, machine.step_type)
+    models = load_models(plan.board, machine)
     for perceptor, _ in models.perceptors:
         perceptor.at_once = together
     for remark in remarks(plan, models):

@@ -117,7 +117,8 @@ def sent(tensor: Tensor, device: torch.device) -> Tensor:
     """A tensor of the CPU on its way to a device, which is not waited for."""
     if device.type == "cuda":
         tensor = tensor.pin_memory()  # a copy from elsewhere waits for all that is under way
-    return tensor.to(device, non_blocking=True)
+    # On Metal what is sent without waiting may be freed before it has arrived.
+    return tensor.to(device, non_blocking=device.type != "mps")
 
 
 def grain(shape: torch.Size, seed: int, device: torch.device) -> Tensor:

@@ -18,7 +18,7 @@ from render.models import known
 from render.timeline import Keyframe, Plan
 
 GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in 32 bits, until this machine has been measured
-LOOKS = 360  # at grounds, before a chain starts: see keyframe.likely_start
+LOOKS = 400  # at grounds, before a chain starts: see keyframe.likely_start (960 with regions)
 REFUSED = 1.5  # times the memory that is there; the prediction errs by less
 
 

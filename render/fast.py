@@ -214,10 +214,9 @@ def hasten(visual: nn.Module) -> None:
 def _fold(tower: nn.Module) -> None:
     """A normalisation by stored statistics becomes a part of the convolution before it."""
     for part in tower.modules():
-        names = list(dict(part.named_children()))  # convolutions stand before their normalisations
         pairs = [(f"conv{number}", f"bn{number}") for number in (1, 2, 3)]
         if isinstance(part, nn.Sequential):
-            pairs = list(pairwise(names))
+            pairs = list(pairwise(name for name, _ in part.named_children()))
         for first, second in pairs:
             layer, norm = getattr(part, first, None), getattr(part, second, None)
             if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):

@@ -17,6 +17,7 @@ from render.frames import Frame, frames, to_frame
 from render.generator import load_generator
 from render.keyframe import Anchor, Models, anchor, climb, embed_targets
 from render.latents import Store
+from render.machine import Machine
 from render.models import known
 from render.optimize import Step
 from render.perceptor import Perceptor, load_perceptor
@@ -30,17 +31,17 @@ Show = Callable[[Report], None]
 BETTER = "ViT-B/32"  # the smallest perceptor that knows the words of the open world
 
 
-def load_models(
-    board: Storyboard, device: torch.device, step_type: torch.dtype = torch.float32
-) -> Models:
+def load_models(board: Storyboard, machine: Machine) -> Models:
     """Raises ModelError when weights are not there, FilmError when they do not fit."""
     perceptors = known("perceptor")
     smaller = "Smaller models need less: `render models` lists their sizes."
     with memory_shortage(lambda: smaller, "Nothing was changed."):
         return Models(
-            load_generator(known("generator")[board.generator]).on(device, step_type),
+            load_generator(known("generator")[board.generator]).on(
+                machine.device, machine.painting
+            ),
             tuple(
-                (load_perceptor(perceptors[name]).on(device, step_type), weight)
+                (load_perceptor(perceptors[name]).on(machine.device, machine.looking), weight)
                 for name, weight in board.perceptors
             ),
         )

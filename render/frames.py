@@ -49,7 +49,7 @@ def to_frames(pictures: Iterable[Tensor], size: tuple[int, int]) -> Iterator[Fra
         copied = torch.cuda.Event() if pixels.is_cuda else None  # type: ignore[no-untyped-call]
         ahead.append((pixels.to("cpu", non_blocking=pixels.is_cuda), copied))
         if copied is not None:
-            copied.record()
+            copied.record(torch.cuda.current_stream(pixels.device))
         if copied is None or len(ahead) > 1:
             yield from arrived()
     while ahead:

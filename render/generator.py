@@ -73,7 +73,9 @@ class Generator(nn.Module):
         self.requires_grad_(False).eval()
 
     def on(self, device: torch.device, step_type: torch.dtype = torch.float32) -> Generator:
-        """Itself on a device; steps paint with a copy of the decoder in their own type."""
+        """Itself, its weights loaded, on a device; in another type than float32, steps paint with a
+        copy of the decoder."""
+        self.step_decoder = None
         self.to(device)
         if step_type != torch.float32:
             self.step_decoder = deepcopy(self.decoder).to(step_type)

@@ -32,12 +32,12 @@ def make_journey(
 
 
 def at_once(device: torch.device, pixels: int) -> int:
-    """How many pictures of so many pixels are decoded together: on a CPU more are no faster, and a
-    GPU may give half of the memory that is free now."""
+    """How many pictures of so many pixels are decoded together: on a CPU more are no faster, and of
+    a GPU's memory, all of it and not what is free just now, they may take a quarter."""
     if device.type != "cuda":
         return 1
-    free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(16, int(free / 2 / (DECODING * pixels))))
+    room = torch.cuda.get_device_properties(device).total_memory / 4
+    return next((count for count in (16, 8, 4, 2) if count * DECODING * pixels < room), 1)
 
 
 DECODING = 3000  # bytes a pixel: five of the widest tensors of taming's decoder, and some more
@@ -46,7 +46,7 @@ DECODING = 3000  # bytes a pixel: five of the widest tensors of taming's decoder
 def _make(
     journey: Journey, output: Path, device: torch.device, show: Callable[[Report], None]
 ) -> None:
-    """Holds two stops at a time, however many there are."""
+    """Holds three stops and a batch of pictures at a time, however many there are."""
     generator = load_generator(known("generator")[journey.generator]).on(device)
     factor = generator.factor
     cells = [math.ceil(side / factor) for side in journey.size]  # width, height

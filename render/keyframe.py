@@ -25,7 +25,7 @@ from render.warp import newly_seen, resample, sharpness_of, warp
 
 @dataclass(frozen=True)
 class Models:
-    """The frozen networks of one film, on their device."""
+    """The frozen networks of one film, on their device (but what reads texts: that stays)."""
 
     generator: Generator
     perceptors: tuple[tuple[Perceptor, float], ...]  # with their weights
@@ -189,7 +189,7 @@ def soft_noise(size: tuple[int, int], seed: int) -> Tensor:
 # The colour grids (rows, columns) that a chain may begin as, tried in turn.
 GRIDS = ((1, 1), (2, 1), (3, 1), (3, 2), (4, 3))
 GROUNDS = 160
-NEAREST = 40  # of them are looked at in every place; of 40 choices, all 40 were among the first 20
+NEAREST = 40  # are looked at in every place; of 40 choices all were among the first 20
 # Where they are looked at: from the top and from the left of what room there is, and what share.
 PLACES = ((0, 0, 1.0), (0, 0.5, 1.0), (0, 1, 1.0), (0, 0.5, 0.5), (1, 0, 0.5), (1, 1, 0.5))
 
@@ -219,7 +219,7 @@ def likely_start(
 
     From grey the way down often ends in the wrong light: a night that begins by brightening never
     turns dark again, and the way to fire leads past every other colour. A look at each ground, and
-    five more at what is nearest, cost about as much as a few steps.
+    six more at what is nearest, cost about as much as a few steps.
     """
     grey = soft_noise(plan.size, keyframe.seed).to(generator.low.device)
     if not wishes:
@@ -230,11 +230,11 @@ def likely_start(
     # A strip of a picture is looked at as one of eight to one: there is no more in its colours.
     small = (min(round(width * scale), 8 * short), min(round(height * scale), 8 * short))
     drawn = grounds(small, derived_seed(keyframe.seed, "ground")).to(grey.device)
-    far = looked_at(drawn, wishes, PLACES[:1])
     if wishes[0].masks is None:  # else a ground may be far from all prompts and near to one
-        nearest = far.sum(1).topk(NEAREST, largest=False).indices
-        drawn, far = drawn[nearest], far[nearest]
-    far = far + looked_at(drawn, wishes, PLACES[1:])
+        squeezed = F.interpolate(drawn, size=(short, short), mode="area")
+        far = looked_at(squeezed, wishes, PLACES[:1])
+        drawn = drawn[far.sum(1).topk(NEAREST, largest=False).indices]
+    far = looked_at(drawn, wishes, PLACES)
     ground = drawn[far.sum(1).argmin(0, keepdim=True)]
     if wishes[0].masks is not None:
         ground = in_regions(ground, drawn, far, wishes[0])

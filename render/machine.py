@@ -21,10 +21,15 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 @dataclass(frozen=True)
 class Machine:
-    """A device, and the type in which the networks of a step compute on it."""
+    """A device, and in what the networks of a step compute on it.
+
+    Latents, quantiser, losses and Adam are float32 everywhere, and so is every picture that is
+    kept or shown.
+    """
 
     device: torch.device
-    step_type: torch.dtype
+    painting: torch.dtype  # of the generator's decoder
+    looking: torch.dtype  # of the perceptors' transformers
 
     def memory(self) -> int | None:
         """Bytes that it has; None where it does not tell."""
@@ -35,7 +40,8 @@ class Machine:
         return estimate.machine_memory()
 
     def __str__(self) -> str:
-        return f"{self.device}, steps in {str(self.step_type).removeprefix('torch.')}"
+        painting, looking = (str(t).removeprefix("torch.") for t in (self.painting, self.looking))
+        return f"{self.device}, steps paint in {painting} and look in {looking}"
 
 
 def check_device(name: str) -> None:
@@ -45,7 +51,12 @@ def check_device(name: str) -> None:
 
 
 def pick(device: str, precision: str) -> Machine:
-    """The device of a name and one of PRECISIONS; raises InputError where it is not there."""
+    """The device of a name and one of PRECISIONS; raises InputError where it is not there.
+
+    Left to us, transformers compute in bfloat16 where the device is fast in it: their gradient
+    loses a hundredth. The decoder's loses a twentieth, and films came out farther from their
+    prompts (0.172 instead of 0.165), so that it must be asked for.
+    """
     # Threads that wait spin for a little and then sleep. Beside another busy program long spinning
     # makes a step 1.4 times as long, and on a quiet machine sleeping at once 1.3 times.
     if "OMP_WAIT_POLICY" not in os.environ:
@@ -59,24 +70,23 @@ def pick(device: str, precision: str) -> Machine:
     if device == "auto":
         device = "cuda" if cuda else "mps" if mps else "cpu"
     if device.startswith("cuda"):
-        count = torch.cuda.device_count() if cuda else 0
-        if int(device.partition(":")[2] or 0) >= count:
+        count, number = torch.cuda.device_count() if cuda else 0, int(device.partition(":")[2] or 0)
+        if number >= count:
             raise InputError(
                 f"--device {device}: torch sees {count} CUDA devices; --device cpu works"
             )
+        torch.cuda.set_device(number)  # of its streams and memory torch speaks where none is named
     if device == "mps" and not mps:
         raise InputError("--device mps: torch sees no Metal device; --device cpu works")
     chosen = torch.device(device)
-    return Machine(chosen, fast_type(chosen) if precision == "auto" else getattr(torch, precision))
+    if precision == "auto":
+        return Machine(chosen, torch.float32, fast_type(chosen))
+    return Machine(chosen, getattr(torch, precision), getattr(torch, precision))
 
 
 def fast_type(device: torch.device) -> torch.dtype:
     """bfloat16 where the device multiplies two of its numbers in the time of one in float32,
-    elsewhere float32.
-
-    Latents, quantiser, losses and Adam are float32 everywhere, and so is every picture that is
-    kept or shown. In float16 small gradients would vanish.
-    """
+    elsewhere float32. In float16 small gradients would vanish."""
     import torch
 
     able = False

@@ -62,7 +62,7 @@ class Perceptor(nn.Module):
         self.requires_grad_(False).eval()
 
     def on(self, device: torch.device, step_type: torch.dtype = torch.float32) -> Perceptor:
-        """Itself looking at views on a device, a transformer in `step_type`.
+        """Itself, once, looking at views on a device: a transformer in `step_type`.
 
         Texts are read once a film: their half stays in main memory, where of a weights file only
         what is used takes room. Other towers stay float32: through a residual network like the
@@ -139,7 +139,7 @@ def build_clip(config: dict[str, Any]) -> Any:
     return clip
 
 
-def load_perceptor(model: Model) -> Perceptor:
+def load_perceptor(model: Model, *, reference: bool = False) -> Perceptor:
     """The named perceptor; raises ModelError when its weights are not there or do not fit."""
     path = need(model)
     try:
@@ -159,7 +159,7 @@ def load_perceptor(model: Model) -> Perceptor:
         clip.load_state_dict(whole_state(state, clip, readings), assign=True)
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} does not hold the perceptor {model.name}: {error}") from error
-    return Perceptor(clip, digest_of(model), mean, std, readings)
+    return Perceptor(clip, digest_of(model), mean, std, readings, reference)
 
 
 def readings_of(state: dict[str, Tensor]) -> Readings | None:

@@ -77,6 +77,8 @@ def write_video(
 ) -> None:
     """Write `frames`, each (H, W, 3) uint8 or as many bytes, to `path`, and `metadata` into it.
 
+    A frame may be read until a dozen later ones are asked for: its maker leaves it as it is.
+
     `sound` plays from the first frame on, for as many seconds as stand beside it.
 
     `size` is (width, height). Players show the metadata's `title` and `comment`; other names are
@@ -201,9 +203,10 @@ def _encode(
     said: deque[bytes] = deque(maxlen=50)
     # Unread, a full pipe would stop ffmpeg, which would stop us.
     reader = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
-    reader.start()
     writer = _Writer(process.stdin)
     try:
+        reader.start()
+        writer.thread.start()
         count = 0
         for frame in frames:
             writer.waiting.put(_frame_bytes(frame, size))
@@ -213,6 +216,8 @@ def _encode(
         if writer.taken and not count:
             raise VideoError(f"{path} was not written: there are no frames.")
         taken = writer.finish() and _taken(process.stdin.close)
+        if writer.failure is not None:
+            raise writer.failure
         status = process.wait()
         reader.join()
         if status or not taken:
@@ -224,7 +229,8 @@ def _encode(
         writer.finish()
         with suppress(OSError):
             process.stdin.close()
-        reader.join()
+        if reader.ident is not None:
+            reader.join()
         process.stderr.close()
 
 
@@ -237,13 +243,16 @@ class _Writer:
     def __init__(self, pipe: IO[bytes]) -> None:
         self.pipe = pipe
         self.taken = True  # ffmpeg has taken all so far; once it does not, it has ended
+        self.failure: Exception | None = None  # what is not ffmpeg's
         self.waiting = queue.Queue[bytes | memoryview | None](AHEAD)
         self.thread = threading.Thread(target=self._write, daemon=True)
-        self.thread.start()
 
     def _write(self) -> None:
         while (frame := self.waiting.get()) is not None:
-            self.taken = self.taken and _taken(self.pipe.write, frame)
+            try:
+                self.taken = self.taken and _taken(self.pipe.write, frame)
+            except Exception as error:  # and goes on taking frames, or who makes them would wait
+                self.taken, self.failure = False, error
 
     def finish(self) -> bool:
         """Whether ffmpeg took every frame, after it has."""

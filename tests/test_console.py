@@ -597,6 +597,20 @@ def test_views_that_do_not_fit_together_are_looked_at_in_parts(
     assert (code, told in err, set(parts)) == (0, True, {1})
 
 
+def test_another_precision_goes_on_with_what_is_kept(run: Run) -> None:
+    common = ("film.yaml", "--device", "cpu", "--precision")
+    code, _, err = run("film", *common, "bfloat16", "-v", "-o", "a.mp4")
+    assert (code, "steps paint in bfloat16" in err) == (0, True)
+    kept = {path: path.read_bytes() for path in Path("film.latents").iterdir()}
+    assert run("film", *common, "float32", "-o", "b.mp4")[0] == 0
+    assert {path: path.read_bytes() for path in Path("film.latents").iterdir()} == kept
+    assert Path("a.mp4").read_bytes() == Path("b.mp4").read_bytes()
+    assert run("film", *common, "float32", "-o", "c.mp4", "--latents", "c.latents")[0] == 0
+    names = [path.name for path in kept]
+    assert sorted(path.name for path in Path("c.latents").iterdir()) == sorted(names)
+    assert any((Path("c.latents") / path.name).read_bytes() != kept[path] for path in kept)
+
+
 def test_a_still_weighs_only_the_keyframes_that_it_needs(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

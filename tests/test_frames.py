@@ -10,7 +10,7 @@ import tiny
 import torch
 
 from render.camera import IDENTITY
-from render.frames import MIXES, blend, crisp, frames, morph, to_frame
+from render.frames import MIXES, blend, crisp, frames, morph, to_frame, to_frames
 from render.latents import Store
 from render.storyboard import parse
 from render.timeline import Moment, Plan, make_plan
@@ -151,3 +151,12 @@ def test_a_zoom_in_drags_no_rim_of_the_old_keyframe_along() -> None:
 
 def test_every_transition_that_overlaps_has_its_mix() -> None:
     assert set(MIXES) == set(OVERLAPPING)
+
+
+def test_pictures_come_one_by_one_or_together() -> None:
+    pictures = torch.rand(5, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    batches = to_frames(pictures.split(3), (20, 12))
+    for frame, picture in zip(batches, pictures, strict=True):
+        cropped = picture[:, 2:14, 2:22].permute(1, 2, 0)
+        assert frame.dtype == np.uint8
+        assert np.array_equal(frame, (cropped * 255).round().numpy().astype(np.uint8))

@@ -24,6 +24,7 @@ from render.estimate import Meter, memory
 from render.film import load_models, make_keyframes, missing
 from render.frames import frames
 from render.latents import Store
+from render.machine import pick
 from render.models import digest_named
 from render.storyboard import parse
 from render.timeline import make_plan
@@ -38,7 +39,7 @@ size, seconds = sys.argv[1:]
 board = parse(f"version: 1\\nsize: {size}\\nfps: 8\\ndefaults: {{cutouts: 4, iterations: 1, "
               f"keyframes: 1s}}\\nshots:\\n  - {{duration: {seconds}s, prompts: sea}}\\n", Path())
 plan = make_plan(board, 8, digest_named)
-models = load_models(board, torch.device("cpu"))
+models = load_models(board, pick("cpu", "float32"))
 store = Store(Path("latents"))
 todo = missing(plan, store)
 make_keyframes(plan, models, store, todo, Meter(plan, todo, plan.frame_count), lambda r: None)
@@ -78,7 +79,7 @@ def test_ten_times_the_film_is_not_more_memory(tmp_path: Path) -> None:
     assert long < short + 60 * 2**20
 
 
-def test_half_a_megapixel_in_sixteen_bits_fits_a_card_of_four_gigabytes() -> None:
+def test_512_pixels_in_sixteen_bits_keep_less_than_two_gibibytes() -> None:
     """512x512, 32 views, ViT-B/32: weights and what is kept for the gradient. The meta device has
     shapes and no numbers, so the networks are the true ones."""
     meta, size = torch.device("meta"), (512, 512)

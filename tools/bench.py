@@ -8,17 +8,21 @@ Variants take turns in one process, so that whatever else the machine does meets
 
 reference  taming's and open_clip's own modules, and kornia's augmentations one after another, as
            the field has it
-fast       what Render does
+float32    what Render does
+auto       the same with transformers in bfloat16, where the machine is fast in it
+bfloat16   the decoder too, which must be asked for (`--precision`)
 
-Prints one JSON object: for every variant medians and bests of `--repeats` rounds, the ratios, and
-what the machine can do at most (a convolution and a matrix product, by the same clock). A number
-taken on a busy machine is worth nothing: `idle_share_before` says how idle this one was.
+Prints one JSON object: for every variant medians and bests of `--repeats` rounds, how many times
+faster than the reference, and what the machine can do at most (a convolution and a matrix product,
+by the same clock). A number taken on a busy machine is worth nothing: `idle_share_before` says how
+idle this one was. Set GOMP_SPINCOUNT=1000, as Render does for itself. tools/plot_bench.py draws it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
 import statistics
@@ -26,7 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from copy import deepcopy
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -39,14 +43,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from render import __version__, fast
 from render.cutouts import cut, sample_views
-from render.frames import Frame, to_frame
+from render.frames import Frame, to_frame, to_frames
 from render.generator import Generator, load_generator
+from render.interpolate import at_once
+from render.latents import lerp
 from render.losses import distance
+from render.machine import fast_type, pick
 from render.models import known
 from render.perceptor import Perceptor, build_clip, load_perceptor
 from render.video import write_video
 
-VARIANTS = ("reference", "fast")
+VARIANTS = ("reference", "float32", "auto", "bfloat16")
 STAGES = ("quantise", "decode", "cutouts", "perceptor", "backward", "update")
 
 
@@ -73,14 +80,22 @@ def augmented(picture: Tensor, count: int, side: int) -> Tensor:
     return changed
 
 
-class Step:
-    """The inner loop's one step, in either variant, taken apart."""
+@dataclass(frozen=True)
+class Networks:
+    """One variant's."""
 
-    def __init__(
-        self, generator: Generator, perceptors: dict[str, Perceptor], size: int, views: int
-    ) -> None:
-        self.generator, self.perceptors, self.views = generator, perceptors, views
-        self.target = perceptors["reference"].embed_texts(["a calm sea at dawn"])
+    generator: Generator
+    perceptor: Perceptor
+
+
+class Step:
+    """The inner loop's one step, in every variant, taken apart."""
+
+    def __init__(self, variants: dict[str, Networks], size: int, views: int) -> None:
+        self.variants, self.views = variants, views
+        first = next(iter(variants.values()))
+        generator = first.generator
+        self.target = first.perceptor.embed_texts(["a calm sea at dawn"])
         side = size // generator.factor
         random = torch.Generator().manual_seed(0)
         rows = torch.randint(len(generator.codebook), (1, side, side), generator=random)
@@ -90,15 +105,15 @@ class Step:
 
     def __call__(self, variant: str, seed: int) -> dict[str, float]:
         """Seconds by stage."""
-        generator, perceptor = self.generator, self.perceptors[variant]
+        networks = self.variants[variant]
+        generator, perceptor = networks.generator, networks.perceptor
         device = self.latent.device
-        generator.reference = variant == "reference"
         marks = [clock(device)]
         codes = generator.quantise(self.latent)
         marks.append(clock(device))
-        picture = generator.paint(codes)
+        picture = generator.paint(codes, step=True)
         marks.append(clock(device))
-        if variant == "reference":
+        if generator.reference:
             seen = augmented(picture, self.views, perceptor.side)
         else:
             size = (picture.shape[-1], picture.shape[-2])
@@ -117,7 +132,8 @@ class Step:
 
     def kept(self, variant: str) -> int:
         """Bytes that painting the picture keeps for the way back, weights left out."""
-        weights = {p.untyped_storage().data_ptr() for p in self.generator.parameters()}
+        generator = self.variants[variant].generator
+        weights = {p.untyped_storage().data_ptr() for p in generator.parameters()}
         storages: dict[int, int] = {}
 
         def note(tensor: Tensor) -> Tensor:
@@ -125,9 +141,8 @@ class Step:
                 storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
             return tensor
 
-        self.generator.reference = variant == "reference"
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            picture = self.generator.paint(self.generator.quantise(self.latent))
+            picture = generator.paint(generator.quantise(self.latent), step=True)
         assert picture.requires_grad
         return sum(storages.values())
 
@@ -139,47 +154,65 @@ class Step:
 
     def decode(self, variant: str) -> float:
         """Seconds from a latent to pixels."""
-        self.generator.reference = variant == "reference"
+        generator = self.variants[variant].generator
         begun = clock(self.latent.device)
         with torch.no_grad():
-            picture = self.generator.decode(self.latent)
+            picture = generator.decode(self.latent)
             to_frame(picture, (picture.shape[-1], picture.shape[-2]))
         return clock(self.latent.device) - begun
+
+    def journey(self, size: int, count: int) -> float:
+        """Seconds a frame of a film through latent space, from latents to a finished file."""
+        generator = self.variants["float32"].generator
+        together = at_once(self.latent.device, size**2)
+        turned = self.latent.detach().flip(-1)
+
+        def pictures() -> Iterator[Tensor]:
+            for first in range(0, count, together):
+                numbers = range(first, min(first + together, count))
+                mixed = [lerp(self.latent.detach(), turned, number / count) for number in numbers]
+                yield generator.paint(torch.cat(mixed))
+
+        with torch.no_grad():
+            return encoded(to_frames(pictures(), (size, size)), size) / count
 
 
 def summary(seconds: list[float]) -> dict[str, float]:
     return {"median": round(statistics.median(seconds), 5), "best": round(min(seconds), 5)}
 
 
-def ratios(found: dict[str, dict[str, float]]) -> dict[str, float]:
+def ratios(found: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """How many times faster than the reference."""
+    reference = found["reference"]
     return {
-        name: round(found["reference"][name] / found["fast"][name], 3) for name in found["fast"]
+        variant: {name: round(reference[name] / seconds[name], 3) for name in seconds}
+        for variant, seconds in found.items()
+        if variant != "reference"
     }
+
+
+def encoded(frames: Iterator[Frame], size: int) -> float:
+    """Seconds from the first frame asked for to a finished file."""
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        path = Path(folder) / "bench.mp4"
+        write_video(path, frames, (size, size), Fraction(24), "h264", 17, {})
+        return time.perf_counter() - begun
 
 
 def encoding(size: int, count: int) -> float:
     """Frames per second from pixels to a finished file, on pictures that move like ours."""
     base = torch.rand(3, size // 8, size // 8, generator=torch.Generator().manual_seed(0))
     smooth = F.interpolate(base[None], size=size, mode="bicubic").clamp(0, 1)
-
-    def frames() -> Iterator[Frame]:
-        for number in range(count):
-            yield to_frame(smooth.roll(number, -1), (size, size))
-
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        write_video(
-            Path(folder) / "bench.mp4", frames(), (size, size), Fraction(24), "h264", 17, {}
-        )
-        return count / (time.perf_counter() - start)
+    rolled = (smooth.roll(number, -1) for number in range(count))
+    return count / encoded(to_frames(rolled, (size, size)), size)
 
 
-def peaks(device: torch.device) -> dict[str, float]:
+def peaks(device: torch.device, kind: torch.dtype) -> dict[str, float]:
     """GFLOP/s of what this machine does best: a large direct convolution, a large product."""
-    x, kernel = torch.rand(1, 256, 64, 64, device=device), torch.rand(256, 256, 3, 3, device=device)
-    x, kernel = (t.to(memory_format=torch.channels_last) for t in (x, kernel))
-    matrix = torch.rand(2048, 2048, device=device)
+    x, kernel = torch.rand(1, 256, 64, 64), torch.rand(256, 256, 3, 3)
+    x, kernel = (t.to(device, kind, memory_format=torch.channels_last) for t in (x, kernel))
+    matrix = torch.rand(2048, 2048).to(device, kind)
 
     def best(work: Callable[[], Tensor], gigaflop: float) -> float:
         seconds = []
@@ -195,24 +228,28 @@ def peaks(device: torch.device) -> dict[str, float]:
     }
 
 
-def models(full: bool, device: torch.device) -> tuple[Generator, dict[str, Perceptor]]:
-    """The embedded pair, or the field's usual pair in full size with random weights; the perceptor
-    for each variant."""
-    if not full:
-        starter = load_generator(known("generator")["starter"])
-        own = load_perceptor(known("perceptor")["starter"]).to(device)  # no transformer
-        return starter.to(device), dict.fromkeys(VARIANTS, own)
-    torch.manual_seed(0)
-    generator = Generator(known("generator")["vqgan-imagenet-f16-16384"].config)
-    for parameter in generator.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.kaiming_uniform_(parameter, a=5**0.5)
-    generator.codebook.normal_()
-    generator.low.fill_(-3)
-    generator.high.fill_(3)
-    clip = build_clip({"open_clip": "ViT-B-32-quickgelu"})
-    perceptors = {"reference": Perceptor(deepcopy(clip), reference=True), "fast": Perceptor(clip)}
-    return generator.to(device), {name: one.to(device) for name, one in perceptors.items()}
+def networks(variant: str, full: bool, device: str) -> Networks:
+    """The embedded pair, or the field's usual pair in full size with random weights."""
+    reference = variant == "reference"
+    if full:
+        torch.manual_seed(0)
+        generator = Generator(known("generator")["vqgan-imagenet-f16-16384"].config)
+        for parameter in generator.parameters():
+            if parameter.ndim > 1:
+                torch.nn.init.kaiming_uniform_(parameter, a=5**0.5)
+        generator.codebook.normal_()
+        generator.low.fill_(-3)
+        generator.high.fill_(3)
+        perceptor = Perceptor(build_clip({"open_clip": "ViT-B-32-quickgelu"}), reference=reference)
+    else:
+        generator = load_generator(known("generator")["starter"])
+        perceptor = load_perceptor(known("perceptor")["starter"], reference=reference)
+    generator.reference = reference
+    machine = pick(device, "float32" if reference else variant)
+    return Networks(
+        generator.on(machine.device, machine.painting),
+        perceptor.on(machine.device, machine.looking),
+    )
 
 
 def idle_share(seconds: float = 1.0) -> float | None:
@@ -234,21 +271,31 @@ def idle_share(seconds: float = 1.0) -> float | None:
 def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything that is printed."""
     idle = idle_share()
-    device = torch.device(arguments.device)
-    step = Step(*models(arguments.full, device), arguments.size, arguments.views)
+    device, names = torch.device(arguments.device), list(arguments.variants)
+    variants = {name: networks(name, arguments.full, arguments.device) for name in names}
+    step = Step(variants, arguments.size, arguments.views)
     gigaflop = step.gigaflop()
-    kept = {variant: round(step.kept(variant) / 2**20, 1) for variant in VARIANTS}
-    rounds: dict[str, list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
-    decodes: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+    kept = {variant: round(step.kept(variant) / 2**20, 1) for variant in names}
+    rounds: dict[str, list[dict[str, float]]] = {variant: [] for variant in names}
+    painted = names[:2]  # what is shown is float32 everywhere
+    decodes: dict[str, list[float]] = {variant: [] for variant in painted}
     for number in range(arguments.repeats + 1):
-        for variant in VARIANTS:
-            once, decoded = step(variant, number), step.decode(variant)
+        for variant in names:
+            once = step(variant, number)
             if number:  # the first touches everything once
                 rounds[variant].append(once)
+        for variant in painted:
+            decoded = step.decode(variant)
+            if number:
                 decodes[variant].append(decoded)
     steps = {name: summary([sum(r.values()) for r in found]) for name, found in rounds.items()}
     decoding = {name: summary(found) for name, found in decodes.items()}
-    peak = peaks(device)
+    peak = {
+        name: peaks(device, getattr(torch, name))
+        for name in ("float32", "bfloat16")
+        if name == "float32" or fast_type(device) == torch.bfloat16
+    }
+    frame = statistics.median(step.journey(arguments.size, 16) for _ in range(3))
     return {
         "models": "full size, random" if arguments.full else "starter",
         "size": arguments.size,
@@ -256,6 +303,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "repeats": arguments.repeats,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "threads": torch.get_num_threads(),
+        "spin_count": os.environ.get("GOMP_SPINCOUNT"),
         "winograd": fast.winograd_works(),
         "step_seconds": steps,
         "step_times_faster": ratios(steps),
@@ -266,22 +314,25 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
             for variant, found in rounds.items()
         },
         "step_gigaflop": round(gigaflop, 1),
-        "step_of_convolution_peak": round(
-            gigaflop / steps["fast"]["median"] / peak["convolution"], 3
-        ),
+        "step_of_convolution_peak": {
+            name: round(gigaflop / took["median"] / peak["float32"]["convolution"], 3)
+            for name, took in steps.items()
+        },
         "decode_seconds": decoding,
         "decode_times_faster": ratios(decoding),
         "decoder_keeps_mib": kept,
+        "journey_seconds_a_frame": round(frame, 5),
+        "journey_of_decoding_speed": round(decoding["float32"]["median"] / frame, 3),
         "encode_frames_per_second": round(
             statistics.median(encoding(arguments.size, 48) for _ in range(3)), 2
         ),
         "peak_gigaflop_per_second": peak,
-        "peak_memory_of_both_mib": round(
+        "peak_memory_of_all_mib": round(
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             * (1 if sys.platform == "darwin" else 1024)
             / 2**20
         ),
-        "peak_device_memory_of_both_mib": round(torch.cuda.max_memory_allocated(device) / 2**20)
+        "peak_device_memory_of_all_mib": round(torch.cuda.max_memory_allocated(device) / 2**20)
         if device.type == "cuda"
         else None,
         "idle_share_before": idle,
@@ -303,7 +354,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--full", action="store_true", help="full-size architectures")
-    print(json.dumps(measured(parser.parse_args()), indent=1))
+    parser.add_argument("--also", nargs="*", choices=VARIANTS[2:], default=["auto"])
+    arguments = parser.parse_args()
+    arguments.variants = [*VARIANTS[:2], *arguments.also]
+    print(json.dumps(measured(arguments), indent=1))
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def crossfade(left: Tensor, right: Tensor, moment: Moment, share: float) -> Tens
 def planned(text: str, device: str, precision: str = "auto") -> tuple[Plan, Models]:
     """A storyboard's plan and its models."""
     board, machine = parse(text, Path()), pick(device, precision)
-    models = load_models(board, machine.device, machine.step_type)
+    models = load_models(board, machine)
     return make_plan(board, models.generator.factor, digest_named), models
 
 
@@ -409,7 +409,7 @@ def print_zoom(options: argparse.Namespace) -> None:
 
 def print_variants(options: argparse.Namespace) -> None:
     """The table of every variant."""
-    judge = load_perceptor(known("perceptor")[options.judge]).to(options.device)
+    judge = load_perceptor(known("perceptor")[options.judge]).on(torch.device(options.device))
     names = [field.name for field in fields(Figures)]
     row = "{:16}" + "{:>11}" * len(names)
     print(row.format("variant", *names))

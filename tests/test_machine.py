@@ -1,0 +1,76 @@
+"""The device that is there, and what its steps compute in."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from render.errors import InputError
+from render.machine import Machine, check_device, fast_type, pick
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:x", "cpu:0", "cuda:1234"])
+def test_a_name_that_is_no_device_is_told_before_torch_is_loaded(name: str) -> None:
+    with pytest.raises(InputError, match="one of auto, cpu, cuda, cuda:1, mps"):
+        check_device(name)
+
+
+@pytest.fixture(autouse=True)
+def kept_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.delenv(name)
+
+
+CPU = torch.device("cpu")
+THIRTY_TWO, SIXTEEN = torch.float32, torch.bfloat16
+
+
+@pytest.mark.parametrize("able", ["_is_avx512_bf16_supported", "_is_amx_tile_supported", None])
+def test_transformers_are_in_sixteen_bits_where_the_cpu_multiplies_them(
+    monkeypatch: pytest.MonkeyPatch, able: str | None
+) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name == able, raising=False)
+    assert pick("cpu", "auto") == Machine(CPU, THIRTY_TWO, SIXTEEN if able else THIRTY_TWO)
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")  # as in another torch
+    amx = able == "_is_amx_tile_supported"
+    assert fast_type(CPU) == (SIXTEEN if amx else THIRTY_TWO)
+    assert fast_type(torch.device("mps")) == THIRTY_TWO
+
+
+def test_a_precision_may_be_asked_for() -> None:
+    assert pick("cpu", "float32") == Machine(CPU, THIRTY_TWO, THIRTY_TWO)
+    assert pick("cpu", "bfloat16") == Machine(CPU, SIXTEEN, SIXTEEN)
+    told = str(Machine(CPU, THIRTY_TWO, SIXTEEN))
+    assert told == "cpu, steps paint in float32 and look in bfloat16"
+
+
+def test_of_several_gpus_the_one_that_is_named_is_spoken_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spoken_to = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", spoken_to.append)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    with pytest.raises(InputError, match="torch sees 2 CUDA devices"):
+        pick("cuda:2", "float32")
+    assert pick("cuda:1", "auto") == Machine(torch.device("cuda:1"), THIRTY_TWO, SIXTEEN)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    assert pick("auto", "auto") == Machine(torch.device("cuda"), THIRTY_TWO, THIRTY_TWO)
+    assert spoken_to == [1, 0]
+
+
+def test_how_threads_wait_is_left_to_who_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    pick("cpu", "float32")
+    assert "GOMP_SPINCOUNT" not in os.environ
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    pick("cpu", "float32")
+    assert os.environ["GOMP_SPINCOUNT"] == "1000"
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    pick("cpu", "float32")
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
