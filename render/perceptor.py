@@ -7,7 +7,10 @@ weights file; the architecture comes from the file's header or from our table.
 from __future__ import annotations
 
 import json
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import open_clip
@@ -127,9 +130,10 @@ class Perceptor(nn.Module):
 
 def build_clip(config: dict[str, Any]) -> Any:
     """open_clip's CLIP of an architecture: one that it names, or the arguments of its class."""
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # Building draws weights that are replaced at once: not from anybody's random state.
-        warnings.simplefilter("ignore")  # it warns of the activation that a tag expects
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), unlogged():
+        # Building draws weights that are replaced at once: not from anybody's random state. And it
+        # warns of the activation that a tag expects, and that the weights are random.
+        warnings.simplefilter("ignore")
         if "open_clip" in config:
             if config["open_clip"] not in open_clip.list_models():  # else it might ask the network
                 raise ValueError(f"open_clip knows no model {config['open_clip']!r}")
@@ -137,6 +141,17 @@ def build_clip(config: dict[str, Any]) -> Any:
         else:
             clip = CLIP(**{key: dict(v) if isinstance(v, dict) else v for key, v in config.items()})
     return clip
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Nothing below an error is logged inside."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def load_perceptor(model: Model, *, reference: bool = False) -> Perceptor:

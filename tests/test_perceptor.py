@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import open_clip
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from render.models import ModelError, known
-from render.perceptor import Perceptor, load_perceptor, readings_of, whole_state
+from render.perceptor import Perceptor, build_clip, load_perceptor, readings_of, whole_state
 
 
 def test_embeddings_are_unit_vectors_that_differ() -> None:
@@ -37,6 +38,15 @@ def test_building_leaves_the_global_random_state_alone() -> None:
     torch.manual_seed(9)
     tiny.perceptor()
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_nobody_is_told_of_random_weights_that_are_replaced_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    build_clip({"open_clip": "ViT-S-32-alt"})
+    assert not caplog.records
+    logging.warning("still heard")
+    assert len(caplog.records) == 1
 
 
 def test_a_stored_perceptor_is_loaded(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
