@@ -204,14 +204,14 @@ def check_memory(plan: Plan, machine: Machine, voice: Voice, force: bool) -> int
     """
     from render.estimate import in_parts, shortfall, views_at_once
 
-    there = machine.memory()
-    if short := shortfall(plan, there):
+    room = machine.room()
+    if short := shortfall(plan, room):
         if short.refused and not force:
             raise InputError(short.message)
         voice.say("warning", short.message)
-    if parts := in_parts(plan, there):
+    if parts := in_parts(plan, room):
         voice.say("warning", parts)
-    return views_at_once(plan, there)
+    return views_at_once(plan, room)
 
 
 def check_door(plan: Plan, outputs: Iterable[Path], latents: Path, force: bool) -> None:
@@ -239,9 +239,7 @@ def begin(
     todo = missing(plan, store, frame)
     together = check_memory(plan, machine, voice, force) if todo else None
     store.prepare()
-    models = load_models(plan.board, machine)
-    for perceptor, _ in models.perceptors:
-        perceptor.at_once = together
+    models = load_models(plan.board, machine, together)
     for remark in remarks(plan, models):
         voice.say("warning", remark)
     return models, store, todo

@@ -11,7 +11,15 @@ import yaml
 
 from render import models
 from render.camerakeys import plain
-from render.estimate import estimate, gibibytes, in_parts, known_speed, machine_memory, shortfall
+from render.estimate import (
+    Room,
+    estimate,
+    gibibytes,
+    in_parts,
+    known_speed,
+    machine_memory,
+    shortfall,
+)
 from render.headers import has_latent
 from render.storyboard import Prompt, Shot, Storyboard
 from render.timeline import Plan
@@ -62,10 +70,10 @@ def describe_plan(plan: Plan, folder: Path) -> Iterator[str]:
     )
     disk = f"{megabytes(cost.disk)} of disk in {folder}"
     yield f"needs about {gibibytes(cost.memory)} of memory, {disk}"
-    there = machine_memory()
-    if todo and (short := shortfall(plan, there)):
+    room = Room(machine_memory())  # as on the CPU in float32: less is needed elsewhere
+    if todo and (short := shortfall(plan, room)):
         yield f"warning: {short.message}"
-    elif todo and (parts := in_parts(plan, there)):
+    elif todo and (parts := in_parts(plan, room)):
         yield f"warning: {parts}"
     for role, name in absent(plan):
         yield f"not here yet: the {role} {name}; get it with `render models get {name}`"

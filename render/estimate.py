@@ -70,19 +70,25 @@ class Meter:
     def __init__(self, plan: Plan, todo: Iterable[Keyframe], frames: int) -> None:
         todo = list(todo)
         self.costs = Costs(plan)
-        self.frames = frames
         before = accumulate((self.costs.keyframe(k) for k in todo), initial=0.0)
         self.before = dict(zip((k.index for k in todo), before, strict=False))
-        self.optimising = sum(map(self.costs.keyframe, todo))
-        self.total = self.optimising + self.costs.decode * frames
+        self.total = sum(map(self.costs.keyframe, todo)) + self.costs.decode * frames
+        self.optimised = self.decoded = 0.0  # GFLOP
 
     def at_step(self, keyframe: Keyframe, step: int) -> float:
         """After a step; after the start, where it is step 0."""
         done = self.costs.start(keyframe) + self.costs.step(keyframe) * step
-        return (self.before[keyframe.index] + done) / self.total
+        self.optimised = self.before[keyframe.index] + done
+        return self._done()
 
     def at_frame(self, number: int) -> float:
-        return (self.optimising + self.costs.decode * number) / self.total
+        """After so many frames."""
+        self.decoded = self.costs.decode * number
+        return self._done()
+
+    def _done(self) -> float:
+        share = (self.optimised + self.decoded) / self.total
+        return share if share < 1 - 1e-9 else 1.0  # as it would be without rounding
 
 
 def estimate(plan: Plan, todo: Iterable[Keyframe], speed: float | None) -> Estimate:
@@ -97,7 +103,7 @@ def estimate(plan: Plan, todo: Iterable[Keyframe], speed: float | None) -> Estim
         gflop=gflop,
         seconds=gflop / rate,
         measured=speed is not None,
-        memory=memory(plan, at_once=views_at_once(plan, machine_memory())),
+        memory=memory(plan, at_once=views_at_once(plan, Room(machine_memory()))),
         disk=len(todo) * (latent + 2048 + len(plan.board.text)),
     )
 
@@ -109,8 +115,22 @@ def latent_shape(plan: Plan) -> tuple[int, int, int]:
     return generator.channels, height // generator.factor, width // generator.factor
 
 
+@dataclass(frozen=True)
+class Room:
+    """The memory that a step has, and what of the machine decides how much it takes."""
+
+    there: int | None = None  # bytes; None where the machine does not tell
+    card: bool = False  # it is a graphics card's own: Python and what is mapped lie elsewhere
+    painting: int = 4  # bytes of a number: of the generator's decoder
+    looking: int = 4  # of the perceptors' transformers; other towers are float32
+
+
+HOST = Room()  # main memory, however much, and everything in float32
+
+
 def memory(
     plan: Plan,
+    room: Room = HOST,
     cutouts: int | None = None,
     size: tuple[int, int] | None = None,
     at_once: int | None = None,
@@ -129,16 +149,21 @@ def memory(
     # Measured, peak of a step: 12 GB a megapixel with taming's decoder of 3856 GFLOP, 3.3 with the
     # starter's of 228. What a decoder keeps goes with its channels, what it computes with their
     # square; the losses look at pictures, whoever painted them.
-    decoder = (0.5e9 + 11.5e9 * (generator.gflop_per_megapixel / 3856) ** 0.5) * megapixels
+    channels = (generator.gflop_per_megapixel / 3856) ** 0.5
+    decoder = (0.5e9 + 11.5e9 * channels * room.painting / 4) * megapixels
     # 25.5 MiB a view of ViT-B/32's 8.8 GFLOP, and every view's gradient in the picture's size.
     together = min(views, at_once or views)
-    seen = sum(
-        3.1e6 * model.gflop_per_view * together + 12e6 * megapixels * views for model in perceptors
-    )
+    seen = 0.0
+    for model in perceptors:
+        width_of = room.looking if model.is_transformer else 4
+        seen += 3.1e6 * model.gflop_per_view * together * width_of / 4 + 12e6 * megapixels * views
+    if room.card:
+        return int(CARD_MEMORY + weights + decoder + seen)
     return int(BASE_MEMORY + 2 * weights + decoder + seen)
 
 
 BASE_MEMORY = 870 * 2**20  # Python with torch (CUDA build), kornia and open_clip, measured
+CARD_MEMORY = 600 * 2**20  # CUDA's context and the libraries' workspaces, as usual; not measured
 
 
 def most_cutouts(plan: Plan) -> int:
@@ -146,23 +171,24 @@ def most_cutouts(plan: Plan) -> int:
     return max(shot.settings.cutouts for shot in plan.board.shots)
 
 
-def views_at_once(plan: Plan, there: int | None) -> int | None:
-    """How many views may go through a perceptor together in the bytes that are there; None is all.
+def views_at_once(plan: Plan, room: Room) -> int | None:
+    """How many views may go through a perceptor together in the memory there is; None is all.
 
     A power of two, whatever the film's shots have: parts of another size are other rounding.
     """
-    if there is None or memory(plan) <= there:
+    there = room.there
+    if there is None or memory(plan, room) <= there:
         return None
     powers = (2**power for power in range(10, 0, -1) if 2**power < most_cutouts(plan))
-    return next((count for count in powers if memory(plan, at_once=count) <= there), 1)
+    return next((count for count in powers if memory(plan, room, at_once=count) <= there), 1)
 
 
-def advice(plan: Plan) -> str:
+def advice(plan: Plan, room: Room = HOST) -> str:
     """How much memory a step needs, with one view at a time, and what would need less."""
     cutouts, (width, height) = most_cutouts(plan), plan.board.size
 
     def least(**changed: Any) -> str:
-        return gibibytes(memory(plan, at_once=1, **changed))
+        return gibibytes(memory(plan, room, at_once=1, **changed))
 
     fewer, half = max(1, cutouts // 4), halved(plan.board.size)
     less = []
@@ -175,14 +201,14 @@ def advice(plan: Plan) -> str:
     return f"{needed} {least()}; {instead}."
 
 
-def in_parts(plan: Plan, there: int | None) -> str | None:
+def in_parts(plan: Plan, room: Room) -> str | None:
     """A sentence where not all views go through a perceptor together, and the film is made."""
-    together = views_at_once(plan, there)
-    if together is None or shortfall(plan, there):
+    together = views_at_once(plan, room)
+    if together is None or shortfall(plan, room):
         return None
     return (
-        f"{most_cutouts(plan)} views at once would need {gibibytes(memory(plan))}; they are looked "
-        f"at {together} at a time, which takes longer."
+        f"{most_cutouts(plan)} views at once would need {gibibytes(memory(plan, room))}; they are "
+        f"looked at {together} at a time, which takes longer."
     )
 
 
@@ -214,14 +240,15 @@ class Shortfall:
     refused: bool  # so much more that the film is not begun unless it is asked for
 
 
-def shortfall(plan: Plan, there: int | None) -> Shortfall | None:
-    """Whether a step needs more than the bytes that are there, and how much more."""
-    needed = memory(plan, at_once=views_at_once(plan, there))
+def shortfall(plan: Plan, room: Room) -> Shortfall | None:
+    """Whether a step needs more memory than there is, and how much more."""
+    there, needed = room.there, memory(plan, room, at_once=views_at_once(plan, room))
     if there is None or needed <= there:
         return None
     refused = needed > REFUSED * there
     end = ", so the film is refused without --force." if refused else "."
-    return Shortfall(f"{advice(plan)} This machine has {gibibytes(there)}{end}", refused)
+    has = f"{'The card' if room.card else 'This machine'} has {gibibytes(there)}"
+    return Shortfall(f"{advice(plan, room)} {has}{end}", refused)
 
 
 def speed_file(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -31,8 +32,11 @@ Show = Callable[[Report], None]
 BETTER = "ViT-B/32"  # the smallest perceptor that knows the words of the open world
 
 
-def load_models(board: Storyboard, machine: Machine) -> Models:
-    """Raises ModelError when weights are not there, FilmError when they do not fit."""
+def load_models(board: Storyboard, machine: Machine, at_once: int | None = None) -> Models:
+    """Every perceptor looks at `at_once` views together, at all of them if nothing is said.
+
+    Raises ModelError when weights are not there, FilmError when they do not fit.
+    """
     perceptors = known("perceptor")
     smaller = "Smaller models need less: `render models` lists their sizes."
     with memory_shortage(lambda: smaller, "Nothing was changed."):
@@ -41,7 +45,10 @@ def load_models(board: Storyboard, machine: Machine) -> Models:
                 machine.device, machine.painting
             ),
             tuple(
-                (load_perceptor(perceptors[name]).on(machine.device, machine.looking), weight)
+                (
+                    load_perceptor(perceptors[name]).on(machine.device, machine.looking, at_once),
+                    weight,
+                )
                 for name, weight in board.perceptors
             ),
         )
@@ -50,18 +57,27 @@ def load_models(board: Storyboard, machine: Machine) -> Models:
 def make_film(
     plan: Plan, models: Models, store: Store, todo: list[Keyframe], output: Path, show: Show
 ) -> None:
-    """Make the keyframes that are `missing`, then decode and encode every frame.
+    """Make the keyframes that are `missing`, and decode and encode every frame as soon as those
+    that it is made of are there.
 
     Resuming is not a mode: a keyframe whose latent is there is done. Killed at any moment and
     run again, it writes the same bytes.
     """
     board = plan.board
     meter = Meter(plan, todo, plan.frame_count)
-    make_keyframes(plan, models, store, todo, meter, show)
+    waiting = deque(todo)
+    making = made(plan, models, store, todo, meter, show)
+
+    def numbers() -> Iterator[int]:
+        for number in range(plan.frame_count):
+            needed = max(plan.moment(number).keyframes)
+            last = number == plan.frame_count - 1  # whose keyframes may not be the last ones
+            while waiting and (last or waiting[0].index <= needed):
+                waiting.remove(next(making))
+            yield number
 
     def shown() -> Iterator[Frame]:
-        numbers = range(plan.frame_count)
-        for number, frame in enumerate(frames(plan, store, models.generator, numbers), start=1):
+        for number, frame in enumerate(frames(plan, store, models.generator, numbers()), start=1):
             yield frame
             shot = board.shots[plan.shot_of(number - 1)].name
             done = meter.at_frame(number)
@@ -89,6 +105,14 @@ def make_keyframes(
     plan: Plan, models: Models, store: Store, todo: list[Keyframe], meter: Meter, show: Show
 ) -> None:
     """Optimise and store these keyframes, parents first."""
+    for _ in made(plan, models, store, todo, meter, show):
+        pass
+
+
+def made(
+    plan: Plan, models: Models, store: Store, todo: list[Keyframe], meter: Meter, show: Show
+) -> Iterator[Keyframe]:
+    """`make_keyframes` one by one: each that is stored now."""
     if not todo:
         return
     with reasons(plan, store):
@@ -115,6 +139,7 @@ def make_keyframes(
                     "or smaller loss weights will hold it. Finished keyframes are kept"
                 )
             store.save(keyframe.key, step.average, note(plan, "latent", keyframe))
+        yield keyframe
 
 
 def missing(plan: Plan, store: Store, frame: int | None = None) -> list[Keyframe]:

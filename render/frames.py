@@ -56,11 +56,11 @@ def to_frames(pictures: Iterable[Tensor], size: tuple[int, int]) -> Iterator[Fra
         yield from arrived()
 
 
-@torch.no_grad()
 def frames(
     plan: Plan, store: Store, generator: Generator, numbers: Iterable[int]
 ) -> Iterator[Frame]:
-    """The film's frames of these numbers. Holds four keyframes at a time, however long the film."""
+    """The film's frames of these numbers, each asked for when the frame before it was painted; its
+    keyframes must be there by then. Holds four keyframes at a time, however long the film."""
     device = generator.low.device
 
     @lru_cache(maxsize=4)  # two neighbours of each shot
@@ -75,6 +75,7 @@ def frames(
     def sharp(index: int) -> Tensor:
         return sharpness_of(picture(index))
 
+    @torch.no_grad()  # here and not around all: who gives the numbers may be optimising
     def paint(moment: Moment) -> Tensor:
         if moment.before is not None:
             before, after = moment.before, replace(moment, before=None)

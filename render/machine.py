@@ -31,13 +31,15 @@ class Machine:
     painting: torch.dtype  # of the generator's decoder
     looking: torch.dtype  # of the perceptors' transformers
 
-    def memory(self) -> int | None:
-        """Bytes that it has; None where it does not tell."""
+    def room(self) -> estimate.Room:
+        """The memory that its steps have."""
         import torch
 
-        if self.device.type == "cuda":
-            return int(torch.cuda.get_device_properties(self.device).total_memory)
-        return estimate.machine_memory()
+        card = self.device.type == "cuda"
+        there = estimate.machine_memory()
+        if card:
+            there = int(torch.cuda.get_device_properties(self.device).total_memory)
+        return estimate.Room(there, card, self.painting.itemsize, self.looking.itemsize)
 
     def __str__(self) -> str:
         painting, looking = (str(t).removeprefix("torch.") for t in (self.painting, self.looking))

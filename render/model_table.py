@@ -38,6 +38,11 @@ class Model:
     input_size: int = 0  # perceptors: pixels along one side of a view
     gflop_per_view: float = 0.0  # perceptors: one view, forward (torch's flop counter)
 
+    @property
+    def is_transformer(self) -> bool:
+        """Whether a perceptor looks through a vision transformer, as open_clip names them."""
+        return str(self.config.get("open_clip", "")).startswith("ViT-")
+
 
 # configs/imagenet_vqgan.yaml of CompVis/taming-transformers; every f16 model has this shape.
 F16: dict[str, Any] = {

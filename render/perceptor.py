@@ -55,7 +55,7 @@ class Perceptor(nn.Module):
             hasten(clip.visual)
         self.clip, self.digest, self.readings = clip, digest, readings
         self.step_type = torch.float32  # what views are looked at in
-        self.at_once: int | None = None  # views; more are embedded in parts, twice, in less memory
+        self.at_once: int | None = None  # views; None is all
         size = clip.visual.image_size
         self.side = int(size[0] if isinstance(size, tuple | list) else size)
         self.context = int(clip.context_length)
@@ -64,8 +64,15 @@ class Perceptor(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
         self.requires_grad_(False).eval()
 
-    def on(self, device: torch.device, step_type: torch.dtype = torch.float32) -> Perceptor:
+    def on(
+        self,
+        device: torch.device,
+        step_type: torch.dtype = torch.float32,
+        at_once: int | None = None,
+    ) -> Perceptor:
         """Itself, once, looking at views on a device: a transformer in `step_type`.
+
+        More views than `at_once` are embedded in parts, twice, in less memory.
 
         Texts are read once a film: their half stays in main memory, where of a weights file only
         what is used takes room. Other towers stay float32: through a residual network like the
@@ -73,6 +80,7 @@ class Perceptor(nn.Module):
         """
         if isinstance(self.clip.visual, VisionTransformer):
             self.step_type = step_type
+        self.at_once = at_once
         self.clip.visual.to(device, self.step_type)
         self.mean, self.std = self.mean.to(device), self.std.to(device)
         return self

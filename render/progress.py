@@ -41,13 +41,23 @@ class Reading:
 
     report: Report
     loss: float | None
-    """The last one that this shot's reports told."""
+    """The last one that was told of this shot."""
     rate: float | None
     """Steps, while decoding frames, per second."""
     elapsed: float
     """Seconds since the display began."""
     remaining: float | None
     """Seconds; None until enough is measured, 0 when all is done."""
+
+
+@dataclass
+class _Stage:
+    """What was measured of optimising, or of decoding: they take turns."""
+
+    last: Report
+    loss: float | None = None
+    seconds: float = 0.0
+    units: float = 0.0  # steps, or frames
 
 
 class Pace:
@@ -61,32 +71,32 @@ class Pace:
         self.clock = clock
         self.began = clock()
         self.last: tuple[Report, float] | None = None  # and when it came
-        self.loss: float | None = None
         self.intervals = 0
-        # Sums in which the old fades; their quotients are the pace and the rate.
+        # Sums in which the old fades; their quotients are the pace and, for each stage, the rate.
         self.seconds = self.work = self.count = 0.0
-        self.stage_seconds = self.units = 0.0
+        self.stages: dict[str, _Stage] = {}
 
     def see(self, report: Report) -> None:
         """Take in the next report."""
         now = self.clock()
+        before, then = self.last or (report, now)
+        taken = max(0.0, now - then)
+        fade = 0.5 ** (taken / HALF_LIFE)
         if self.last is not None:
-            before, then = self.last
-            taken = max(0.0, now - then)
-            fade = 0.5 ** (taken / HALF_LIFE)
             self.intervals += 1
             self.seconds = self.seconds * fade + taken
             self.work = self.work * fade + max(0.0, report.done - before.done)
             self.count = self.count * fade + 1
-            if before.stage == report.stage:
-                self.stage_seconds = self.stage_seconds * fade + taken
-                self.units = self.units * fade + _units(before, report)
-            else:
-                self.stage_seconds = self.units = 0.0
-            if (before.stage, before.shot) != (report.stage, report.shot):
-                self.loss = None
+        if stage := self.stages.get(report.stage):
+            stage.seconds = stage.seconds * fade + taken
+            stage.units = stage.units * fade + _units(stage.last, report)
+        else:
+            stage = self.stages[report.stage] = _Stage(report)
+        if stage.last.shot != report.shot:
+            stage.loss = None
         if report.loss is not None and math.isfinite(report.loss):
-            self.loss = report.loss
+            stage.loss = report.loss
+        stage.last = report
         self.last = report, now
 
     def reading(self) -> Reading | None:
@@ -102,8 +112,9 @@ class Pace:
             # Between two reports it runs down, but not for longer than a step should take.
             since = min(now - then, self.seconds / self.count)
             remaining = max(1.0, (1 - report.done) * self.seconds / self.work - since)
-        rate = self.units / self.stage_seconds if self.units and self.stage_seconds else None
-        return Reading(report, self.loss, rate, now - self.began, remaining)
+        stage = self.stages[report.stage]
+        rate = stage.units / stage.seconds if stage.units and stage.seconds else None
+        return Reading(report, stage.loss, rate, now - self.began, remaining)
 
 
 class TimeLeft:

@@ -98,7 +98,7 @@ def write_video(
                 notes.write_bytes(metadata_file(metadata))
             suffix = path.suffix.lower()
             command = _write_command(notes, partial, suffix, size, fps, codec, quality, sound)
-            _encode(command, _touching(partial, frames), size, path)
+            _encode(command, frames, size, path, (partial, notes))
         finally:
             with suppress(OSError):
                 notes.unlink(missing_ok=True)
@@ -171,20 +171,12 @@ def _write_command(
     ]
 
 
-def _touching(
-    partial: Path, frames: Iterable[bytes | NDArray[np.uint8]]
-) -> Iterator[bytes | NDArray[np.uint8]]:
-    """The frames; encoders keep dozens of them before they write the next byte of the film."""
-    for frame in frames:
-        touch(partial)
-        yield frame
-
-
 def _encode(
     command: list[str],
     frames: Iterable[bytes | NDArray[np.uint8]],
     size: tuple[int, int],
     path: Path,
+    unfinished: tuple[Path, ...],
 ) -> None:
     try:
         # In a session of its own, so that Ctrl-C reaches us alone and we decide what becomes of it.
@@ -203,7 +195,7 @@ def _encode(
     said: deque[bytes] = deque(maxlen=50)
     # Unread, a full pipe would stop ffmpeg, which would stop us.
     reader = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
-    writer = _Writer(process.stdin)
+    writer = _Writer(process.stdin, unfinished)
     try:
         reader.start()
         writer.thread.start()
@@ -235,22 +227,33 @@ def _encode(
 
 
 AHEAD = 8  # frames that may wait for ffmpeg: more would only be memory
+PULSE = 60.0  # seconds without a frame, after which it is said that work goes on
 
 
 class _Writer:
-    """Hands frames to ffmpeg beside us, so that the next is painted while it takes the last."""
+    """Hands frames to ffmpeg beside us, so that the next is painted while it takes the last.
 
-    def __init__(self, pipe: IO[bytes]) -> None:
-        self.pipe = pipe
+    It keeps what is unfinished young, however long the next frame takes and however many of them
+    the encoder holds before it writes another byte: who sweeps takes an old file for left behind.
+    """
+
+    def __init__(self, pipe: IO[bytes], unfinished: tuple[Path, ...]) -> None:
+        self.pipe, self.unfinished = pipe, unfinished
         self.taken = True  # ffmpeg has taken all so far; once it does not, it has ended
         self.failure: Exception | None = None  # what is not ffmpeg's
         self.waiting = queue.Queue[bytes | memoryview | None](AHEAD)
         self.thread = threading.Thread(target=self._write, daemon=True)
 
     def _write(self) -> None:
-        while (frame := self.waiting.get()) is not None:
+        while True:
+            for file in self.unfinished:
+                touch(file)
             try:
+                if (frame := self.waiting.get(timeout=PULSE)) is None:
+                    return
                 self.taken = self.taken and _taken(self.pipe.write, frame)
+            except queue.Empty:
+                continue
             except Exception as error:  # and goes on taking frames, or who makes them would wait
                 self.taken, self.failure = False, error
 

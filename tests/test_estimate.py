@@ -17,6 +17,7 @@ from render.estimate import (
     LOOKS,
     Costs,
     Meter,
+    Room,
     advice,
     estimate,
     in_parts,
@@ -28,6 +29,7 @@ from render.estimate import (
     shortfall,
     views_at_once,
 )
+from render.models import known
 from render.storyboard import parse
 from render.timeline import Plan, make_plan
 
@@ -50,6 +52,20 @@ def test_the_share_goes_forward_from_0_to_1() -> None:
     assert shares[0] > 0  # the start of the first keyframe is work too
     assert shares[-1] == pytest.approx(1)
     assert all(a <= b + 1e-12 for a, b in pairwise(shares))
+
+
+def test_steps_and_frames_may_take_turns() -> None:
+    plan = planned()
+    todo = list(plan.keyframes)
+    meter = Meter(plan, todo, plan.frame_count)
+    each = plan.frame_count // len(todo)
+    shares = []
+    for number, keyframe in enumerate(todo, start=1):
+        shares += [meter.at_step(keyframe, s) for s in range(keyframe.steps + 1)]
+        shares += [meter.at_frame(n) for n in range((number - 1) * each, number * each)]
+    shares += [meter.at_frame(plan.frame_count)]
+    assert all(a <= b + 1e-12 for a, b in pairwise(shares))
+    assert shares[-2] < shares[-1] == 1
 
 
 def test_a_resumed_film_starts_its_bar_anew() -> None:
@@ -115,7 +131,7 @@ def test_what_certainly_does_not_fit_is_refused(
 ) -> None:
     plan = planned()
     there = None if share is None else math.ceil(share * memory(plan))
-    short = shortfall(plan, there)
+    short = shortfall(plan, Room(there))
     assert (short is not None) == told
     if short is not None:
         assert short.refused == refused
@@ -125,20 +141,43 @@ def test_what_certainly_does_not_fit_is_refused(
 def test_views_are_looked_at_in_parts_before_a_film_is_refused() -> None:
     plan = planned("models: {perceptors: ViT-B/32}\n" + TEXT.replace("cutouts: 8", "cutouts: 32"))
     whole = memory(plan)
-    assert views_at_once(plan, None) is views_at_once(plan, whole) is None
-    assert views_at_once(plan, whole - 1) == 16
+    assert views_at_once(plan, Room(None)) is views_at_once(plan, Room(whole)) is None
+    assert views_at_once(plan, Room(whole - 1)) == 16
     odd = planned(plan.board.text.replace("cutouts: 32", "cutouts: 33"))
-    assert views_at_once(odd, memory(odd) - 1) == 32
-    assert in_parts(plan, whole) is in_parts(plan, 0) is None
-    assert "they are looked at 16 at a time" in str(in_parts(plan, whole - 1))
-    assert views_at_once(plan, 0) == 1
-    assert shortfall(plan, whole - 1) is None
-    assert shortfall(plan, memory(plan, at_once=1) - 1) is not None
+    assert views_at_once(odd, Room(memory(odd) - 1)) == 32
+    assert in_parts(plan, Room(whole)) is in_parts(plan, Room(0)) is None
+    assert "they are looked at 16 at a time" in str(in_parts(plan, Room(whole - 1)))
+    assert views_at_once(plan, Room(0)) == 1
+    assert shortfall(plan, Room(whole - 1)) is None
+    assert shortfall(plan, Room(memory(plan, at_once=1) - 1)) is not None
+
+
+def test_narrower_numbers_and_a_card_need_less() -> None:
+    residual, transformer = planned(), planned(f"models: {{perceptors: ViT-B/32}}\n{TEXT}")
+    for plan in (residual, transformer):
+        whole = memory(plan)
+        assert memory(plan, Room(painting=2)) < whole
+        assert memory(plan, Room(card=True)) < whole
+    assert memory(residual, Room(looking=2)) == memory(residual)  # stays float32
+    less = memory(transformer) - memory(transformer, Room(looking=2))
+    assert less == pytest.approx(8 * 3.1e6 * 8.8 / 2, rel=0.02)
+    short = shortfall(transformer, Room(2**30, card=True))
+    assert short is not None
+    assert "The card has 1.0 GiB" in short.message
+
+
+def test_what_is_a_transformer_is_one_of_open_clip() -> None:
+    import open_clip
+
+    for model in known("perceptor").values():
+        if name := model.config.get("open_clip"):
+            layers = open_clip.get_model_config(name)["vision_cfg"]["layers"]
+            assert model.is_transformer == isinstance(layers, int), name
 
 
 def test_only_what_needs_less_is_advised() -> None:
     plan = planned()
-    needs = [f"{bytes_ / 2**30:.1f} GiB" for bytes_ in (memory(plan), memory(plan, 2))]
+    needs = [f"{bytes_ / 2**30:.1f} GiB" for bytes_ in (memory(plan), memory(plan, cutouts=2))]
     assert advice(plan).startswith(f"320x192 with 8 cutouts needs about {needs[0]}; cutouts: 2 ")
     assert f"cutouts: 2 needs {needs[1]} and size: [160, 96] needs " in advice(plan)
     one = advice(planned(TEXT.replace("cutouts: 8", "cutouts: 1")))
@@ -162,7 +201,7 @@ def test_more_of_anything_costs_more() -> None:
     assert half.seconds < base.seconds
     assert half.disk < base.disk
     larger = planned(TEXT.replace("320x192", "640x384"))
-    assert memory(larger) > memory(plan) > memory(plan, 1)
+    assert memory(larger) > memory(plan) > memory(plan, cutouts=1)
     assert estimate(larger, larger.keyframes, None).seconds > 2 * base.seconds
     assert estimate(plan, plan.keyframes, 1e6).measured
 

@@ -23,7 +23,15 @@ from render import keyframe as keyframe_module
 from render.camera import IDENTITY, Matrix
 from render.cutouts import sample_views
 from render.estimate import LOOKS, Meter
-from render.film import FilmError, load_models, make_keyframes, missing, reasons, remarks
+from render.film import (
+    FilmError,
+    load_models,
+    make_film,
+    make_keyframes,
+    missing,
+    reasons,
+    remarks,
+)
 from render.images import load_image, mask_of
 from render.keyframe import (
     NEAREST,
@@ -51,7 +59,7 @@ from render.machine import pick
 from render.models import digest_named
 from render.regions import FADES, Region
 from render.storyboard import StoryboardError, parse
-from render.timeline import Aim, Keyframe, Plan, derived_seed, make_plan
+from render.timeline import Aim, Keyframe, Plan, Report, derived_seed, make_plan
 from render.warp import sharpness_of
 
 MODELS = Models(tiny.generator(), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5)))
@@ -270,6 +278,24 @@ def test_a_full_disk_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(FilmError, match="goes on from there"):
         make_keyframes(plan, MODELS, store, missing(plan, store), meter, lambda report: None)
     assert [keyframe.index for keyframe in missing(plan, store)] == [1, 2]
+
+
+def test_frames_are_encoded_while_later_keyframes_are_still_to_be_made(tmp_path: Path) -> None:
+    plan, store = planned(), Store(tmp_path)
+    reports: list[Report] = []
+    todo = missing(plan, store)
+    make_film(plan, MODELS, store, todo, tmp_path / "film.mp4", reports.append)
+    told = [(report.stage, report.keyframe) for report in reports]
+    assert [keyframe.index for keyframe in todo] == [0, 1, 2]
+    half = plan.frame_count // 2
+    assert told.index(("decode", half)) < told.index(("optimise", 3))
+    assert told.index(("optimise", 2)) < told.index(("decode", 2))
+    assert [report.done for report in reports] == sorted(report.done for report in reports)
+    assert reports[-1].done == 1
+    assert missing(plan, store) == []  # the last, which only the next film's frames would need, too
+    later = tmp_path / "later.mp4"
+    make_film(plan, MODELS, store, [], later, lambda report: None)
+    assert later.read_bytes() == (tmp_path / "film.mp4").read_bytes()
 
 
 def test_a_latent_that_became_nan_is_not_stored(

@@ -217,6 +217,30 @@ def test_frames_are_told_seldom() -> None:
     assert "frame 1000/1000" in said[-1]
 
 
+def test_stages_that_take_turns_keep_their_rates_and_the_loss() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    told = []
+    for report in steps(3):
+        clock.now += 2
+        pace.see(report)
+        told.append(pace.reading())
+        if report.step == report.steps:
+            for number in range(5):
+                clock.now += 0.5
+                frame = (report.keyframe - 1) * 5 + number + 1
+                pace.see(Report("decode", "dawn", frame, 15, 0, 0, report.done))
+                told.append(pace.reading())
+    first_of_second, last = told[15], told[-1]
+    assert first_of_second
+    assert (first_of_second.report.stage, first_of_second.report.keyframe) == ("optimise", 2)
+    assert first_of_second.rate == pytest.approx(0.5)
+    assert first_of_second.loss == 0.1
+    assert last
+    assert last.rate == pytest.approx(2)
+    assert last.loss is None
+
+
 def test_json_lines_are_for_machines() -> None:
     reports = [*steps(2, share=0.5), Report("decode", "dawn", 1, 1, 0, 0, 1.0, float("nan"))]
     said = [json.loads(line) for line in play("json", reports, io.StringIO()).splitlines()]

@@ -236,6 +236,28 @@ def test_a_film_being_encoded_is_not_swept_however_long_ffmpeg_is_silent(tmp_pat
     assert sum(age < 3600 for age in ages) >= 10  # touched again after each time it was aged
 
 
+def test_a_film_whose_next_frame_takes_long_is_not_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "film.mp4"
+    monkeypatch.setattr(video, "PULSE", 0.01)
+    touched = []
+
+    def frames() -> Iterator[NDArray[np.uint8]]:
+        for number, frame in enumerate(moving(20)):
+            if number in (0, 10):  # before the first, and while one is worked on
+                partials = list(tmp_path.glob("film.mp4.*.partial"))
+                for partial in partials:
+                    os.utime(partial, (0, 0))
+                time.sleep(0.5)
+                touched.extend(partial.stat().st_mtime > 0 for partial in partials)
+            yield frame
+
+    write(path, frames())
+    assert len(touched) >= 2
+    assert all(touched)
+
+
 def test_two_processes_write_one_film_at_once(tmp_path: Path) -> None:
     """Whoever ends last has written it, and neither touches the other's file."""
     path = tmp_path / "film.mp4"
@@ -271,7 +293,7 @@ def test_a_process_that_is_ended(tmp_path: Path, ending: str) -> None:
         start_new_session=True,
     )
     deadline = time.monotonic() + 20
-    # The film's and its notes': an ffmpeg that lives on, still to open its file, would make it anew.
+    # Its notes and the film: an ffmpeg that lives on would make what it has yet to open.
     while len(list(tmp_path.glob("film.mp4.*.partial"))) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
