@@ -125,8 +125,8 @@ precision_option = click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
     default="auto",
-    help="What steps are computed in; auto is bfloat16 for transformers where the device is fast "
-    "in it. Latents and frames are float32.",
+    help="What steps are computed in; auto is bfloat16 where the device is fast in it, else "
+    "float32. Latents, losses and frames are float32 always.",
 )
 draft_option = click.option(
     "--draft", is_flag=True, help="Half the size, a third of the steps, the same plan."

@@ -69,12 +69,12 @@ def describe_plan(plan: Plan, folder: Path) -> Iterator[str]:
         f"{plan.frame_count} frames: about {duration(cost.seconds)} on the CPU ({how})"
     )
     disk = f"{megabytes(cost.disk)} of disk in {folder}"
-    yield f"needs about {gibibytes(cost.memory)} of memory, {disk}"
-    room = Room(machine_memory())  # as on the CPU in float32: less is needed elsewhere
+    yield f"needs about {gibibytes(cost.memory)} of memory (on a CPU in float32), {disk}"
+    room = Room(machine_memory())
     if todo and (short := shortfall(plan, room)):
-        yield f"warning: {short.message}"
+        yield f"warning: on a CPU in float32: {short.message}"
     elif todo and (parts := in_parts(plan, room)):
-        yield f"warning: {parts}"
+        yield f"warning: on a CPU in float32: {parts}"
     for role, name in absent(plan):
         yield f"not here yet: the {role} {name}; get it with `render models get {name}`"
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import statistics
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from render.models import known
 from render.timeline import Keyframe, Plan
 
 GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in 32 bits, until this machine has been measured
+BLEND = 50.0  # GFLOP of a step that take as long as blending a megapixel of two pictures
 LOOKS = 400  # at grounds, before a chain starts: see keyframe.likely_start (960 with regions)
 REFUSED = 1.5  # times the memory that is there; the prediction errs by less
 
@@ -44,6 +47,17 @@ class Costs:
         generator = known("generator")[plan.board.generator]
         self.decode = generator.gflop_per_megapixel * megapixels
         self.view = sum(known("perceptor")[n].gflop_per_view for n, _ in plan.board.perceptors)
+        self.blend = BLEND * megapixels
+
+    @cached_property
+    def frame(self) -> float:
+        """Of a film's mean frame. Those between keyframes are painted, or come of two pictures
+        that are painted once."""
+        count = self.plan.frame_count
+        some = range(0, count, math.ceil(count / 64))
+        blended = statistics.fmean(self.plan.moment(n).between == "picture" for n in some)
+        once = self.decode * min(1.0, len(self.plan.keyframes) / count)
+        return (1 - blended) * self.decode + blended * (once + self.blend)
 
     def step(self, keyframe: Keyframe) -> float:
         """Forward and backward: with frozen weights each is as dear as the other."""
@@ -60,8 +74,8 @@ class Costs:
         return self.start(keyframe) + self.step(keyframe) * keyframe.steps
 
     def total(self, todo: Iterable[Keyframe]) -> float:
-        """These keyframes, and decoding the whole film."""
-        return sum(map(self.keyframe, todo)) + self.decode * self.plan.frame_count
+        """These keyframes, and every frame of the film."""
+        return sum(map(self.keyframe, todo)) + self.frame * self.plan.frame_count
 
 
 class Meter:
@@ -72,7 +86,7 @@ class Meter:
         self.costs = Costs(plan)
         before = accumulate((self.costs.keyframe(k) for k in todo), initial=0.0)
         self.before = dict(zip((k.index for k in todo), before, strict=False))
-        self.total = sum(map(self.costs.keyframe, todo)) + self.costs.decode * frames
+        self.total = sum(map(self.costs.keyframe, todo)) + self.costs.frame * frames
         self.optimised = self.decoded = 0.0  # GFLOP
 
     def at_step(self, keyframe: Keyframe, step: int) -> float:
@@ -83,7 +97,7 @@ class Meter:
 
     def at_frame(self, number: int) -> float:
         """After so many frames."""
-        self.decoded = self.costs.decode * number
+        self.decoded = self.costs.frame * number
         return self._done()
 
     def _done(self) -> float:
@@ -121,8 +135,7 @@ class Room:
 
     there: int | None = None  # bytes; None where the machine does not tell
     card: bool = False  # it is a graphics card's own: Python and what is mapped lie elsewhere
-    painting: int = 4  # bytes of a number: of the generator's decoder
-    looking: int = 4  # of the perceptors' transformers; other towers are float32
+    number: int = 4  # bytes of one, in the perceptors' transformers
 
 
 HOST = Room()  # main memory, however much, and everything in float32
@@ -135,7 +148,8 @@ def memory(
     size: tuple[int, int] | None = None,
     at_once: int | None = None,
 ) -> int:
-    """Bytes a step needs: Python and torch, weights, and the activations kept for the gradient.
+    """Bytes a step needs: Python and torch, weights, the activations kept for the gradient, and
+    ffmpeg beside it.
 
     `cutouts` and `size` (width, height) take the place of the plan's; `at_once` views go through
     a perceptor together, all of them if nothing is said.
@@ -149,19 +163,20 @@ def memory(
     # Measured, peak of a step: 12 GB a megapixel with taming's decoder of 3856 GFLOP, 3.3 with the
     # starter's of 228. What a decoder keeps goes with its channels, what it computes with their
     # square; the losses look at pictures, whoever painted them.
-    channels = (generator.gflop_per_megapixel / 3856) ** 0.5
-    decoder = (0.5e9 + 11.5e9 * channels * room.painting / 4) * megapixels
+    # Steps in bfloat16 need no less of it: frames are painted in float32, in about as much.
+    decoder = (0.5e9 + 11.5e9 * (generator.gflop_per_megapixel / 3856) ** 0.5) * megapixels
     # 25.5 MiB a view of ViT-B/32's 8.8 GFLOP, and every view's gradient in the picture's size.
     together = min(views, at_once or views)
     seen = 0.0
     for model in perceptors:
-        width_of = room.looking if model.is_transformer else 4
-        seen += 3.1e6 * model.gflop_per_view * together * width_of / 4 + 12e6 * megapixels * views
+        number = room.number if model.is_transformer else 4
+        seen += 3.1e6 * model.gflop_per_view * together * number / 4 + 12e6 * megapixels * views
     if room.card:
         return int(CARD_MEMORY + weights + decoder + seen)
-    return int(BASE_MEMORY + 2 * weights + decoder + seen)
+    return int(BASE_MEMORY + ENCODER * megapixels + 2 * weights + decoder + seen)
 
 
+ENCODER = 0.35e9  # bytes a megapixel of ffmpeg, which works beside the steps: the most of codecs
 BASE_MEMORY = 870 * 2**20  # Python with torch (CUDA build), kornia and open_clip, measured
 CARD_MEMORY = 600 * 2**20  # CUDA's context and the libraries' workspaces, as usual; not measured
 

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from render import __version__
-from render.estimate import Meter, advice
+from render.estimate import HOST, Meter, Room, advice
+from render.ffmpeg import VideoError
 from render.frames import Frame, frames, to_frame
 from render.generator import load_generator
 from render.keyframe import Anchor, Models, anchor, climb, embed_targets
@@ -42,26 +43,28 @@ def load_models(board: Storyboard, machine: Machine, at_once: int | None = None)
     with memory_shortage(lambda: smaller, "Nothing was changed."):
         return Models(
             load_generator(known("generator")[board.generator]).on(
-                machine.device, machine.painting
+                machine.device, machine.step_type
             ),
             tuple(
                 (
-                    load_perceptor(perceptors[name]).on(machine.device, machine.looking, at_once),
+                    load_perceptor(perceptors[name]).on(machine.device, machine.step_type, at_once),
                     weight,
                 )
                 for name, weight in board.perceptors
             ),
+            machine.room(),
         )
 
 
 def make_film(
     plan: Plan, models: Models, store: Store, todo: list[Keyframe], output: Path, show: Show
 ) -> None:
-    """Make the keyframes that are `missing`, and decode and encode every frame as soon as those
-    that it is made of are there.
+    """Make the keyframes that are `missing`, and beside it decode and encode every frame whose
+    keyframes are there.
 
-    Resuming is not a mode: a keyframe whose latent is there is done. Killed at any moment and
-    run again, it writes the same bytes.
+    Of frames no greater share is done than of the keyframes that are to be made: an edit at a long
+    film's end is worked on at once. Resuming is not a mode: a keyframe whose latent is there is
+    done. Killed at any moment and run again, it writes the same bytes.
     """
     board = plan.board
     meter = Meter(plan, todo, plan.frame_count)
@@ -71,8 +74,8 @@ def make_film(
     def numbers() -> Iterator[int]:
         for number in range(plan.frame_count):
             needed = max(plan.moment(number).keyframes)
-            last = number == plan.frame_count - 1  # whose keyframes may not be the last ones
-            while waiting and (last or waiting[0].index <= needed):
+            left = len(todo) * (1 - (number + 1) / plan.frame_count)
+            while waiting and (waiting[0].index <= needed or len(waiting) > left):
                 waiting.remove(next(making))
             yield number
 
@@ -83,12 +86,17 @@ def make_film(
             done = meter.at_frame(number)
             show(Report("decode", shot, number, plan.frame_count, 0, 0, done))
 
-    with memory_shortage(lambda: advice(plan), _kept(store)):  # of the disk, the writer tells
+    with memory_shortage(
+        lambda: advice(plan, models.room), _kept(store)
+    ):  # of the disk, the writer tells
         comment = to_text(note(plan, "film"))
         metadata = {"title": board.source.stem if board.source else "", "comment": comment}
         sound = (board.audio, plan.frame_count / board.fps) if board.audio else None
         encoding = board.size, board.fps, board.codec, board.quality
-        write_video(output, shown(), *encoding, metadata, sound)
+        try:
+            write_video(output, shown(), *encoding, metadata, sound)
+        except VideoError as error:  # perhaps hours before the last keyframe
+            raise FilmError(f"{error} {_kept(store)}") from error
 
 
 def make_still(
@@ -96,7 +104,7 @@ def make_still(
 ) -> tuple[Frame, dict[str, Any]]:
     """Frame `number` and its note, after making the keyframes that are `missing` for it."""
     make_keyframes(plan, models, store, todo, Meter(plan, todo, 1), show)
-    with reasons(plan, store):
+    with reasons(plan, store, models.room):
         frame = next(frames(plan, store, models.generator, [number]))
     return frame, note(plan, "frame", plan.keyframes[plan.moment(number).left], number)
 
@@ -115,7 +123,7 @@ def made(
     """`make_keyframes` one by one: each that is stored now."""
     if not todo:
         return
-    with reasons(plan, store):
+    with reasons(plan, store, models.room):
         targets = embed_targets(plan, models)
 
     @lru_cache(maxsize=1)  # neighbours mostly keep to the same
@@ -124,7 +132,7 @@ def made(
         return anchor(plan, picture, latent, models.generator)
 
     for keyframe in todo:
-        with reasons(plan, store):
+        with reasons(plan, store, models.room):
             parent = None
             if keyframe.parent is not None:
                 parent = store.load(plan.keyframes[keyframe.parent].key).to(models.device)
@@ -259,10 +267,10 @@ def note(
 
 
 @contextmanager
-def reasons(plan: Plan, store: Store) -> Iterator[None]:
+def reasons(plan: Plan, store: Store, room: Room = HOST) -> Iterator[None]:
     """Turn what a machine runs out of into a sentence that says what would fit."""
     kept = _kept(store)
-    with disk_shortage(store.folder, kept), memory_shortage(lambda: advice(plan), kept):
+    with disk_shortage(store.folder, kept), memory_shortage(lambda: advice(plan, room), kept):
         yield
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from render.camera import moves
 from render.cutouts import cut, sample_views
+from render.estimate import HOST, Room
 from render.generator import Generator
 from render.images import fill, load_image, mask_of
 from render.latents import LatentError, load_latent
@@ -29,6 +30,7 @@ class Models:
 
     generator: Generator
     perceptors: tuple[tuple[Perceptor, float], ...]  # with their weights
+    room: Room = HOST  # for their steps
 
     @property
     def device(self) -> torch.device:

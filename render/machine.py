@@ -28,8 +28,7 @@ class Machine:
     """
 
     device: torch.device
-    painting: torch.dtype  # of the generator's decoder
-    looking: torch.dtype  # of the perceptors' transformers
+    step_type: torch.dtype  # of the generator's decoder and the perceptors' transformers
 
     def room(self) -> estimate.Room:
         """The memory that its steps have."""
@@ -39,11 +38,10 @@ class Machine:
         there = estimate.machine_memory()
         if card:
             there = int(torch.cuda.get_device_properties(self.device).total_memory)
-        return estimate.Room(there, card, self.painting.itemsize, self.looking.itemsize)
+        return estimate.Room(there, card, self.step_type.itemsize)
 
     def __str__(self) -> str:
-        painting, looking = (str(t).removeprefix("torch.") for t in (self.painting, self.looking))
-        return f"{self.device}, steps paint in {painting} and look in {looking}"
+        return f"{self.device}, steps in {str(self.step_type).removeprefix('torch.')}"
 
 
 def check_device(name: str) -> None:
@@ -55,9 +53,9 @@ def check_device(name: str) -> None:
 def pick(device: str, precision: str) -> Machine:
     """The device of a name and one of PRECISIONS; raises InputError where it is not there.
 
-    Left to us, transformers compute in bfloat16 where the device is fast in it: their gradient
-    loses a hundredth. The decoder's loses a twentieth, and films came out farther from their
-    prompts (0.172 instead of 0.165), so that it must be asked for.
+    Left to us, steps compute in bfloat16 where the device is fast in it. A transformer's gradient
+    loses a hundredth by it and the decoder's a twentieth, which is little beside what one step's
+    views make of it: films come as near to their prompts, of several prompts and seeds.
     """
     # Threads that wait spin for a little and then sleep. Beside another busy program long spinning
     # makes a step 1.4 times as long, and on a quiet machine sleeping at once 1.3 times.
@@ -81,9 +79,7 @@ def pick(device: str, precision: str) -> Machine:
     if device == "mps" and not mps:
         raise InputError("--device mps: torch sees no Metal device; --device cpu works")
     chosen = torch.device(device)
-    if precision == "auto":
-        return Machine(chosen, torch.float32, fast_type(chosen))
-    return Machine(chosen, getattr(torch, precision), getattr(torch, precision))
+    return Machine(chosen, fast_type(chosen) if precision == "auto" else getattr(torch, precision))
 
 
 def fast_type(device: torch.device) -> torch.dtype:

@@ -97,7 +97,7 @@ class Settings:
     """
 
     first: int = 100  # optimisation steps of a keyframe that starts a chain
-    then: int = 25  # optimisation steps of every later keyframe
+    then: int = 15  # optimisation steps of every later keyframe
     every: Fraction = Fraction(1, 2)  # seconds between keyframes
     between: str = "auto"  # frames between keyframes: one of BETWEEN
     first_step: float = 0.8  # how far a step goes, where a chain starts

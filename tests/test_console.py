@@ -567,7 +567,8 @@ def test_a_film_that_does_not_fit_into_memory_says_so_beforehand(
     monkeypatch.setattr("render.describe.machine_memory", lambda: there)
     told, end = "32x32 with 2 cutouts needs about", "so the film is refused without --force."
     code, out, _ = run("check", "film.yaml")
-    assert (code, f"warning: {told}" in out, end in out) == (0, True, refused)
+    at_most = "warning: on a CPU in float32: "
+    assert (code, f"{at_most}{told}" in out, end in out) == (0, True, refused)
     arguments = {"film": ("-o", "a.mp4"), "still": ("--at", "0", "-o", "a.png")}[command]
     common = (command, "film.yaml", *arguments, "--device", "cpu")
     code, _, err = run(*common)
@@ -585,7 +586,7 @@ def test_views_that_do_not_fit_together_are_looked_at_in_parts(
     monkeypatch.setattr("render.estimate.machine_memory", lambda: there)
     monkeypatch.setattr("render.describe.machine_memory", lambda: there)
     told = "2 views at once would need"
-    assert f"warning: {told}" in run("check", "film.yaml")[1]
+    assert f"warning: on a CPU in float32: {told}" in run("check", "film.yaml")[1]
     parts = []
 
     def counted(embed: Callable[..., object], part: object, **options: object) -> object:
@@ -600,7 +601,7 @@ def test_views_that_do_not_fit_together_are_looked_at_in_parts(
 def test_another_precision_goes_on_with_what_is_kept(run: Run) -> None:
     common = ("film.yaml", "--device", "cpu", "--precision")
     code, _, err = run("film", *common, "bfloat16", "-v", "-o", "a.mp4")
-    assert (code, "steps paint in bfloat16" in err) == (0, True)
+    assert (code, "steps in bfloat16" in err) == (0, True)
     kept = {path: path.read_bytes() for path in Path("film.latents").iterdir()}
     assert run("film", *common, "float32", "-o", "b.mp4")[0] == 0
     assert {path: path.read_bytes() for path in Path("film.latents").iterdir()} == kept

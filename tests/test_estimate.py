@@ -76,6 +76,18 @@ def test_a_resumed_film_starts_its_bar_anew() -> None:
     assert Meter(plan, [], plan.frame_count).at_frame(plan.frame_count) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("between", ["latent", "picture"])
+def test_a_frame_costs_what_is_painted_of_it(between: str) -> None:
+    plan = planned(
+        TEXT.replace("keyframes: 0.5s", f"keyframes: {{every: 0.5s, between: {between}}}")
+    )
+    costs = Costs(plan)
+    if between == "latent":
+        assert costs.frame == pytest.approx(costs.decode)
+    else:  # two keyframes a second, 24 frames
+        assert costs.blend < costs.frame < costs.blend + 0.2 * costs.decode
+
+
 def test_a_start_is_done_before_the_first_step() -> None:
     plan = planned()
     costs, todo = Costs(plan), list(plan.keyframes)
@@ -155,11 +167,9 @@ def test_views_are_looked_at_in_parts_before_a_film_is_refused() -> None:
 def test_narrower_numbers_and_a_card_need_less() -> None:
     residual, transformer = planned(), planned(f"models: {{perceptors: ViT-B/32}}\n{TEXT}")
     for plan in (residual, transformer):
-        whole = memory(plan)
-        assert memory(plan, Room(painting=2)) < whole
-        assert memory(plan, Room(card=True)) < whole
-    assert memory(residual, Room(looking=2)) == memory(residual)  # stays float32
-    less = memory(transformer) - memory(transformer, Room(looking=2))
+        assert memory(plan, Room(card=True)) < memory(plan)
+    assert memory(residual, Room(number=2)) == memory(residual)  # its tower stays float32
+    less = memory(transformer) - memory(transformer, Room(number=2))
     assert less == pytest.approx(8 * 3.1e6 * 8.8 / 2, rel=0.02)
     short = shortfall(transformer, Room(2**30, card=True))
     assert short is not None

@@ -411,7 +411,7 @@ def test_ctrl_c_says_what_is_kept(board: Path, tmp_path: Path, models_folder: Pa
     assert process.returncode == 130
     assert "keyframes are kept" in errors
     assert "Traceback" not in errors
-    assert not (tmp_path / "film.mp4").exists()
+    assert not list(tmp_path.glob("film.mp4*"))  # nor what was begun of it
 
 
 def start(folder: Path, models_folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -454,7 +454,7 @@ def test_killed_twenty_times_the_film_is_the_same(
         left = set(tmp_path.glob("*.partial"))
         # Strike at start-up, or within the next moments after work has visibly gone on.
         began = time.monotonic()
-        patient = chance.random() < 0.6
+        patient = chance.random() < 0.75
         while patient and process.poll() is None and time.monotonic() - began < 60:
             there = len(list(folder.glob("*.safetensors"))) if folder.exists() else 0
             encoding = known == wanted and set(tmp_path.glob("*.partial")) > left

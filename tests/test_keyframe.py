@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import math
+import shutil
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
@@ -23,6 +25,7 @@ from render import keyframe as keyframe_module
 from render.camera import IDENTITY, Matrix
 from render.cutouts import sample_views
 from render.estimate import LOOKS, Meter
+from render.ffmpeg import VideoError
 from render.film import (
     FilmError,
     load_models,
@@ -287,15 +290,71 @@ def test_frames_are_encoded_while_later_keyframes_are_still_to_be_made(tmp_path:
     make_film(plan, MODELS, store, todo, tmp_path / "film.mp4", reports.append)
     told = [(report.stage, report.keyframe) for report in reports]
     assert [keyframe.index for keyframe in todo] == [0, 1, 2]
-    half = plan.frame_count // 2
-    assert told.index(("decode", half)) < told.index(("optimise", 3))
+    third = plan.frame_count // 3
+    assert told.index(("decode", third)) < told.index(("optimise", 3))
     assert told.index(("optimise", 2)) < told.index(("decode", 2))
+
+
+SHOT = "  - {duration: 0.5s, prompts: sea, keyframes: 0.25s"
+
+
+@pytest.mark.parametrize(
+    "shots",
+    [
+        f"{SHOT}}}\n",
+        f"{SHOT}, camera: {{zoom: 1.2/s}}}}\n{SHOT}, transition: dissolve 0.25s}}\n",
+        f"{SHOT}}}\n{SHOT}, transition: morph 0.25s}}\n{SHOT}, transition: continue}}\n",
+        f"{SHOT}, transition: dissolve 0.25s}}\n{SHOT}}}\nloop: true\n",
+        "  - {duration: 1f, prompts: sea}\n",
+    ],
+)
+@pytest.mark.parametrize("kept", [0, 2])
+def test_frames_and_keyframes_may_take_turns(tmp_path: Path, shots: str, kept: int) -> None:
+    """A film is the same whether its keyframes are made before its frames or beside them, and
+    whichever are there already."""
+    text = (
+        "version: 1\nsize: 48x32\nfps: 12\nmodels: {perceptors: {starter: 1, ViT-B/32: 0.5}}\n"
+        f"defaults: {{iterations: {{first: 2, then: 2}}, cutouts: 2}}\nshots:\n{shots}"
+    )
+    plan = make_plan(parse(text, tmp_path), 4, lambda role, name: name)
+    before, beside = Store(tmp_path / "before"), Store(tmp_path / "beside")
+    todo = missing(plan, before)
+    make_keyframes(plan, MODELS, before, todo, Meter(plan, todo, 0), lambda report: None)
+    beside.prepare()
+    for keyframe in plan.keyframes[-kept:] if kept else ():
+        shutil.copy(before.path(keyframe.key), beside.folder)
+    films, reports = (tmp_path / "before.mp4", tmp_path / "beside.mp4"), []
+    make_film(plan, MODELS, before, [], films[0], lambda report: None)
+    make_film(plan, MODELS, beside, missing(plan, beside), films[1], reports.append)
+    assert films[0].read_bytes() == films[1].read_bytes()
+    for keyframe in plan.keyframes:
+        assert before.path(keyframe.key).read_bytes() == beside.path(keyframe.key).read_bytes()
     assert [report.done for report in reports] == sorted(report.done for report in reports)
+    assert [report.done for report in reports].count(1) == 1
     assert reports[-1].done == 1
-    assert missing(plan, store) == []  # the last, which only the next film's frames would need, too
-    later = tmp_path / "later.mp4"
-    make_film(plan, MODELS, store, [], later, lambda report: None)
-    assert later.read_bytes() == (tmp_path / "film.mp4").read_bytes()
+
+
+def test_an_encoder_that_fails_leaves_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, store = planned(), Store(tmp_path)
+
+    def dies(output: Path, frames: Iterator[object], *rest: object) -> None:
+        next(frames)
+        raise VideoError("film.mp4 was not written: it gave no reason.")
+
+    monkeypatch.setattr("render.film.write_video", dies)
+    with pytest.raises(FilmError, match=r"no reason\. Finished keyframes are kept in .* goes on"):
+        make_film(plan, MODELS, store, missing(plan, store), tmp_path / "a.mp4", lambda r: None)
+
+
+def test_what_is_to_be_made_does_not_wait_for_frames_that_could_be_painted(tmp_path: Path) -> None:
+    plan, store = planned(), Store(tmp_path)
+    todo = missing(plan, store)
+    make_keyframes(plan, MODELS, store, todo[:2], Meter(plan, todo, 0), lambda report: None)
+    reports: list[Report] = []
+    make_film(plan, MODELS, store, todo[2:], tmp_path / "film.mp4", reports.append)
+    assert reports[0].stage == "optimise"
 
 
 def test_a_latent_that_became_nan_is_not_stored(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from render.errors import InputError
+from render.estimate import Room
 from render.machine import Machine, check_device, fast_type, pick
 
 
@@ -29,12 +31,12 @@ THIRTY_TWO, SIXTEEN = torch.float32, torch.bfloat16
 
 
 @pytest.mark.parametrize("able", ["_is_avx512_bf16_supported", "_is_amx_tile_supported", None])
-def test_transformers_are_in_sixteen_bits_where_the_cpu_multiplies_them(
+def test_steps_are_in_sixteen_bits_where_the_cpu_multiplies_them(
     monkeypatch: pytest.MonkeyPatch, able: str | None
 ) -> None:
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda name=name: name == able, raising=False)
-    assert pick("cpu", "auto") == Machine(CPU, THIRTY_TWO, SIXTEEN if able else THIRTY_TWO)
+    assert pick("cpu", "auto") == Machine(CPU, SIXTEEN if able else THIRTY_TWO)
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")  # as in another torch
     amx = able == "_is_amx_tile_supported"
     assert fast_type(CPU) == (SIXTEEN if amx else THIRTY_TWO)
@@ -42,10 +44,9 @@ def test_transformers_are_in_sixteen_bits_where_the_cpu_multiplies_them(
 
 
 def test_a_precision_may_be_asked_for() -> None:
-    assert pick("cpu", "float32") == Machine(CPU, THIRTY_TWO, THIRTY_TWO)
-    assert pick("cpu", "bfloat16") == Machine(CPU, SIXTEEN, SIXTEEN)
-    told = str(Machine(CPU, THIRTY_TWO, SIXTEEN))
-    assert told == "cpu, steps paint in float32 and look in bfloat16"
+    assert pick("cpu", "float32") == Machine(CPU, THIRTY_TWO)
+    assert pick("cpu", "bfloat16") == Machine(CPU, SIXTEEN)
+    assert str(Machine(CPU, SIXTEEN)) == "cpu, steps in bfloat16"
 
 
 def test_of_several_gpus_the_one_that_is_named_is_spoken_to(
@@ -58,10 +59,19 @@ def test_of_several_gpus_the_one_that_is_named_is_spoken_to(
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     with pytest.raises(InputError, match="torch sees 2 CUDA devices"):
         pick("cuda:2", "float32")
-    assert pick("cuda:1", "auto") == Machine(torch.device("cuda:1"), THIRTY_TWO, SIXTEEN)
+    assert pick("cuda:1", "auto") == Machine(torch.device("cuda:1"), SIXTEEN)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
-    assert pick("auto", "auto") == Machine(torch.device("cuda"), THIRTY_TWO, THIRTY_TWO)
+    assert pick("auto", "auto") == Machine(torch.device("cuda"), THIRTY_TWO)
     assert spoken_to == [1, 0]
+
+
+def test_the_room_is_the_devices_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("render.estimate.machine_memory", lambda: 7)
+    assert Machine(CPU, THIRTY_TWO).room() == Room(7)
+    assert Machine(CPU, SIXTEEN).room() == Room(7, number=2)
+    card = SimpleNamespace(total_memory=5)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+    assert Machine(torch.device("cuda:1"), SIXTEEN).room() == Room(5, card=True, number=2)
 
 
 def test_how_threads_wait_is_left_to_who_says_it(monkeypatch: pytest.MonkeyPatch) -> None:

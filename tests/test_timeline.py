@@ -295,7 +295,7 @@ size: 160x96
 seed: 5
 style: oil painting
 exclude: text:0.3
-defaults: {keyframes: 0.5s}
+defaults: {keyframes: 0.5s, iterations: {then: 25}}
 shots:
 - {name: dawn, duration: 2s, prompts: "a red sky | sea:0.5:0.8", camera: {zoom: 1.1/s, x: 5%/s}}
 - name: storm

@@ -8,9 +8,8 @@ Variants take turns in one process, so that whatever else the machine does meets
 
 reference  taming's and open_clip's own modules, and kornia's augmentations one after another, as
            the field has it
-float32    what Render does
-auto       the same with transformers in bfloat16, where the machine is fast in it
-bfloat16   the decoder too, which must be asked for (`--precision`)
+float32    Render's, as it is on most CPUs
+bfloat16   Render's, where the machine is fast in it
 
 Prints one JSON object: for every variant medians and bests of `--repeats` rounds, how many times
 faster than the reference, and what the machine can do at most (a convolution and a matrix product,
@@ -53,7 +52,7 @@ from render.models import known
 from render.perceptor import Perceptor, build_clip, load_perceptor
 from render.video import write_video
 
-VARIANTS = ("reference", "float32", "auto", "bfloat16")
+VARIANTS = ("reference", "float32", "bfloat16")
 STAGES = ("quantise", "decode", "cutouts", "perceptor", "backward", "update")
 
 
@@ -247,8 +246,8 @@ def networks(variant: str, full: bool, device: str) -> Networks:
     generator.reference = reference
     machine = pick(device, "float32" if reference else variant)
     return Networks(
-        generator.on(machine.device, machine.painting),
-        perceptor.on(machine.device, machine.looking),
+        generator.on(machine.device, machine.step_type),
+        perceptor.on(machine.device, machine.step_type),
     )
 
 
@@ -271,7 +270,8 @@ def idle_share(seconds: float = 1.0) -> float | None:
 def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything that is printed."""
     idle = idle_share()
-    device, names = torch.device(arguments.device), list(arguments.variants)
+    device = torch.device(arguments.device)
+    names = [n for n in VARIANTS if n != "bfloat16" or fast_type(device) == torch.bfloat16]
     variants = {name: networks(name, arguments.full, arguments.device) for name in names}
     step = Step(variants, arguments.size, arguments.views)
     gigaflop = step.gigaflop()
@@ -290,11 +290,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
                 decodes[variant].append(decoded)
     steps = {name: summary([sum(r.values()) for r in found]) for name, found in rounds.items()}
     decoding = {name: summary(found) for name, found in decodes.items()}
-    peak = {
-        name: peaks(device, getattr(torch, name))
-        for name in ("float32", "bfloat16")
-        if name == "float32" or fast_type(device) == torch.bfloat16
-    }
+    peak = {name: peaks(device, getattr(torch, name)) for name in names[1:]}
     frame = statistics.median(step.journey(arguments.size, 16) for _ in range(3))
     return {
         "models": "full size, random" if arguments.full else "starter",
@@ -354,9 +350,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--full", action="store_true", help="full-size architectures")
-    parser.add_argument("--also", nargs="*", choices=VARIANTS[2:], default=["auto"])
     arguments = parser.parse_args()
-    arguments.variants = [*VARIANTS[:2], *arguments.also]
     print(json.dumps(measured(arguments), indent=1))
 
 
