@@ -454,7 +454,7 @@ def test_killed_twenty_times_the_film_is_the_same(
         left = set(tmp_path.glob("*.partial"))
         # Strike at start-up, or within the next moments after work has visibly gone on.
         began = time.monotonic()
-        patient = chance.random() < 0.75
+        patient = chance.random() < 0.6
         while patient and process.poll() is None and time.monotonic() - began < 60:
             there = len(list(folder.glob("*.safetensors"))) if folder.exists() else 0
             encoding = known == wanted and set(tmp_path.glob("*.partial")) > left
