@@ -294,6 +294,8 @@ def _reason(status: int, said: bytes) -> str:
     for known in FULL:
         if os.strerror(known).encode() in said:
             return os.strerror(known)
+    if status < 0:
+        return f"ffmpeg was ended by signal {-status}"
     return f"{complaint(said)} (ffmpeg ended with {status})"
 
 
