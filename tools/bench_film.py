@@ -15,6 +15,7 @@ tools/quality.py needs. Set GOMP_SPINCOUNT=1000, as Render does for itself.
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -48,6 +49,7 @@ shots:
     camera: {{zoom: 1.08/s, x: 4%/s}}
 """
 VIEWS = 32  # of the plain loop
+PLAIN = re.compile(r"plain (\d+)")  # and its steps on each frame
 
 
 def independent(
@@ -125,8 +127,8 @@ START = keyframe.likely_start
 def from_half(plan: Plan, frame: Keyframe, generator: Generator, wishes: Wishes) -> Tensor:
     """A chain's start after 40 steps at half the size; with `iterations: {first: 60}`."""
     width, height = plan.size
-    multiple = 2 * generator.factor
-    half = (max(width // multiple, 1) * generator.factor, height // multiple * generator.factor)
+    factor = generator.factor
+    half = (max(1, width // factor // 2) * factor, max(1, height // factor // 2) * factor)
     small = replace(plan, size=half)
     settings = frame.settings
 
@@ -185,7 +187,7 @@ LEVERS = {
 
 def lever_of(name: str) -> Lever:
     """One of LEVERS, or several joined by " + "; KeyError. The plain loop changes nothing."""
-    if name.startswith("plain "):
+    if PLAIN.fullmatch(name):
         return Lever(precision="float32")
     several = [LEVERS[each] for each in name.split(" + ")]
     return Lever(
@@ -223,10 +225,11 @@ def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace
     )
     plan, models = planned(text, options.device, lever.precision)
     steps = sum(one.steps for one in plan.keyframes)
-    models.generator.reference = lever.reference or name.startswith("plain ")
+    plain_loop = PLAIN.fullmatch(name)
+    models.generator.reference = lever.reference or plain_loop is not None
     film: Callable[[], Iterator[Tensor]] = lambda: rendered(plan, models)  # noqa: E731
-    if name.startswith("plain "):
-        each = int(name.split()[1])
+    if plain_loop:
+        each = int(plain_loop[1])
         steps = plan.keyframes[0].steps + (plan.frame_count - 1) * each
         film = lambda: plain(plan, models, each, VIEWS)  # noqa: E731
     with changed(lever):
@@ -255,7 +258,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     for name in options.only:
-        if not (set(name.split(" + ")) <= set(LEVERS) or name.removeprefix("plain ").isdigit()):
+        if not (set(name.split(" + ")) <= set(LEVERS) or PLAIN.fullmatch(name)):
             parser.error(f"there is no {name!r}; there are plain N, {', '.join(LEVERS)}")
     judge = load_perceptor(known("perceptor")[options.judge]).on(torch.device(options.device))
     row = "{:18}" + "{:>11}" * (1 + len(fields(Figures)))
