@@ -205,6 +205,7 @@ def film(
     """
     from render.codecs import CODECS, check_output
 
+    began = time.monotonic()
     voice = Voice(quiet, log_format == "json")
     with mistakes(voice, verbose):
         board = load_board(storyboard, voice)
@@ -217,7 +218,7 @@ def film(
         machine = pick_machine(device, precision, voice, models_of(board))
         if fresh:
             set_aside(folder, yes, files_of(board))
-        render_film(plan, folder, output, machine, voice, verbose, force)
+        render_film(plan, folder, output, machine, voice, verbose, force, began)
 
 
 def preview_of(output: Path) -> Path:
@@ -233,9 +234,10 @@ def render_film(
     voice: Voice,
     verbose: bool,
     force: bool,
+    began: float,
 ) -> None:
     """Load the models, make the film and say what was kept if it is interrupted."""
-    from render.describe import describe_plan
+    from render.describe import describe_plan, plural
     from render.estimate import Costs, remember_speed
     from render.film import make_film
     from render.models import folder as models_folder
@@ -243,22 +245,22 @@ def render_film(
 
     preview = preview_writer(preview_of(output))
     if verbose:
-        for line in (*describe_plan(plan, folder), f"device {machine}"):
+        for line in (*describe_plan(plan, folder, machine), f"device {machine}"):
             voice.tell("plan", line, line)
-    models, store, todo = begin(plan, folder, machine, voice, force)
-    started = time.monotonic()
-    stopped = partial(interrupted, plan, folder)
-    with interruptible(voice, stopped), display(voice.display) as show:
+    with interruptible(voice, partial(interrupted, plan, folder)):
+        models, store, todo = begin(plan, folder, machine, voice, force)
+        started = time.monotonic()
+        with display(voice.display) as show:
 
-        def shown(report: Any) -> None:
-            if report.picture is not None:
-                preview(report.picture)
-            show(report)
+            def shown(report: Any) -> None:
+                if report.picture is not None:
+                    preview(report.picture)
+                show(report)
 
-        make_film(plan, models, store, todo, output, shown)
-    seconds = time.monotonic() - started
-    remember_speed(models_folder(), str(machine.device), Costs(plan).total(todo), seconds)
-    what = f"{plan.frame_count} frames, {float(plan.board.duration):g} s"
+            make_film(plan, models, store, todo, output, shown)
+    seconds, gflop = time.monotonic() - started, Costs(plan).total(todo)
+    remember_speed(models_folder(), str(machine.device), gflop, seconds, started - began)
+    what = f"{plural(plan.frame_count, 'frame')}, {float(plan.board.duration):g} s"
     tell_made(voice, output, what, plan.board.size, seconds)
 
 
@@ -327,10 +329,10 @@ def still(
         from render.progress import display
         from render.provenance import write_png
 
-        models, store, todo = begin(plan, folder, machine, voice, force, number)
-        stopped = partial(interrupted, plan, folder)
-        with interruptible(voice, stopped), display(voice.display) as show:
-            frame, note = make_still(plan, models, store, todo, number, show)
+        with interruptible(voice, partial(interrupted, plan, folder)):
+            models, store, todo = begin(plan, folder, machine, voice, force, number)
+            with display(voice.display) as show:
+                frame, note = make_still(plan, models, store, todo, number, show)
         write_png(output, frame, note)
         tell_made(voice, output, f"frame {number}", plan.board.size, time.monotonic() - began)
 

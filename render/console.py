@@ -232,11 +232,17 @@ def begin(
 ) -> tuple[Models, Store, list[Keyframe]]:
     """The models, and the keyframes to be made for the film or one frame of it, and where to."""
     from render.estimate import latent_shape
-    from render.film import load_models, missing, remarks
+    from render.film import load_models, missing, remarks, wanted
     from render.latents import Store
 
     store = Store(latents, latent_shape(plan))
-    todo = missing(plan, store, frame)
+    todo, total = missing(plan, store, frame), len(wanted(plan, frame))
+    if machine.asked and len(todo) < total:  # what they were made in is not in their keys
+        voice.say(
+            "note",
+            f"{total - len(todo)} of {total} keyframes are there and stay as they were made, "
+            "whatever their precision" + ("; --fresh makes all anew" if frame is None else ""),
+        )
     together = check_memory(plan, machine, voice, force) if todo else None
     store.prepare()
     models = load_models(plan.board, machine, together)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -24,12 +25,16 @@ from render.headers import has_latent
 from render.storyboard import Prompt, Shot, Storyboard
 from render.timeline import Plan
 
+if TYPE_CHECKING:
+    from render.machine import Machine
+
 LINE = 100  # columns
 PROMPT_LINES = 4  # of one shot
 
 
-def describe_plan(plan: Plan, folder: Path) -> Iterator[str]:
-    """Shots, frames, keyframes, chains, what is already there, and what the rest costs.
+def describe_plan(plan: Plan, folder: Path, machine: Machine | None = None) -> Iterator[str]:
+    """Shots, frames, keyframes, chains, what is already there, and what the rest costs, on a CPU
+    in float32 where no machine is named.
 
     What is there is counted by a quick look: a latent that was changed since is told of by the
     render, which reads them all before it begins.
@@ -40,7 +45,7 @@ def describe_plan(plan: Plan, folder: Path) -> Iterator[str]:
     width, height = board.size
     yield (
         f"{board.source or 'storyboard'}: {width}x{height}, {rate(board.fps)} fps, "
-        f"{float(board.duration):g} s, {plan.frame_count} frames, "
+        f"{float(board.duration):g} s, {plural(plan.frame_count, 'frame')}, "
         f"{plural(len(plan.keyframes), 'keyframe')} in {plural(len(plan.chains()), 'chain')}"
     )
     if plan.size != board.size:
@@ -62,19 +67,22 @@ def describe_plan(plan: Plan, folder: Path) -> Iterator[str]:
         )
     yield from columns(rows)
     yield from describe_prompts(plan.board.shots)
-    cost = estimate(plan, todo, known_speed(models.folder(), "cpu"))
+    device, where, room = "cpu", "on a CPU in float32", Room(machine_memory())
+    if machine:
+        device, where, room = str(machine.device), f"on {machine}", machine.room()
+    cost = estimate(plan, todo, known_speed(models.folder(), device), room)
     how = "as measured on this machine" if cost.measured else "guessed; the first render measures"
+    on = "the CPU" if device == "cpu" else device
     yield (
         f"to do: {plural(cost.keyframes, 'keyframe')}, {plural(cost.steps, 'step')}, "
-        f"{plan.frame_count} frames: about {duration(cost.seconds)} on the CPU ({how})"
+        f"{plural(plan.frame_count, 'frame')}: about {duration(cost.seconds)} on {on} ({how})"
     )
     disk = f"{megabytes(cost.disk)} of disk in {folder}"
-    yield f"needs about {gibibytes(cost.memory)} of memory (on a CPU in float32), {disk}"
-    room = Room(machine_memory())
+    yield f"needs about {gibibytes(cost.memory)} of memory ({where}), {disk}"
     if todo and (short := shortfall(plan, room)):
-        yield f"warning: on a CPU in float32: {short.message}"
+        yield f"warning: {where}: {short.message}"
     elif todo and (parts := in_parts(plan, room)):
-        yield f"warning: on a CPU in float32: {parts}"
+        yield f"warning: {where}: {parts}"
     for role, name in absent(plan):
         yield f"not here yet: the {role} {name}; get it with `render models get {name}`"
 

@@ -20,6 +20,7 @@ from render.models import known
 from render.timeline import Keyframe, Plan
 
 GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in 32 bits, until this machine has been measured
+GUESSED_START = 7.0  # seconds until the first step, as long
 BLEND = 50.0  # GFLOP of a step that take as long as blending a megapixel of two pictures
 LOOKS = 400  # at grounds, before a chain starts: see keyframe.likely_start (960 with regions)
 REFUSED = 1.5  # times the memory that is there; the prediction errs by less
@@ -36,6 +37,14 @@ class Estimate:
     measured: bool  # whether the speed was measured on this machine, or guessed
     memory: int  # bytes, at the most
     disk: int  # bytes of latents still to be written
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What an earlier render measured."""
+
+    rate: float  # GFLOP/s
+    start: float  # seconds from the command to the first keyframe or frame
 
 
 class Costs:
@@ -105,19 +114,22 @@ class Meter:
         return share if share < 1 - 1e-9 else 1.0  # as it would be without rounding
 
 
-def estimate(plan: Plan, todo: Iterable[Keyframe], speed: float | None) -> Estimate:
-    """`speed` in GFLOP/s as measured on this machine by an earlier render, or None."""
+def estimate(
+    plan: Plan, todo: Iterable[Keyframe], speed: Speed | None, room: Room | None = None
+) -> Estimate:
+    """`speed` as it was measured on this machine, or None; `room` is main memory if not given."""
     todo = list(todo)
     gflop = Costs(plan).total(todo)
-    rate = speed or GUESSED_SPEED * (os.cpu_count() or 1)
+    usual = speed or Speed(GUESSED_SPEED * (os.cpu_count() or 1), GUESSED_START)
+    room = room or Room(machine_memory())
     latent = math.prod(latent_shape(plan)) * 4
     return Estimate(
         keyframes=len(todo),
         steps=sum(keyframe.steps for keyframe in todo),
         gflop=gflop,
-        seconds=gflop / rate,
+        seconds=usual.start + gflop / usual.rate,
         measured=speed is not None,
-        memory=memory(plan, at_once=views_at_once(plan, Room(machine_memory()))),
+        memory=memory(plan, room, at_once=views_at_once(plan, room)),
         disk=len(todo) * (latent + 2048 + len(plan.board.text)),
     )
 
@@ -271,23 +283,25 @@ def speed_file(folder: Path) -> Path:
     return folder.parent / "speed.json"
 
 
-def known_speed(folder: Path, device: str) -> float | None:
-    """GFLOP/s that the last render on this device reached; None if there was none."""
+def known_speed(folder: Path, device: str) -> Speed | None:
+    """What the last render on this device reached; None if there was none."""
     try:
-        value = json.loads(speed_file(folder).read_text())[device]
-        return float(value) if 0.01 < float(value) < 1e7 else None
+        rate, start = map(float, json.loads(speed_file(folder).read_text())[device])
+        return Speed(rate, start) if 0.01 < rate < 1e7 and 0 < start < 600 else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def remember_speed(folder: Path, device: str, gflop: float, seconds: float) -> None:
+def remember_speed(folder: Path, device: str, gflop: float, seconds: float, start: float) -> None:
     """Note the speed for the next estimate. A hint: nothing fails if it cannot be written."""
     if gflop < 100 or seconds < 5:
         return  # too short: start-up would count for speed
     path = speed_file(folder)
     try:
-        speeds = json.loads(path.read_text()) if path.exists() else {}
-        speeds[device] = round(gflop / seconds, 2)
+        speeds = {}
+        with suppress(OSError, ValueError, RecursionError):  # none yet, or nonsense
+            speeds = dict(json.loads(path.read_text()))
+        speeds[device] = [round(gflop / seconds, 2), round(start, 2)]
         path.parent.mkdir(parents=True, exist_ok=True)
         with finished(path) as partial:
             partial.write_text(json.dumps(speeds))

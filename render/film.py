@@ -82,9 +82,12 @@ def make_film(
     def shown() -> Iterator[Frame]:
         for number, frame in enumerate(frames(plan, store, models.generator, numbers()), start=1):
             yield frame
-            shot = board.shots[plan.shot_of(number - 1)].name
-            done = meter.at_frame(number)
-            show(Report("decode", shot, number, plan.frame_count, 0, 0, done))
+            if number < plan.frame_count:
+                tell(number)
+
+    def tell(number: int) -> None:
+        shot = board.shots[plan.shot_of(number - 1)].name
+        show(Report("decode", shot, number, plan.frame_count, 0, 0, meter.at_frame(number)))
 
     with memory_shortage(
         lambda: advice(plan, models.room), _kept(store)
@@ -95,6 +98,7 @@ def make_film(
         encoding = board.size, board.fps, board.codec, board.quality
         try:
             write_video(output, shown(), *encoding, metadata, sound)
+            tell(plan.frame_count)  # not before the encoder has ended well
         except VideoError as error:  # perhaps hours before the last keyframe
             raise FilmError(f"{error} {_kept(store)}") from error
 
@@ -156,14 +160,16 @@ def missing(plan: Plan, store: Store, frame: int | None = None) -> list[Keyframe
     Those that are there are read, once and before anything is made: whatever was changed on disk
     is told of now and together. Raises LatentError.
     """
-    wanted = plan.keyframes if frame is None else leading_to(plan, frame)
-    there = dict.fromkeys(keyframe.key for keyframe in wanted if store.has(keyframe.key))
+    keyframes = wanted(plan, frame)
+    there = dict.fromkeys(keyframe.key for keyframe in keyframes if store.has(keyframe.key))
     store.check(there)
-    return [keyframe for keyframe in wanted if keyframe.key not in there]
+    return [keyframe for keyframe in keyframes if keyframe.key not in there]
 
 
-def leading_to(plan: Plan, frame: int) -> tuple[Keyframe, ...]:
-    """The keyframes that a frame is made of, and all that they go on from."""
+def wanted(plan: Plan, frame: int | None = None) -> tuple[Keyframe, ...]:
+    """The keyframes of the film, or those that one frame is made of and all they go on from."""
+    if frame is None:
+        return plan.keyframes
     indices = set[int]()
     for index in plan.moment(frame).keyframes:
         indices |= ancestry(plan, index)
@@ -226,7 +232,7 @@ def report(plan: Plan, keyframe: Keyframe, step: Step, models: Models, meter: Me
         step=step.index,
         steps=step.steps,
         done=meter.at_step(keyframe, step.index),
-        loss=float(step.loss) if last or step.index % 5 == 0 else None,
+        loss=float(step.loss) if last or step.index % 5 == 1 else None,
         picture=picture,
     )
 

@@ -81,11 +81,16 @@ def _make(
     def frames() -> Iterator[Frame]:
         for number, frame in enumerate(to_frames(pictures(), journey.size), start=1):
             yield frame
-            done = number / journey.frame_count
-            show(Report("decode", "", number, journey.frame_count, 0, 0, done))
+            if number < journey.frame_count:
+                tell(number)
+
+    def tell(number: int) -> None:
+        done = number / journey.frame_count
+        show(Report("decode", "", number, journey.frame_count, 0, 0, done))
 
     comment = to_text(note_of(journey, __version__))
     metadata = {"comment": comment}
     write_video(
         output, frames(), journey.size, journey.fps, journey.codec, journey.quality, metadata
     )
+    tell(journey.frame_count)  # not before the encoder has ended well

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from render.errors import InputError
-from render.files import finished, sweep
+from render.files import finished, named, sweep
 from render.generator import Generator
 from render.headers import LARGEST_LATENT, has_latent, is_whole, latent_path
 
@@ -65,7 +65,8 @@ class Store:
         note = {**note, "format": FORMAT, "sha256": digest_of(latent)}
         # One key: safetensors writes several in any order, and equal latents are equal bytes.
         metadata = {"render": json.dumps(note, sort_keys=True)}
-        with finished(self.path(key)) as partial:
+        path = self.path(key)
+        with finished(path) as partial, named(path):
             partial.write_bytes(save({"latent": latent}, metadata))
 
     def load(self, key: str) -> Tensor:

@@ -29,6 +29,7 @@ class Machine:
 
     device: torch.device
     step_type: torch.dtype  # of the generator's decoder and the perceptors' transformers
+    asked: bool = False  # for that type, by name
 
     def room(self) -> estimate.Room:
         """The memory that its steps have."""
@@ -79,7 +80,9 @@ def pick(device: str, precision: str) -> Machine:
     if device == "mps" and not mps:
         raise InputError("--device mps: torch sees no Metal device; --device cpu works")
     chosen = torch.device(device)
-    return Machine(chosen, fast_type(chosen) if precision == "auto" else getattr(torch, precision))
+    if precision == "auto":
+        return Machine(chosen, fast_type(chosen))
+    return Machine(chosen, getattr(torch, precision), asked=True)
 
 
 def fast_type(device: torch.device) -> torch.dtype:

@@ -41,7 +41,7 @@ class Reading:
 
     report: Report
     loss: float | None
-    """The last one that was told of this shot."""
+    """The last one that was told of this keyframe."""
     rate: float | None
     """Steps, while decoding frames, per second."""
     elapsed: float
@@ -92,7 +92,7 @@ class Pace:
             stage.units = stage.units * fade + _units(stage.last, report)
         else:
             stage = self.stages[report.stage] = _Stage(report)
-        if stage.last.shot != report.shot:
+        if (stage.last.shot, stage.last.keyframe) != (report.shot, report.keyframe):
             stage.loss = None
         if report.loss is not None and math.isfinite(report.loss):
             stage.loss = report.loss
@@ -262,14 +262,19 @@ def _bar(reading: Reading | None, left: TimeLeft) -> RenderableType:
 def _object(reading: Reading) -> dict[str, object]:
     """What --log-format json tells; programs rely on these names."""
     report = reading.report
-    return {
-        "event": "progress",
-        "stage": report.stage,
-        "shot": report.shot,
+    place: dict[str, object] = {
         "keyframe": report.keyframe,
         "keyframes": report.keyframes,
         "step": report.step,
         "steps": report.steps,
+    }
+    if report.stage == "decode":
+        place = {"frame": report.keyframe, "frames": report.keyframes}
+    return {
+        "event": "progress",
+        "stage": report.stage,
+        "shot": report.shot,
+        **place,
         "done": round(report.done, 6),
         "loss": reading.loss,
         "per_second": _rounded(reading.rate),
@@ -309,7 +314,7 @@ def _units(before: Report, report: Report) -> int:
 
 def _grain(remaining: float) -> int:
     """To how many seconds the time left is rounded."""
-    limits = ((55, 10), (10 * 60, 60), (60 * 60, 300), (10 * 3600, 600))
+    limits = ((20, 5), (55, 10), (10 * 60, 60), (60 * 60, 300), (10 * 3600, 600))
     return next((grain for limit, grain in limits if remaining < limit), 3600)
 
 

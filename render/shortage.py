@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from render.errors import RenderError
-from render.files import FULL
+from render.files import FULL, FileError
 
 
 class FilmError(RenderError):
@@ -44,4 +44,6 @@ def disk_shortage(folder: Path, kept: str) -> Iterator[None]:
                 f"{error.filename or folder} cannot be written ({error.strerror}); "
                 "choose another folder with --latents"
             ) from error
+        if isinstance(error, FileError):  # a limit of the file system or of the account
+            raise FilmError(f"{error} {kept}") from error
         raise

@@ -217,7 +217,11 @@ def test_an_interruption_names_what_is_kept(run: Run, monkeypatch: pytest.Monkey
     kept = "2 of 3 keyframes are kept in film.latents; run the same command again to go on."
     monkeypatch.setattr("render.film.make_film", raising(KeyboardInterrupt()))
     monkeypatch.setattr("render.film.make_still", raising(KeyboardInterrupt()))
-    for arguments in (("film.yaml", *JSON), ("still", "film.yaml", "--at", "0s", *STILL_JSON)):
+    commands = ("film.yaml", *JSON), ("still", "film.yaml", "--at", "0s", *STILL_JSON)
+    for arguments in commands:
+        assert objects(run(*arguments)[2])[-1]["message"] == f"Interrupted. {kept}"
+    monkeypatch.setattr("render.film.load_models", raising(KeyboardInterrupt()))
+    for arguments in commands:
         assert objects(run(*arguments)[2])[-1]["message"] == f"Interrupted. {kept}"
 
 
@@ -602,8 +606,11 @@ def test_another_precision_goes_on_with_what_is_kept(run: Run) -> None:
     common = ("film.yaml", "--device", "cpu", "--precision")
     code, _, err = run("film", *common, "bfloat16", "-v", "-o", "a.mp4")
     assert (code, "steps in bfloat16" in err) == (0, True)
+    assert "of memory (on cpu, steps in bfloat16)" in err
     kept = {path: path.read_bytes() for path in Path("film.latents").iterdir()}
-    assert run("film", *common, "float32", "-o", "b.mp4")[0] == 0
+    code, _, err = run("film", *common, "float32", "-o", "b.mp4")
+    assert (code, "3 of 3 keyframes are there and stay as they were made" in err) == (0, True)
+    assert "stay as they were" not in run("film", *common, "auto", "-o", "b.mp4")[2]
     assert {path: path.read_bytes() for path in Path("film.latents").iterdir()} == kept
     assert Path("a.mp4").read_bytes() == Path("b.mp4").read_bytes()
     assert run("film", *common, "float32", "-o", "c.mp4", "--latents", "c.latents")[0] == 0

@@ -18,6 +18,7 @@ from render.estimate import (
     Costs,
     Meter,
     Room,
+    Speed,
     advice,
     estimate,
     in_parts,
@@ -213,7 +214,8 @@ def test_more_of_anything_costs_more() -> None:
     larger = planned(TEXT.replace("320x192", "640x384"))
     assert memory(larger) > memory(plan) > memory(plan, cutouts=1)
     assert estimate(larger, larger.keyframes, None).seconds > 2 * base.seconds
-    assert estimate(plan, plan.keyframes, 1e6).measured
+    assert estimate(plan, plan.keyframes, Speed(1e6, 7)).measured
+    assert estimate(plan, (), Speed(1e6, 7)).seconds == pytest.approx(7, abs=0.1)
 
 
 def test_memory_does_not_grow_with_the_film() -> None:
@@ -224,13 +226,22 @@ def test_memory_does_not_grow_with_the_film() -> None:
 def test_a_measured_speed_is_remembered_and_nonsense_is_not(tmp_path: Path) -> None:
     models = tmp_path / "cache" / "models"
     assert known_speed(models, "cpu") is None
-    remember_speed(models, "cpu", 3000, 100)
-    assert known_speed(models, "cpu") == 30
+    remember_speed(models, "cpu", 3000, 100, 5)
+    assert known_speed(models, "cpu") == Speed(30, 5)
     assert known_speed(models, "cuda") is None
-    remember_speed(models, "cpu", 1, 0.001)  # too short to mean anything
-    assert known_speed(models, "cpu") == 30
-    (tmp_path / "cache" / "speed.json").write_text("{broken")
-    assert known_speed(models, "cpu") is None
+    remember_speed(models, "cpu", 1, 0.001, 5)  # too short to mean anything
+    assert known_speed(models, "cpu") == Speed(30, 5)
+    for nonsense in (
+        "{broken",
+        '{"cpu": 3}',
+        '{"cpu": [30]}',
+        '{"cpu": [30, -1]}',
+        '{"cpu": [0, 1]}',
+    ):
+        (tmp_path / "cache" / "speed.json").write_text(nonsense)
+        assert known_speed(models, "cpu") is None
+    remember_speed(models, "cpu", 3000, 100, 5)
+    assert known_speed(models, "cpu") == Speed(30, 5)
 
 
 def test_durations_are_no_more_exact_than_they_are_known() -> None:

@@ -26,6 +26,7 @@ from render.camera import IDENTITY, Matrix
 from render.cutouts import sample_views
 from render.estimate import LOOKS, Meter
 from render.ffmpeg import VideoError
+from render.files import FileError
 from render.film import (
     FilmError,
     load_models,
@@ -250,6 +251,7 @@ def test_every_prompt_and_image_is_embedded_once(tmp_path: Path) -> None:
     [
         (OSError(errno.ENOSPC, "No space left on device"), "disk of .* is full"),
         (OSError(errno.EACCES, "Permission denied", "x"), "cannot be written"),
+        (FileError(errno.EFBIG, "File too large", "x"), "x was not written: .* kept in"),
         (torch.OutOfMemoryError("CUDA out of memory"), "needs about .* GiB"),
         (MemoryError(), "cutouts: 1 needs"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out of memory"),
@@ -293,6 +295,29 @@ def test_frames_are_encoded_while_later_keyframes_are_still_to_be_made(tmp_path:
     third = plan.frame_count // 3
     assert told.index(("decode", third)) < told.index(("optimise", 3))
     assert told.index(("optimise", 2)) < told.index(("decode", 2))
+
+
+def test_nothing_is_done_before_the_film_is_whole(tmp_path: Path) -> None:
+    plan, store, film = planned(), Store(tmp_path), tmp_path / "film.mp4"
+    done: list[tuple[bool, bool]] = []
+    make_film(
+        plan,
+        MODELS,
+        store,
+        missing(plan, store),
+        film,
+        lambda report: done.append((report.done == 1, film.exists())),
+    )
+    assert set(done[:-1]) == {(False, False)}
+    assert done[-1] == (True, True)
+
+
+def test_a_loss_is_told_from_each_keyframe_s_first_step_on(tmp_path: Path) -> None:
+    plan, store = planned(), Store(tmp_path)
+    reports: list[Report] = []
+    todo = missing(plan, store)
+    make_keyframes(plan, MODELS, store, todo, Meter(plan, todo, 1), reports.append)
+    assert all(report.loss is not None for report in reports if report.step == 1)
 
 
 SHOT = "  - {duration: 0.5s, prompts: sea, keyframes: 0.25s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from render.files import FileError
 from render.latents import BLENDS, LatentError, Store, digest_of, lerp, load_latent, slerp
 
 
@@ -68,6 +70,17 @@ def test_a_failed_write_leaves_nothing_half_made(
     with pytest.raises(OSError, match="the disk is full"):
         store.save("key", latent, {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_latent_that_the_system_does_not_take_is_named(
+    tmp_path: Path, latent: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, data: bytes) -> None:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(FileError, match=r"key\.safetensors was not written: File too large"):
+        Store(tmp_path).save("key", latent, {})
 
 
 fractions = st.floats(0, 1)

@@ -44,8 +44,8 @@ def test_steps_are_in_sixteen_bits_where_the_cpu_multiplies_them(
 
 
 def test_a_precision_may_be_asked_for() -> None:
-    assert pick("cpu", "float32") == Machine(CPU, THIRTY_TWO)
-    assert pick("cpu", "bfloat16") == Machine(CPU, SIXTEEN)
+    assert pick("cpu", "float32") == Machine(CPU, THIRTY_TWO, asked=True)
+    assert pick("cpu", "bfloat16") == Machine(CPU, SIXTEEN, asked=True)
     assert str(Machine(CPU, SIXTEEN)) == "cpu, steps in bfloat16"
 
 

@@ -53,6 +53,12 @@ from render.perceptor import Perceptor, build_clip, load_perceptor
 from render.video import write_video
 
 VARIANTS = ("reference", "float32", "bfloat16")
+AUGMENTATIONS = nn.Sequential(
+    augmentation.RandomAffine(15, (0.1, 0.1), shear=5, padding_mode="border", p=0.7),
+    augmentation.RandomPerspective(0.7, p=0.7),
+    augmentation.ColorJitter(hue=0.1, saturation=0.1, p=0.7),
+    augmentation.RandomErasing((0.1, 0.4), (0.3, 1 / 0.3), p=0.7),
+)
 STAGES = ("quantise", "decode", "cutouts", "perceptor", "backward", "update")
 
 
@@ -63,18 +69,17 @@ def clock(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def augmented(picture: Tensor, count: int, side: int) -> Tensor:
-    """Views as the field's notebooks make them: pooled to `side`, then changed by one random
-    operation of kornia after another, and noise."""
-    pooled = (F.adaptive_avg_pool2d(picture, side) + F.adaptive_max_pool2d(picture, side)) / 2
-    operations = nn.Sequential(
-        augmentation.RandomAffine(15, (0.1, 0.1), shear=5, padding_mode="border", p=0.7),
-        augmentation.RandomPerspective(0.7, p=0.7),
-        augmentation.ColorJitter(hue=0.1, saturation=0.1, p=0.7),
-        augmentation.RandomErasing((0.1, 0.4), (0.3, 1 / 0.3), p=0.7),
-    )
-    views = operations(pooled.expand(count, -1, -1, -1))
-    noise = views.new_empty(count, 1, 1, 1).uniform_(0, 0.1)
+def pooled(picture: Tensor, count: int, side: int) -> Tensor:
+    """The same view `count` times, as some of the field's notebooks have it."""
+    once = (F.adaptive_avg_pool2d(picture, side) + F.adaptive_max_pool2d(picture, side)) / 2
+    return once.expand(count, -1, -1, -1)
+
+
+def augmented(views: Tensor) -> Tensor:
+    """Views (n, 3, S, S) as the field's notebooks change them: by one random operation of kornia
+    after another, and noise."""
+    views = AUGMENTATIONS(views)
+    noise = views.new_empty(len(views), 1, 1, 1).uniform_(0, 0.1)
     changed: Tensor = views + noise * torch.randn_like(views)
     return changed
 
@@ -113,7 +118,7 @@ class Step:
         picture = generator.paint(codes, step=True)
         marks.append(clock(device))
         if generator.reference:
-            seen = augmented(picture, self.views, perceptor.side)
+            seen = augmented(pooled(picture, self.views, perceptor.side))
         else:
             size = (picture.shape[-1], picture.shape[-2])
             seen = cut(picture, sample_views(self.views, size, (0.4, 1.0), seed), perceptor.side)

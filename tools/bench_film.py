@@ -4,9 +4,10 @@
     python tools/bench_film.py --only render "half the steps"    what a lever is worth
     python tools/bench_film.py --only "8 views + stopping early"     or two at once
 
-The plain loop works on every frame from a fresh optimiser, with 32 independent views and a constant
-step size, on taming's own modules in float32; `plain 10` takes 10 steps a frame, the least of the
-field's notebooks (10 to 50). The other rows are Render with one thing changed. Columns: steps in
+The plain loop works on every frame from a fresh optimiser, with 32 independent views that kornia's
+augmentations change in turn, and a constant step size, on taming's and open_clip's own modules in
+float32; `plain 10` takes 10 steps a frame, the least of the field's notebooks (10 to 50). The other
+rows are Render with one thing changed. Columns: steps in
 all, the figures of tools/quality.py (flicker, drift, sharpness, distance by the judge, statistics
 that did not guide), seconds of wall time; means over `--prompts`. Beside Render it needs what
 tools/quality.py needs. Set GOMP_SPINCOUNT=1000, as Render does for itself.
@@ -25,7 +26,7 @@ from typing import Any, ClassVar
 from unittest.mock import patch
 
 import torch
-from bench import idle_share
+from bench import augmented, idle_share
 from quality import Figures, measured, plain, planned, rendered
 from torch import Tensor
 from torch.nn import functional as F
@@ -231,7 +232,8 @@ def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace
     if plain_loop:
         each = int(plain_loop[1])
         steps = plan.keyframes[0].steps + (plan.frame_count - 1) * each
-        film = lambda: plain(plan, models, each, VIEWS)  # noqa: E731
+        own = ((load_perceptor(known("perceptor")["starter"], reference=True), 1.0),)
+        film = lambda: plain(plan, replace(models, perceptors=own), each, VIEWS, augmented)  # noqa: E731
     with changed(lever):
         begun = time.perf_counter()
         pictures = list(film())

@@ -181,8 +181,15 @@ def rendered(plan: Plan, models: Models) -> Iterator[Tensor]:
             yield torch.from_numpy(frame.copy()).permute(2, 0, 1)[None].float() / 255
 
 
-def plain(plan: Plan, models: Models, steps: int, views: int = PLAIN_VIEWS) -> Iterator[Tensor]:
-    """The plain loop: what the notebooks do, with Render's models and from Render's start."""
+def plain(
+    plan: Plan,
+    models: Models,
+    steps: int,
+    views: int = PLAIN_VIEWS,
+    augment: Callable[[Tensor], Tensor] = lambda seen: seen,
+) -> Iterator[Tensor]:
+    """The plain loop: what the notebooks do, with Render's models and from Render's start; views
+    are changed by `augment`."""
     generator = models.generator
     first = plan.keyframes[0]
     wishes = wishes_of(plan, first.aims, models, embed_targets(plan, models))
@@ -195,7 +202,7 @@ def plain(plan: Plan, models: Models, steps: int, views: int = PLAIN_VIEWS) -> I
             picture = generator.decode(latent)
             loss = picture.new_zeros(())
             for wish in wishes:
-                seen = random_views(picture, views, wish.perceptor.side, random)
+                seen = augment(random_views(picture, views, wish.perceptor.side, random))
                 far = distance(wish.perceptor.embed_views(seen)[:, None], wish.targets[None])
                 loss = loss + wish.weight * (far * wish.weights).sum(1).mean()
             optimizer.zero_grad()
