@@ -8,6 +8,7 @@ per view, and the picture is read once.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,9 +31,55 @@ class Views:
     places. Only the grain is drawn where it is needed, by each kind of device in its own way."""
 
     homographies: Tensor  # (n, 3, 3): view coordinates -1..1 to picture pixels from its centre
+    extents: Tensor  # (n,): about how many of a picture's pixels each is wide, the same every step
     gains: Tensor  # (n, 3, 1, 1)
     noise: Tensor | None  # (n, 1, 1, 1): strength
     seed: int
+
+    def on(self, device: torch.device, shorter: int, sides: Iterable[int]) -> Looks:
+        """For perceptors of these sides and a picture whose shorter side is given. No device is
+        waited for."""
+        each = {}
+        for side in sides:
+            levels = by_level(self, side, shorter)
+            order = torch.tensor([n for chosen in levels for n in chosen]).argsort()
+            shape = torch.Size((len(self.homographies), 3, side, side))
+            noise = None
+            if self.noise is not None:
+                noise = sent(self.noise, device) * grain(shape, self.seed ^ 0x5EED, device)
+            matrices = tuple(sent(self.homographies[chosen], device) for chosen in levels)
+            each[side] = Look(matrices, sent(order, device), noise)
+        return Looks(sent(self.homographies, device), sent(self.gains, device), each)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How perceptors of one side S are shown n views."""
+
+    matrices: tuple[Tensor, ...]  # (m, 3, 3) of those that read the picture, its half, quarter...
+    order: Tensor  # (n,): where each view is among these
+    noise: Tensor | None  # (n, 3, S, S)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Views on a device: all that a step needs of them, as tensors whose shapes are the same every
+    step."""
+
+    homographies: Tensor  # (n, 3, 3)
+    gains: Tensor  # (n, 3, 1, 1)
+    sides: dict[int, Look]
+
+    def tensors(self) -> Iterator[Tensor]:
+        yield from (self.homographies, self.gains)
+        for look in self.sides.values():
+            yield from (*look.matrices, look.order)
+            if look.noise is not None:
+                yield look.noise
+
+    @property
+    def shapes(self) -> tuple[torch.Size, ...]:
+        return tuple(tensor.shape for tensor in self.tensors())
 
 
 def sample_views(
@@ -57,7 +104,9 @@ def sample_views(
     order = torch.randperm(count, generator=random)
 
     low, high = sizes
-    sides = (low + (high - low) * (order + uniform[:, 0]) / count) * min(width, height)
+    shorter = min(width, height)
+    sides = (low + (high - low) * (order + uniform[:, 0]) / count) * shorter
+    extents = (low + (high - low) * (order + 0.5) / count) * shorter
     places = torch.stack([index * 0.7548776662466927, index * 0.5698402909980532], dim=1)
     places = torch.remainder(places + shift, 1)  # (n, 2) in [0, 1)
     room = torch.tensor([width, height]) - sides[:, None] * (1 - 2 * OVERHANG)  # (n, 2)
@@ -77,13 +126,14 @@ def sample_views(
     homography[:, :2, :2] += centres[:, :, None] * homography[:, 2:, :2]
     return Views(
         homography,
+        extents,
         (1 + normal[:, 5:8] * GAIN)[:, :, None, None],
         (uniform[:, 2] * NOISE)[:, None, None, None] if noise else None,
         seed,
     )
 
 
-def cut(picture: Tensor, views: Views, side: int) -> Tensor:
+def cut(picture: Tensor, looks: Looks, side: int) -> Tensor:
     """(1, 3, H, W) in [0, 1] to views (n, 3, side, side); differentiable in the picture.
 
     A view that shrinks the picture reads from a copy averaged to about its own scale, so that
@@ -93,29 +143,23 @@ def cut(picture: Tensor, views: Views, side: int) -> Tensor:
     height, width = picture.shape[-2:]
     grid, scale = places(side, device), per_pixel(width, height, device)
     pieces: list[Tensor] = []
-    order: list[int] = []
-    reduced = picture
-    for level, chosen in enumerate(by_level(views, side, min(height, width))):
+    reduced, look = picture, looks.sides[side]
+    for level, matrices in enumerate(look.matrices):
         if level:
             reduced = F.avg_pool2d(reduced, 2, ceil_mode=True, count_include_pad=False)
-        if chosen:
-            matrices = sent(views.homographies[chosen], device)
-            points = warp_grid(grid.expand(len(chosen), -1, -1, -1), matrices) * scale
-            source = reduced.expand(len(chosen), -1, -1, -1)
+        if count := len(matrices):
+            points = warp_grid(grid.expand(count, -1, -1, -1), matrices) * scale
+            source = reduced.expand(count, -1, -1, -1)
             pieces.append(
                 F.grid_sample(source, points, padding_mode="reflection", align_corners=False)
             )
-            order += chosen
-    cuts = torch.cat(pieces)[sent(torch.tensor(order).argsort(), device)]  # (n, 3, S, S)
-    cuts = cuts * sent(views.gains, device)
-    if views.noise is not None:
-        cuts = cuts + sent(views.noise, device) * grain(cuts.shape, views.seed ^ 0x5EED, device)
-    return cuts
+    cuts = torch.cat(pieces)[look.order] * looks.gains  # (n, 3, S, S)
+    return cuts if look.noise is None else cuts + look.noise
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:
     """A tensor of the CPU on its way to a device, which is not waited for."""
-    if device.type == "cuda":
+    if device.type == "cuda" and tensor.numel():
         tensor = tensor.pin_memory()  # a copy from elsewhere waits for all that is under way
     # On Metal what is sent without waiting may be freed before it has arrived.
     return tensor.to(device, non_blocking=device.type != "mps")
@@ -144,21 +188,18 @@ def per_pixel(width: int, height: int, device: torch.device) -> Tensor:
 
 def by_level(views: Views, side: int, shorter: int) -> list[list[int]]:
     """The numbers of the views of `side` pixels that read a picture, whose shorter side is given,
-    as it is, halved, quartered, and so on. On the CPU: no device is waited for."""
-    homographies = views.homographies
-    # The view's own axis, without what the perspective divide takes back from its centre.
-    axis = homographies[:, :2, 1] - homographies[:, :2, 2] * homographies[:, 2:, 1]
-    shrink = torch.linalg.norm(axis, dim=1) * 2 / side  # picture pixels per view pixel
+    as it is, halved, quartered, and so on. In every step as many."""
+    shrink = views.extents / side  # picture pixels per view pixel
     levels = torch.log2(shrink).round().clamp(0, math.log2(shorter)).long().tolist()
     return [[n for n, level in enumerate(levels) if level == of] for of in range(max(levels) + 1)]
 
 
-def shares(masks: Tensor, views: Views) -> Tensor:
+def shares(masks: Tensor, looks: Looks) -> Tensor:
     """How much of each view lies in each mask (p, 1, H, W): (n, p) in [0, 1]."""
     height, width = masks.shape[-2:]
-    count = len(views.homographies)
+    count = len(looks.homographies)
     grid = places(12, masks.device).expand(count, -1, -1, -1)
-    points = warp_grid(grid, sent(views.homographies, masks.device))
+    points = warp_grid(grid, looks.homographies)
     points = points * per_pixel(width, height, masks.device)
     seen = F.grid_sample(
         masks[:, 0].expand(count, -1, -1, -1), points, padding_mode="border", align_corners=False

@@ -299,7 +299,7 @@ def remember_speed(folder: Path, device: str, gflop: float, seconds: float, star
     path = speed_file(folder)
     try:
         speeds = {}
-        with suppress(OSError, ValueError, RecursionError):  # none yet, or nonsense
+        with suppress(OSError, ValueError, TypeError, RecursionError):  # none yet, or nonsense
             speeds = dict(json.loads(path.read_text()))
         speeds[device] = [round(gflop / seconds, 2), round(start, 2)]
         path.parent.mkdir(parents=True, exist_ok=True)

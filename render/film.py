@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from render.estimate import HOST, Meter, Room, advice
 from render.ffmpeg import VideoError
 from render.frames import Frame, frames, to_frame
 from render.generator import load_generator
-from render.keyframe import Anchor, Models, anchor, climb, embed_targets
+from render.keyframe import Anchor, Models, anchor, climb, embed_targets, recordable
 from render.latents import Store
 from render.machine import Machine
 from render.models import known
@@ -41,7 +42,7 @@ def load_models(board: Storyboard, machine: Machine, at_once: int | None = None)
     perceptors = known("perceptor")
     smaller = "Smaller models need less: `render models` lists their sizes."
     with memory_shortage(lambda: smaller, "Nothing was changed."):
-        return Models(
+        models = Models(
             load_generator(known("generator")[board.generator]).on(
                 machine.device, machine.step_type
             ),
@@ -54,6 +55,7 @@ def load_models(board: Storyboard, machine: Machine, at_once: int | None = None)
             ),
             machine.room(),
         )
+        return replace(models, recorded=machine.device.type == "cuda" and recordable(models))
 
 
 def make_film(
@@ -177,7 +179,10 @@ def wanted(plan: Plan, frame: int | None = None) -> tuple[Keyframe, ...]:
 
 
 def remarks(plan: Plan, models: Models) -> Iterator[str]:
-    """What the perceptors do not take in: the ends of long texts, and words they never saw."""
+    """What the perceptors do not take in, the ends of long texts and words they never saw; and
+    where a GPU is slower than it could be."""
+    if models.device.type == "cuda" and not models.recorded:
+        yield "steps cannot be recorded on this GPU; launched kernel by kernel they are slower"
     texts = dict.fromkeys(a.text for k in plan.keyframes for a in k.aims if a.text)
     for (name, _), (perceptor, _) in zip(plan.board.perceptors, models.perceptors, strict=True):
         unknown: dict[str, str | None] = {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,12 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from render.camera import moves
-from render.cutouts import cut, sample_views
+from render.cutouts import Looks, cut, sample_views
 from render.estimate import HOST, Room
 from render.generator import Generator
 from render.images import fill, load_image, mask_of
 from render.latents import LatentError, load_latent
-from render.losses import Goal, Sight, Wish, distance, palette_of, weighted_sum
+from render.losses import LOSSES, Goal, Sight, Wish, distance, palette_of, weighted_sum
 from render.optimize import Step, optimize
 from render.perceptor import Perceptor
 from render.timeline import Aim, Keyframe, Plan, derived_seed
@@ -31,10 +33,16 @@ class Models:
     generator: Generator
     perceptors: tuple[tuple[Perceptor, float], ...]  # with their weights
     room: Room = HOST  # for their steps
+    recorded: bool = False  # whether a step is recorded and launched whole
 
     @property
     def device(self) -> torch.device:
         return self.generator.low.device
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Of the perceptors' views, in pixels."""
+        return tuple(dict.fromkeys(perceptor.side for perceptor, _ in self.perceptors))
 
 
 Target = tuple[str | None, Path | None]  # what an aim wants: a text or an image
@@ -89,7 +97,8 @@ def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
     """(1, 3, H, W) to (D,): the mean direction of sixteen seeded views, without noise."""
     height, width = picture.shape[-2:]
     views = sample_views(16, (width, height), (0.6, 1.0), seed=0, noise=False)
-    mean = perceptor.embed_views(cut(picture, views, perceptor.side)).mean(0)
+    looks = views.on(picture.device, min(width, height), (perceptor.side,))
+    mean = perceptor.embed_views(cut(picture, looks, perceptor.side)).mean(0)
     return F.normalize(mean, dim=0)
 
 
@@ -281,6 +290,40 @@ def in_regions(ground: Tensor, drawn: Tensor, far: Tensor, wish: Wish) -> Tensor
     return torch.lerp(ground, mixed, total.clamp(max=1))
 
 
+def recordable(models: Models) -> bool:
+    """Whether steps that are recorded end about where steps do that are not, with every loss.
+
+    A look at six of them on a small picture. Not to the last bit: GPUs add up gradients in any
+    order, and Adam is another of torch's.
+    """
+    generator = models.generator
+    size = (8 * generator.factor, 8 * generator.factor)
+    with torch.no_grad():
+        held = soft_noise(size, 0).to(models.device)
+        start = generator.encode(held)
+        kept = palette_of(held), sharpness_of(held)
+        wanted = [(p, w, embed_image(held, p)[None]) for p, w in models.perceptors]
+    one = torch.ones(1, device=models.device)
+    wishes = tuple(Wish(p, weight, target, one, -one) for p, weight, target in wanted)
+
+    def look(step: int) -> Looks:
+        return sample_views(4, size, (0.4, 1.0), step).on(models.device, min(size), models.sides)
+
+    def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: Looks) -> Tensor:
+        sight = Sight(latent, codes, picture, held, start, looks, wishes, (), *kept)
+        return weighted_sum(sight, tuple((name, 1.0) for name in LOSSES))
+
+    down = partial(optimize, start, generator, look, loss, step_size=0.1, smoothing=0.0)
+    try:
+        ends = [deque(down(steps=6, recorded=recorded), 1)[0] for recorded in (False, True)]
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError:  # something in it cannot be recorded here
+        return False
+    one_by_one, whole = (end.average - start for end in ends)
+    return bool((whole - one_by_one).norm() < 0.2 * one_by_one.norm())
+
+
 def wishes_of(
     plan: Plan, aims: tuple[Aim, ...], models: Models, targets: Targets
 ) -> tuple[Wish, ...]:
@@ -363,19 +406,24 @@ def climb(
     palette, sharp = (kept.palette, kept.sharp) if kept else (None, None)
     new = dreamt(keyframe, plan.size, models.device)
 
-    def loss(latent: Tensor, codes: Tensor, picture: Tensor, step: int) -> Tensor:
+    def look(step: int) -> Looks:
         seed = derived_seed(keyframe.seed, step)
         views = sample_views(settings.cutouts, plan.size, settings.cutout_size, seed)
+        return views.on(models.device, min(plan.size), models.sides)
+
+    def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: Looks) -> Tensor:
         parent = unheld(held, picture, new), unheld(begun, latent, new)
-        sight = Sight(latent, codes, picture, *parent, views, wishes, goals, palette, sharp)
+        sight = Sight(latent, codes, picture, *parent, looks, wishes, goals, palette, sharp)
         return weighted_sum(sight, settings.losses)
 
     return optimize(
         likely_start(plan, keyframe, models.generator, wishes) if begun is None else begun,
         models.generator,
+        look,
         loss,
         steps=keyframe.steps,
         step_size=keyframe.step_size,
         smoothing=settings.smoothing,
         new=None if new is None else F.avg_pool2d(new, models.generator.factor),
+        recorded=models.recorded,
     )

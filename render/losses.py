@@ -17,7 +17,7 @@ from kornia.filters import sobel
 from torch import Tensor
 from torch.nn import functional as F
 
-from render.cutouts import Views, cut, shares
+from render.cutouts import Looks, cut, shares
 from render.perceptor import Perceptor
 from render.warp import sharpness_of
 
@@ -62,7 +62,7 @@ class Sight:
     picture: Tensor  # (B, 3, H, W) in [0, 1]
     parent: Tensor | None  # (B, 3, H, W): the keyframe before, as the camera sees it now
     parent_latent: Tensor | None  # (B, C, h, w): its latent, moved along
-    views: Views
+    looks: Looks
     wishes: tuple[Wish, ...]
     goals: tuple[Goal, ...] = ()
     palette: Tensor | None = None  # (2, 3): what `palette_of` says of the picture to keep to
@@ -76,12 +76,12 @@ class Sight:
     @cached_property
     def seen(self) -> tuple[Tensor, ...]:
         """The views as each wish's perceptor understands them, (n, D)."""
-        return tuple(look(self.picture, self.views, wish.perceptor) for wish in self.wishes)
+        return tuple(look(self.picture, self.looks, wish.perceptor) for wish in self.wishes)
 
 
-def look(picture: Tensor, views: Views, perceptor: Perceptor) -> Tensor:
+def look(picture: Tensor, looks: Looks, perceptor: Perceptor) -> Tensor:
     """What a perceptor makes of each view of a picture (B, 3, H, W): (n, D), unit length."""
-    return perceptor.embed_views(cut(picture, views, perceptor.side))
+    return perceptor.embed_views(cut(picture, looks, perceptor.side))
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ def prompts(sight: Sight) -> Tensor:
         signed = _Stop.apply(far * wish.weights.sign(), wish.stops)
         strength = wish.weights.abs() / (wish.weights.abs().sum() + goals)
         if wish.masks is not None:
-            strength = strength * concern(shares(wish.masks, sight.views))
+            strength = strength * concern(shares(wish.masks, sight.looks))
         total = total + wish.weight * (signed * strength).sum(1).mean()
     if sight.goals:
         perceptors = sum(wish.weight for wish in sight.wishes) or 1.0
@@ -181,7 +181,7 @@ def likeness(sight: Sight) -> Tensor:
         return total
     for wish, embeddings in zip(sight.wishes, sight.seen, strict=True):
         with torch.no_grad():
-            before = look(sight.parent, sight.views, wish.perceptor)
+            before = look(sight.parent, sight.looks, wish.perceptor)
         total = total + wish.weight * distance(embeddings, before).mean()
     return total
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from render.cutouts import Looks
 from render.generator import Generator
+from render.recording import Recorded
 
 
 @dataclass(frozen=True)
@@ -25,22 +27,26 @@ class Step:
 def optimize(
     start: Tensor,
     generator: Generator,
-    loss: Callable[[Tensor, Tensor, Tensor, int], Tensor],
+    look: Callable[[int], Looks],
+    loss: Callable[[Tensor, Tensor, Tensor, Looks], Tensor],
     *,
     steps: int,
     step_size: float,
     smoothing: float,
     new: Tensor | None = None,
+    recorded: bool = False,
 ) -> Iterator[Step]:
     """Adam from a (B, C, h, w) latent; yields after every step.
 
-    `loss(latent, codes, picture, step)` is a scalar. The step size rises over the first steps,
-    while Adam knows little more than signs, and falls along a line to a fifth, so that a keyframe
-    comes to rest; `smoothing` is the decay of the bias-corrected running average (as Adam's own,
-    Kingma & Ba 2015), begun anew for every keyframe. The latent stays in the box of its codes,
-    outside which a gradient through quantisation means nothing. What is `new`, (1, 1, h, w) in
-    [0, 1], goes down alone for the first third of the steps. No steps are one report of where it
-    begins.
+    `look(step)` are a step's views, `loss(latent, codes, picture, looks)` a scalar. Where steps are
+    `recorded` the loss computes with tensors only, the same way every time.
+
+    The step size rises over the first steps, while Adam knows little more than signs, and falls
+    along a line to a fifth, so that a keyframe comes to rest; `smoothing` is the decay of the
+    bias-corrected running average (as Adam's own, Kingma & Ba 2015), begun anew for every keyframe.
+    The latent stays in the box of its codes, outside which a gradient through quantisation means
+    nothing. What is `new`, (1, 1, h, w) in [0, 1], goes down alone for the first third of the
+    steps. No steps are one report of where it begins.
 
     This differs from the field, which moves every cell on its own: Adam then moves the grain of a
     picture as far as its composition, and a film grows checkerboards. Here the latent is its start
@@ -51,31 +57,42 @@ def optimize(
         yield Step(0, 0, start.new_zeros(()), start)
     offsets = [offset.requires_grad_() for offset in pyramid(start)]
     sizes = [step_size * share for share in SHARES]
-    groups = [{"params": [o], "lr": size} for o, size in zip(offsets, sizes, strict=True)]
-    optimizer = torch.optim.Adam(groups, betas=BETAS)
+    optimizer = torch.optim.Adam(
+        [{"params": [offset]} for offset in offsets], betas=BETAS, capturable=recorded
+    )
+    if recorded:  # a recording reads the step size where it lies
+        for group in optimizer.param_groups:
+            group["lr"] = start.new_zeros(())
     rise = max(1.0, min(8.0, steps / 3))
     average, share = torch.zeros_like(start), 0.0
 
-    def now(step: int) -> Tensor:
+    def now(alone: bool) -> Tensor:
         latent = raised(start, offsets)
-        if new is not None and step < steps // 3:
+        if new is not None and alone:
             latent = start + new * (latent - start)
         return latent.maximum(generator.low).minimum(generator.high)
 
-    for step in range(steps):
-        for group, size in zip(optimizer.param_groups, sizes, strict=True):
-            group["lr"] = size * (1 - 0.8 * step / steps) * min(1.0, (step + 1) / rise)
+    def one(looks: Looks, alone: bool) -> Tensor:
+        """All that a step does on its device."""
         optimizer.zero_grad(set_to_none=True)
-        latent = now(step)
+        latent = now(alone)
         codes = generator.quantise(latent)
-        value = loss(latent, codes, generator.paint(codes, step=True), step)
+        value = loss(latent, codes, generator.paint(codes, step=True), looks)
         if value.requires_grad:  # else nothing is asked of it: every weight is 0 just now
             value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
-            average.mul_(smoothing).add_(now(step), alpha=1 - smoothing)
-            share = share * smoothing + (1 - smoothing)
-        yield Step(step + 1, steps, value.detach(), average / share)
+            average.mul_(smoothing).add_(now(alone), alpha=1 - smoothing)
+        return value.detach()
+
+    run = Recorded(one) if recorded else one
+    for step in range(steps):
+        for group, size in zip(optimizer.param_groups, sizes, strict=True):
+            now_size = size * (1 - 0.8 * step / steps) * min(1.0, (step + 1) / rise)
+            group["lr"] = group["lr"].fill_(now_size) if recorded else now_size
+        value = run(look(step), new is not None and step < steps // 3)
+        share = share * smoothing + (1 - smoothing)
+        yield Step(step + 1, steps, value, average / share)
 
 
 # Short memories: a keyframe has a dozen steps, not the thousands that Adam's defaults are for.

@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import open_clip
@@ -102,7 +103,9 @@ class Perceptor(nn.Module):
             return self._embed(views)
         parts = torch.split(views, self.at_once)
         # What a part needs for its gradient is forgotten, and made again when its turn comes.
-        return torch.cat([checkpoint(self._embed, part, use_reentrant=False) for part in parts])
+        # Nothing in it is random: no state is kept, which a recording could not do.
+        again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+        return torch.cat([again(self._embed, part) for part in parts])
 
     def _embed(self, views: Tensor) -> Tensor:
         normal = ((views - self.mean) / self.std).to(self.step_type)

@@ -17,7 +17,8 @@ MODULES = sorted(
 )
 PAINTS = {
     "checkpoints", "conversion", "cutouts", "fast", "film", "frames", "generator", "images",
-    "interpolate", "keyframe", "latents", "losses", "optimize", "perceptor", "shortage", "warp",
+    "interpolate", "keyframe", "latents", "losses", "optimize", "perceptor", "recording",
+    "shortage", "warp",
 }  # fmt: skip
 OUTSIDE = {"cli", "console", "progress", "voice"}  # what nothing else may import
 

@@ -6,6 +6,12 @@ import torch
 
 from render.cutouts import Views, cut, sample_views
 
+CPU = torch.device("cpu")
+
+
+def cuts_of(picture: torch.Tensor, views: Views, side: int) -> torch.Tensor:
+    return cut(picture, views.on(CPU, min(picture.shape[-2:]), (side,)), side)
+
 
 def test_the_same_seed_gives_the_same_views_whatever_the_global_state() -> None:
     torch.manual_seed(1)
@@ -16,7 +22,7 @@ def test_the_same_seed_gives_the_same_views_whatever_the_global_state() -> None:
     assert torch.equal(first.homographies, again.homographies)
     assert not torch.equal(first.homographies, other.homographies)
     picture = torch.rand(1, 3, 64, 96)
-    assert torch.equal(cut(picture, first, 32), cut(picture, again, 32))
+    assert torch.equal(cuts_of(picture, first, 32), cuts_of(picture, again, 32))
 
 
 def crop_view(left: int, top: int, side: int, height: int, width: int) -> torch.Tensor:
@@ -34,22 +40,23 @@ def test_a_plain_view_equals_a_crop() -> None:
     picture = torch.rand(1, 3, 64, 96)
     places = [(0, 0, 32), (64, 32, 32), (16, 8, 32)]
     matrices = torch.stack([crop_view(x, y, s, 64, 96) for x, y, s in places])
-    views = Views(matrices, torch.ones(3, 3, 1, 1), None, 0)
-    cuts = cut(picture, views, 32)
+    views = Views(matrices, torch.full((3,), 32.0), torch.ones(3, 3, 1, 1), None, 0)
+    cuts = cuts_of(picture, views, 32)
     for index, (x, y, side) in enumerate(places):
         assert torch.allclose(cuts[index], picture[0, :, y : y + side, x : x + side], atol=1e-4)
 
 
 def test_a_view_that_shrinks_averages() -> None:
     picture = torch.rand(1, 3, 64, 64)
-    views = Views(crop_view(0, 0, 64, 64, 64)[None], torch.ones(1, 3, 1, 1), None, 0)
+    matrix, extent = crop_view(0, 0, 64, 64, 64)[None], torch.tensor([64.0])
+    views = Views(matrix, extent, torch.ones(1, 3, 1, 1), None, 0)
     expected = torch.nn.functional.avg_pool2d(picture, 4)
-    assert torch.allclose(cut(picture, views, 16), expected, atol=1e-4)
+    assert torch.allclose(cuts_of(picture, views, 16), expected, atol=1e-4)
 
 
 def test_few_views_cover_the_picture() -> None:
     picture = torch.rand(1, 3, 64, 96, requires_grad=True)
-    cut(picture, sample_views(8, (96, 64), (0.4, 1.0), seed=3), 32).sum().backward()
+    cuts_of(picture, sample_views(8, (96, 64), (0.4, 1.0), seed=3), 32).sum().backward()
     assert (picture.grad != 0).any(1).float().mean() > 0.95
 
 
@@ -63,3 +70,14 @@ def test_views_stay_near_the_picture() -> None:
 def test_noise_is_only_added_when_asked() -> None:
     assert sample_views(4, (64, 64), (0.5, 1.0), seed=1, noise=False).noise is None
     assert sample_views(4, (64, 64), (0.5, 1.0), seed=1).noise is not None
+
+
+def test_every_step_looks_in_the_same_shapes() -> None:
+    """So that it can be recorded: which views read the picture's half is drawn, how many is not."""
+    looks = [
+        sample_views(16, (160, 96), (0.4, 1.0), seed=seed).on(CPU, 96, (64, 32))
+        for seed in range(30)
+    ]
+    assert len({look.shapes for look in looks}) == 1
+    assert {len(matrices) > 0 for matrices in looks[0].sides[32].matrices} == {True}
+    assert len({look.sides[32].matrices[0].sum().item() for look in looks}) == 30

@@ -520,8 +520,9 @@ def test_a_prompt_pulls_where_it_is_meant() -> None:
     wish, *_ = wishes_of(plan, only, MODELS, embed_targets(plan, MODELS))
     picture = torch.rand(1, 3, 32, 48, requires_grad=True)
     views = sample_views(64, (48, 32), (0.2, 0.4), seed=0)
+    looks = views.on(picture.device, 32, MODELS.sides)
     nothing = torch.zeros(1, 4, 8, 12)
-    look = Sight(nothing, nothing, picture, None, None, views, (wish,))
+    look = Sight(nothing, nothing, picture, None, None, looks, (wish,))
     (slope,) = torch.autograd.grad(LOSSES["prompts"](look), picture)
     strength = slope.abs().sum((0, 1, 2))
     assert strength[:16].sum() > 10 * strength[30:].sum() >= 0

@@ -29,10 +29,11 @@ def sight(parent: bool = True, weights: tuple[float, ...] = (1.0, -0.5), stop: f
     picture = generator.paint(codes)
     before = torch.full_like(picture, 0.5) if parent else None
     views = sample_views(4, (48, 32), (0.5, 1.0), seed=1)
+    looks = views.on(latent.device, 32, (perceptor.side,))
     moved = torch.zeros_like(latent) if parent else None
     kept = palette_of(torch.rand(1, 3, 32, 48)) if parent else None
     sharp = sharpness_of(torch.rand(1, 3, 32, 48)) if parent else None
-    return Sight(latent, codes, picture, before, moved, views, (wish,), palette=kept, sharp=sharp)
+    return Sight(latent, codes, picture, before, moved, looks, (wish,), palette=kept, sharp=sharp)
 
 
 def test_the_storyboard_knows_the_same_losses() -> None:

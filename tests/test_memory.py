@@ -95,7 +95,8 @@ def test_512_pixels_in_sixteen_bits_keep_less_than_two_gibibytes() -> None:
 
         def step(latent: torch.Tensor = latent) -> torch.Tensor:
             picture = generator.paint(generator.quantise(latent), step=True)
-            return perceptor.embed_views(cut(picture, sample_views(32, size, (0.4, 1), 0), 224))
+            looks = sample_views(32, size, (0.4, 1), 0).on(meta, 512, (224,))
+            return perceptor.embed_views(cut(picture, looks, 224))
 
         weights = [
             *generator.parameters(),

@@ -15,10 +15,14 @@ def run(steps: int = 20, smoothing: float = 0.5) -> list[Step]:
     target = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     start = torch.zeros(1, 4, 8, 8)
 
-    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, step: int):  # type: ignore[no-untyped-def]
+    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, looks: object):  # type: ignore[no-untyped-def]
         return (picture - target).square().mean()
 
-    return list(optimize(start, generator, loss, steps=steps, step_size=0.1, smoothing=smoothing))
+    return list(
+        optimize(
+            start, generator, tiny.unseen, loss, steps=steps, step_size=0.1, smoothing=smoothing
+        )
+    )
 
 
 def test_the_loss_falls() -> None:
@@ -53,7 +57,13 @@ def test_no_steps_stay_where_it_begins() -> None:
 def test_a_loss_that_asks_nothing_moves_nothing() -> None:
     start = tiny.generator().codebook[0].view(1, 4, 1, 1).repeat(1, 1, 2, 2)
     steps = optimize(
-        start, tiny.generator(), lambda *_: torch.zeros(()), steps=2, step_size=1.0, smoothing=0.5
+        start,
+        tiny.generator(),
+        tiny.unseen,
+        lambda *_: torch.zeros(()),
+        steps=2,
+        step_size=1.0,
+        smoothing=0.5,
     )
     assert torch.allclose([step.average for step in steps][-1], start, atol=1e-6)
 
@@ -67,6 +77,7 @@ def strides(loss_of: Callable[[torch.Tensor], torch.Tensor], steps: int = 20) ->
     made = optimize(
         start,
         generator,
+        tiny.unseen,
         lambda latent, *_: loss_of(latent),
         steps=steps,
         step_size=0.1,
@@ -100,10 +111,12 @@ def test_what_is_new_goes_down_alone_at_first() -> None:
     new = torch.zeros(1, 1, 4, 4)
     new[..., 2:] = 1
 
-    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, step: int):  # type: ignore[no-untyped-def]
+    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, looks: object):  # type: ignore[no-untyped-def]
         return (picture - 1).square().mean()
 
-    taken = optimize(start, generator, loss, steps=9, step_size=0.1, smoothing=0.0, new=new)
+    taken = optimize(
+        start, generator, tiny.unseen, loss, steps=9, step_size=0.1, smoothing=0.0, new=new
+    )
     changes = [(step.average - start).abs().amax((0, 1, 2)) for step in taken]
     for number, change in enumerate(changes, start=1):
         assert change[2:].min() > 0

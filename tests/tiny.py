@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from render.cutouts import Looks
 from render.generator import Generator
 from render.perceptor import MEAN, STD, Perceptor, build_clip
 
@@ -70,6 +71,11 @@ def clip(seed: int = 0) -> torch.nn.Module:
             elif "ln" not in name and "bn" not in name:
                 value.copy_(torch.randn(value.shape, generator=random) * 0.05)
     return made
+
+
+def unseen(step: int) -> Looks:
+    """The views of a step whose loss looks at none."""
+    return Looks(torch.zeros(0), torch.zeros(0), {})
 
 
 def kept_by(

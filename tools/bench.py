@@ -20,6 +20,7 @@ idle this one was. Set GOMP_SPINCOUNT=1000, as Render does for itself. tools/plo
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -41,7 +42,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from render import __version__, fast
-from render.cutouts import cut, sample_views
+from render.cutouts import Looks, cut, sample_views
 from render.frames import Frame, to_frame, to_frames
 from render.generator import Generator, load_generator
 from render.interpolate import at_once
@@ -49,6 +50,7 @@ from render.latents import lerp
 from render.losses import distance
 from render.machine import fast_type, pick
 from render.models import known
+from render.optimize import optimize
 from render.perceptor import Perceptor, build_clip, load_perceptor
 from render.video import write_video
 
@@ -121,7 +123,8 @@ class Step:
             seen = augmented(pooled(picture, self.views, perceptor.side))
         else:
             size = (picture.shape[-1], picture.shape[-2])
-            seen = cut(picture, sample_views(self.views, size, (0.4, 1.0), seed), perceptor.side)
+            views, side = sample_views(self.views, size, (0.4, 1.0), seed), perceptor.side
+            seen = cut(picture, views.on(device, min(size), (side,)), side)
         marks.append(clock(device))
         far = distance(perceptor.embed_views(seen)[:, None], self.target[None]).mean()
         marks.append(clock(device))
@@ -155,6 +158,37 @@ class Step:
         with FlopCounterMode(display=False) as counter:
             self("reference", 0)
         return float(counter.get_total_flops()) / 1e9
+
+    def loop(self, variant: str, recorded: bool) -> float:
+        """Seconds a step of the inner loop itself, its steps recorded or not."""
+        networks, count = self.variants[variant], 12
+        side = networks.perceptor.side
+        device = self.latent.device
+        pixels = self.latent.shape[-1] * networks.generator.factor
+
+        def look(step: int) -> Looks:
+            return sample_views(self.views, (pixels, pixels), (0.4, 1.0), step).on(
+                device, pixels, (side,)
+            )
+
+        def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: Looks) -> Tensor:
+            seen = networks.perceptor.embed_views(cut(picture, looks, side))
+            return distance(seen[:, None], self.target[None]).mean()
+
+        start = self.latent.detach()
+        marks = []
+        for _ in optimize(
+            start,
+            networks.generator,
+            look,
+            loss,
+            steps=count,
+            step_size=0.1,
+            smoothing=0.5,
+            recorded=recorded,
+        ):
+            marks.append(clock(device))
+        return statistics.median(b - a for a, b in itertools.pairwise(marks[2:]))
 
     def decode(self, variant: str) -> float:
         """Seconds from a latent to pixels."""
@@ -318,6 +352,12 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "step_of_convolution_peak": {
             name: round(gigaflop / took["median"] / peak["float32"]["convolution"], 3)
             for name, took in steps.items()
+        },
+        "loop_seconds_a_step": {
+            "launched": round(step.loop(names[-1], recorded=False), 5),
+            "recorded": round(step.loop(names[-1], recorded=True), 5)
+            if device.type == "cuda"
+            else None,
         },
         "decode_seconds": decoding,
         "decode_times_faster": ratios(decoding),

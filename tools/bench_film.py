@@ -61,6 +61,7 @@ def independent(
     noise = [one.noise for one in alone if one.noise is not None]
     return cutouts.Views(
         torch.cat([one.homographies for one in alone]),
+        torch.cat([one.extents for one in alone]),
         torch.cat([one.gains for one in alone]),
         torch.cat(noise) if noise else None,
         seed,
@@ -133,16 +134,22 @@ def from_half(plan: Plan, frame: Keyframe, generator: Generator, wishes: Wishes)
     small = replace(plan, size=half)
     settings = frame.settings
 
-    def loss(latent: Tensor, codes: Tensor, picture: Tensor, step: int) -> Tensor:
+    sides = tuple(wish.perceptor.side for wish in wishes)
+
+    def look(step: int) -> cutouts.Looks:
         seed = derived_seed(frame.seed, "half", step)
         views = cutouts.sample_views(settings.cutouts, half, settings.cutout_size, seed)
-        sight = Sight(latent, codes, picture, None, None, views, wishes, (), None, None)
+        return views.on(generator.low.device, min(half), sides)
+
+    def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: cutouts.Looks) -> Tensor:
+        sight = Sight(latent, codes, picture, None, None, looks, wishes, (), None, None)
         return weighted_sum(sight, settings.losses)
 
     with torch.enable_grad():
         for step in optimize.optimize(
             START(small, frame, generator, wishes),
             generator,
+            look,
             loss,
             steps=40,
             step_size=frame.step_size,
