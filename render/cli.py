@@ -6,10 +6,12 @@ torch is only imported inside the commands that paint.
 
 from __future__ import annotations
 
+import atexit
 import difflib
 import json
 import re
 import shlex
+import signal
 import sys
 import time
 from functools import partial
@@ -129,7 +131,9 @@ precision_option = click.option(
     "float32. Latents, losses and frames are float32 always.",
 )
 draft_option = click.option(
-    "--draft", is_flag=True, help="Half the size, a third of the steps, the same plan."
+    "--draft",
+    is_flag=True,
+    help="Half the size, a third of the steps (at least 10 and 5), the same plan.",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 log_option = click.option(
@@ -217,7 +221,9 @@ def film(
         check_door(plan, (output, preview_of(output)), folder, force)
         machine = pick_machine(device, precision, voice, models_of(board))
         if fresh:
+            asked = time.monotonic()
             set_aside(folder, yes, files_of(board))
+            began += time.monotonic() - asked  # an answer may take its time
         render_film(plan, folder, output, machine, voice, verbose, force, began)
 
 
@@ -261,7 +267,7 @@ def render_film(
     seconds, gflop = time.monotonic() - started, Costs(plan).total(todo)
     remember_speed(models_folder(), str(machine.device), gflop, seconds, started - began)
     what = f"{plural(plan.frame_count, 'frame')}, {float(plan.board.duration):g} s"
-    tell_made(voice, output, what, plan.board.size, seconds)
+    tell_made(voice, output, what, plan.board.size, time.monotonic() - began)
 
 
 @cli.command()
@@ -280,8 +286,8 @@ def check(storyboard: Path, draft: bool, latents: Path | None, expand: bool) -> 
             return
         plan = plan_of(board, draft)
         folder = latents or latents_folder(storyboard)
-        check_latents(folder)
         print_plan(plan, folder)
+        check_latents(folder)
 
 
 @cli.command()
@@ -485,6 +491,12 @@ def schema() -> None:
         answer(json.dumps(json_schema(), indent=2))
 
 
+def deafen() -> None:
+    """What was asked is done: Ctrl-C while Python puts its things away does not undo it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def main() -> None:
     """The console script."""
     open_closed_streams()
@@ -493,7 +505,9 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         with terminable():
-            sys.exit(cli(standalone_mode=False))
+            code = cli(standalone_mode=False)
+        atexit.register(deafen)
+        sys.exit(code)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:

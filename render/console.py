@@ -245,7 +245,7 @@ def begin(
         )
     together = check_memory(plan, machine, voice, force) if todo else None
     store.prepare()
-    models = load_models(plan.board, machine, together)
+    models = load_models(plan.board, machine, together, steps=bool(todo))
     for remark in remarks(plan, models):
         voice.say("warning", remark)
     return models, store, todo

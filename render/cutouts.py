@@ -48,12 +48,12 @@ class Views:
             if self.noise is not None:
                 noise = sent(self.noise, device) * grain(shape, self.seed ^ 0x5EED, device)
             matrices = tuple(sent(self.homographies[chosen], device) for chosen in levels)
-            each[side] = Look(matrices, sent(order, device), noise)
+            each[side] = Shown(matrices, sent(order, device), noise)
         return Looks(sent(self.homographies, device), sent(self.gains, device), each)
 
 
 @dataclass(frozen=True)
-class Look:
+class Shown:
     """How perceptors of one side S are shown n views."""
 
     matrices: tuple[Tensor, ...]  # (m, 3, 3) of those that read the picture, its half, quarter...
@@ -68,14 +68,14 @@ class Looks:
 
     homographies: Tensor  # (n, 3, 3)
     gains: Tensor  # (n, 3, 1, 1)
-    sides: dict[int, Look]
+    sides: dict[int, Shown]
 
     def tensors(self) -> Iterator[Tensor]:
         yield from (self.homographies, self.gains)
-        for look in self.sides.values():
-            yield from (*look.matrices, look.order)
-            if look.noise is not None:
-                yield look.noise
+        for shown in self.sides.values():
+            yield from (*shown.matrices, shown.order)
+            if shown.noise is not None:
+                yield shown.noise
 
     @property
     def shapes(self) -> tuple[torch.Size, ...]:
@@ -143,8 +143,8 @@ def cut(picture: Tensor, looks: Looks, side: int) -> Tensor:
     height, width = picture.shape[-2:]
     grid, scale = places(side, device), per_pixel(width, height, device)
     pieces: list[Tensor] = []
-    reduced, look = picture, looks.sides[side]
-    for level, matrices in enumerate(look.matrices):
+    reduced, shown = picture, looks.sides[side]
+    for level, matrices in enumerate(shown.matrices):
         if level:
             reduced = F.avg_pool2d(reduced, 2, ceil_mode=True, count_include_pad=False)
         if count := len(matrices):
@@ -153,8 +153,8 @@ def cut(picture: Tensor, looks: Looks, side: int) -> Tensor:
             pieces.append(
                 F.grid_sample(source, points, padding_mode="reflection", align_corners=False)
             )
-    cuts = torch.cat(pieces)[look.order] * looks.gains  # (n, 3, S, S)
-    return cuts if look.noise is None else cuts + look.noise
+    cuts = torch.cat(pieces)[shown.order] * looks.gains  # (n, 3, S, S)
+    return cuts if shown.noise is None else cuts + shown.noise
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:

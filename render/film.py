@@ -34,8 +34,11 @@ Show = Callable[[Report], None]
 BETTER = "ViT-B/32"  # the smallest perceptor that knows the words of the open world
 
 
-def load_models(board: Storyboard, machine: Machine, at_once: int | None = None) -> Models:
-    """Every perceptor looks at `at_once` views together, at all of them if nothing is said.
+def load_models(
+    board: Storyboard, machine: Machine, at_once: int | None = None, steps: bool = True
+) -> Models:
+    """Every perceptor looks at `at_once` views together, at all of them if nothing is said; `steps`
+    is whether there are any to be made.
 
     Raises ModelError when weights are not there, FilmError when they do not fit.
     """
@@ -55,7 +58,9 @@ def load_models(board: Storyboard, machine: Machine, at_once: int | None = None)
             ),
             machine.room(),
         )
-        return replace(models, recorded=machine.device.type == "cuda" and recordable(models))
+        if steps and machine.device.type == "cuda":
+            return replace(models, recorded=recordable(models))
+        return models
 
 
 def make_film(
@@ -181,7 +186,7 @@ def wanted(plan: Plan, frame: int | None = None) -> tuple[Keyframe, ...]:
 def remarks(plan: Plan, models: Models) -> Iterator[str]:
     """What the perceptors do not take in, the ends of long texts and words they never saw; and
     where a GPU is slower than it could be."""
-    if models.device.type == "cuda" and not models.recorded:
+    if models.recorded is False:
         yield "steps cannot be recorded on this GPU; launched kernel by kernel they are slower"
     texts = dict.fromkeys(a.text for k in plan.keyframes for a in k.aims if a.text)
     for (name, _), (perceptor, _) in zip(plan.board.perceptors, models.perceptors, strict=True):

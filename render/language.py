@@ -326,6 +326,8 @@ def places() -> dict[str, str]:
     places = {row.key: "the top level" for row in STORYBOARD.rows}
     for row in SHOT.rows:
         places.setdefault(row.key, "a shot")
+    for row in DEFAULTS.rows:
+        places[row.key] = f"'defaults' or {places[row.key]}"
     for row in (*STORYBOARD.rows, *SHOT.rows):
         if isinstance(row.kind, Group) and row.kind is not DEFAULTS:
             for inner in row.kind.rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -63,12 +64,14 @@ def optimize(
     if recorded:  # a recording reads the step size where it lies
         for group in optimizer.param_groups:
             group["lr"] = start.new_zeros(())
+        # Some steps are not recorded, and torch would wonder at each keyframe.
+        optimizer._warned_capturable_if_run_uncaptured = True
     rise = max(1.0, min(8.0, steps / 3))
     average, share = torch.zeros_like(start), 0.0
 
     def now(alone: bool) -> Tensor:
         latent = raised(start, offsets)
-        if new is not None and alone:
+        if alone and new is not None:
             latent = start + new * (latent - start)
         return latent.maximum(generator.low).minimum(generator.high)
 
@@ -85,12 +88,14 @@ def optimize(
             average.mul_(smoothing).add_(now(alone), alpha=1 - smoothing)
         return value.detach()
 
-    run = Recorded(one) if recorded else one
+    usual = partial(one, alone=False)
+    run = Recorded(usual) if recorded else usual
     for step in range(steps):
         for group, size in zip(optimizer.param_groups, sizes, strict=True):
             now_size = size * (1 - 0.8 * step / steps) * min(1.0, (step + 1) / rise)
             group["lr"] = group["lr"].fill_(now_size) if recorded else now_size
-        value = run(look(step), new is not None and step < steps // 3)
+        alone = new is not None and step < steps // 3  # too few to be worth a recording
+        value = one(look(step), alone=True) if alone else run(look(step))
         share = share * smoothing + (1 - smoothing)
         yield Step(step + 1, steps, value, average / share)
 

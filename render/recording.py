@@ -7,7 +7,9 @@ So a step is given tensors only, which are copied to where the recording reads t
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -20,45 +22,43 @@ Run = Callable[[], Tensor]
 
 
 class Recorded:
-    """`step(looks, alone)`, which changes tensors in place and returns one.
+    """`step(looks)`, which changes tensors in place and returns one, always in the same shapes.
 
-    For every shape of what it is given the first call runs as it is, so that libraries and
-    constants are ready; the second is recorded; from then on the recording runs.
+    The first call runs as it is, so that libraries and constants are ready; the second is recorded;
+    from then on the recording runs. What cannot be recorded (memory may be too short for it) goes
+    on as it is, and is told of.
     """
 
     def __init__(
         self,
-        step: Callable[[Looks, bool], Tensor],
+        step: Callable[[Looks], Tensor],
         beside: Callable[[Run], Tensor] | None = None,
         record: Callable[[Run], Run] | None = None,
     ) -> None:
-        self.step = step
-        stream: Any = None
-        if beside is None or record is None:
-            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        self.beside = beside or (lambda run: on_stream(run, stream))
-        self.record = record or (lambda run: graph_of(run, stream))
+        self.step, self.beside, self.record = step, beside or on_stream, record or graph_of
         self.constants = Constants()
-        self.kept: dict[Any, tuple[Looks, Run | None]] = {}
+        self.given: Looks | None = None  # which the recording reads
+        self.replay: Run | None = None
 
-    def __call__(self, looks: Looks, alone: bool) -> Tensor:
-        key = alone, looks.shapes
-        if key not in self.kept:
-            self.kept[key] = looks, None
+    def __call__(self, looks: Looks) -> Tensor:
+        first = self.given is None
+        given = self.given = self.given or looks
 
         def run() -> Tensor:
             with self.constants:
-                return self.step(given, alone)
+                return self.step(given)
 
-        given, replay = self.kept[key]
-        if given is looks:
+        if first:
             return self.beside(run)
         for place, tensor in zip(given.tensors(), looks.tensors(), strict=True):
             place.copy_(tensor)
-        if replay is None:
-            replay = self.record(run)
-            self.kept[key] = given, replay
-        return replay()
+        if self.replay is None:
+            try:
+                self.replay = self.record(run)
+            except RuntimeError as error:
+                warnings.warn(f"a step could not be recorded, and is slower: {error}", stacklevel=2)
+                self.replay = partial(self.beside, run)
+        return self.replay()
 
 
 class Constants(TorchFunctionMode):
@@ -81,9 +81,15 @@ class Constants(TorchFunctionMode):
         return self.made[key]
 
 
-def on_stream(run: Run, stream: Any) -> Tensor:
+@cache
+def side_stream(device: int) -> Any:
+    """Where all that is recorded runs first; one, for libraries keep memory for each."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
+def on_stream(run: Run) -> Tensor:
     """Run on another stream, as what will be recorded must, after and before all else."""
-    current = torch.cuda.current_stream()
+    current, stream = torch.cuda.current_stream(), side_stream(torch.cuda.current_device())
     stream.wait_stream(current)
     with torch.cuda.stream(stream):
         value = run()
@@ -91,10 +97,10 @@ def on_stream(run: Run, stream: Any) -> Tensor:
     return value
 
 
-def graph_of(run: Run, stream: Any) -> Run:
+def graph_of(run: Run) -> Run:
     """Record what is launched, which is not run now; the result is overwritten by the next."""
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=stream):
+    with torch.cuda.graph(graph, stream=side_stream(torch.cuda.current_device())):
         value = run()
 
     def replay() -> Tensor:

@@ -7,8 +7,10 @@ The same frames give the same bytes, every time and whatever the number of cores
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
+import signal
 import subprocess
 import tempfile
 import threading
@@ -294,6 +296,8 @@ def _reason(status: int, said: bytes) -> str:
     for known in FULL:
         if os.strerror(known).encode() in said:
             return os.strerror(known)
+    if -status == getattr(signal, "SIGXFSZ", None):  # `ulimit -f`
+        return os.strerror(errno.EFBIG)
     if status < 0:
         return f"ffmpeg was ended by signal {-status}"
     return f"{complaint(said)} (ffmpeg ended with {status})"

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -209,6 +210,18 @@ def test_a_termination_that_is_ignored_stays_so(run: Run, monkeypatch: pytest.Mo
         assert run("film.yaml", *JSON)[0] == 1  # on to where a plan is missed
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM"])
+def test_what_is_done_stays_done_while_python_ends(ending: str) -> None:
+    code = (
+        "import atexit, os, signal, sys; from render.cli import main\n"
+        "sys.argv = ['render', 'schema']\n"
+        f"atexit.register(lambda: os.kill(os.getpid(), signal.{ending}))\n"
+        "main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_an_interruption_names_what_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

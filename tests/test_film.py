@@ -399,6 +399,7 @@ def test_an_unwritable_latents_folder_is_a_sentence(run: Run, board: Path, tmp_p
     for arguments in (("film.yaml", "-o", "o.mp4"), ("check", "film.yaml")):
         result = run(*arguments)
         assert result.returncode == 2
+        assert ("7 keyframes" in result.stdout) == (arguments[0] == "check")
         assert result.stderr.startswith("render: film.latents is in the way: latents are kept in a")
 
 

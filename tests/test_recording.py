@@ -34,7 +34,7 @@ LOSSES = (
 )
 BOARD = f"""\
 version: 1
-size: 48x32
+size: 96x64
 fps: 4
 models: {{perceptors: {{starter: 1, ViT-B/32: 0.5}}}}  # named so; MODELS stand for them
 defaults: {{iterations: {{first: 7, then: 7}}, cutouts: 6, losses: {LOSSES}}}
@@ -105,7 +105,7 @@ def launched(step: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return step
 
 
-MODELS = Models(tiny.generator(), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5)))
+PERCEPTORS = ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5))
 
 
 def planned(folder: Path, border: str = "dream") -> Plan:
@@ -114,9 +114,12 @@ def planned(folder: Path, border: str = "dream") -> Plan:
 
 
 def steps(plan: Plan, number: int, recorded: bool) -> list[Step]:
-    models = Models(MODELS.generator, MODELS.perceptors, recorded=recorded)
+    """Of a keyframe; the later one looks at its views in parts."""
+    parts = 4 if number else None
+    perceptors = tuple((one.on(torch.device("cpu"), at_once=parts), w) for one, w in PERCEPTORS)
+    models = Models(tiny.generator(), perceptors, recorded=recorded)
     keyframe, generator = plan.keyframes[number], models.generator
-    parent = generator.codebook[:8].T.reshape(1, 4, 2, 4).repeat(1, 1, 4, 3) if number else None
+    parent = generator.codebook[:8].T.reshape(1, 4, 2, 4).repeat(1, 1, 8, 6) if number else None
     kept = anchor(plan, None, parent, generator)
     return list(climb(plan, keyframe, models, embed_targets(plan, models), parent, kept))
 
@@ -128,8 +131,7 @@ def test_recorded_steps_end_on_the_same_bits(
     plan = planned(tmp_path)
     plain = steps(plan, number, recorded=False)
     made = steps(plan, number, recorded=True)
-    # What is newly seen goes down alone in the first two of seven steps: another recording.
-    assert len(TAPED) == (2 if number else 1)
+    assert len(TAPED) == 1
     monkeypatch.setattr("render.optimize.Recorded", launched)
     one_by_one = steps(plan, number, recorded=True)
     assert len({step.loss.item() for step in made}) == 7
@@ -147,7 +149,9 @@ class OneDevice(TorchDispatchMode):
     def __torch_dispatch__(self, function: Any, types: Any, given: Any = (), named: Any = None):  # type: ignore[no-untyped-def]
         made = function(*given, **(named or {}))
         tensors = [one for one in tree_leaves((given, named, made)) if isinstance(one, Tensor)]
-        assert {one.device.type for one in tensors if one.ndim} <= {"meta"}, function
+        moved = function.name().startswith(("aten::_to_copy", "aten::copy_", "aten::lift_fresh"))
+        # A number may be a tensor of the host, read when a kernel is launched.
+        assert {one.device.type for one in tensors if one.ndim or moved} <= {"meta"}, function
         return made
 
 
@@ -169,18 +173,19 @@ def test_nothing_that_is_recorded_comes_from_the_host(
     alone = partial(Recorded, beside=lambda run: run(), record=one_device)
     monkeypatch.setattr("render.optimize.Recorded", alone)
     plan = planned(tmp_path, "mirror")
-    perceptors = tuple((deepcopy(one).on(meta), weight) for one, weight in MODELS.perceptors)
-    models = Models(deepcopy(MODELS.generator).on(meta), perceptors, recorded=True)
+    perceptors = tuple((deepcopy(one).on(meta), weight) for one, weight in PERCEPTORS)
+    models = Models(tiny.generator().on(meta), perceptors, recorded=True)
     kept = Anchor(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
-    latent = torch.empty(1, 4, 8, 12, device="meta")
+    latent = torch.empty(1, 4, 16, 24, device="meta")
     list(climb(plan, plan.keyframes[1], models, embed_targets(plan, models), latent, kept))
     assert len(counted) == 6
 
 
 def test_a_recording_is_tried_before_it_is_trusted(
-    on_tape: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, on_tape: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert recordable(MODELS)
+    models = Models(tiny.generator(), PERCEPTORS)
+    assert recordable(models)
 
     def forgetful(run: Run) -> Run:
         value = run()
@@ -188,14 +193,20 @@ def test_a_recording_is_tried_before_it_is_trusted(
 
     broken = partial(Recorded, beside=lambda run: run(), record=forgetful)
     monkeypatch.setattr("render.optimize.Recorded", broken)
-    assert not recordable(MODELS)
+    assert not recordable(models)
 
     def refused(run: Run) -> Run:
         raise RuntimeError("operation not permitted when stream is capturing")
 
     broken = partial(Recorded, beside=lambda run: run(), record=refused)
     monkeypatch.setattr("render.optimize.Recorded", broken)
-    assert not recordable(MODELS)
+    assert not recordable(models)
+    # Where it fails later, in a film, steps go on as they are.
+    plan = planned(tmp_path)
+    with pytest.warns(UserWarning, match="could not be recorded"):
+        made = steps(plan, 0, recorded=True)
+    monkeypatch.setattr("render.optimize.Recorded", launched)
+    assert torch.equal(made[-1].average, steps(plan, 0, recorded=True)[-1].average)
 
 
 def test_constants_are_made_once_and_only_inside() -> None:

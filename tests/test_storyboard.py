@@ -243,6 +243,7 @@ MISTAKES = [
     (GROUND + "codec: h264", 5, "belongs in 'output'"),
     (GROUND + "  prompt: a", 5, "Here it is called 'prompts'"),
     (GROUND + "defaults: {prompts: a}", 5, "belongs in a shot"),
+    (GROUND + "iterations: 9", 5, "belongs in 'defaults' or a shot"),
     (GROUND + "seed: 1\nseed: 2", 6, "written twice, first in line 5"),
     (GROUND + "seed: -1", 5, "out of range"),
     (GROUND + "seed: 9223372036854775808", 5, "out of range"),

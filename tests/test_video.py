@@ -334,6 +334,7 @@ def test_wrong_frames(tmp_path: Path, frames: list[object]) -> None:
         ("sys.exit('[x @ 0x1] it is broken.')", r"film.mp4 was not written: it is broken \("),
         ("sys.stdin.buffer.read(); sys.exit(3)", r"it gave no reason \(ffmpeg ended with 3\)"),
         ("import os; os.kill(os.getpid(), 9)", "ffmpeg was ended by signal 9"),
+        ("import signal as s; s.signal(25, s.SIG_DFL); s.raise_signal(25)", "File too large"),
         ("sys.stderr.write('x' * 2**20 + chr(10)); sys.stdin.read(); sys.exit(1)", "xxx"),
         ("sys.exit()", "was not written"),
     ],
