@@ -58,8 +58,8 @@ def pick(device: str, precision: str) -> Machine:
     loses a hundredth by it and the decoder's a twentieth, which is little beside what one step's
     views make of it: films come as near to their prompts, of several prompts and seeds.
     """
-    # Threads that wait spin for a little and then sleep. Beside another busy program long spinning
-    # makes a step 1.4 times as long, and on a quiet machine sleeping at once 1.3 times.
+    # Threads that wait spin for a little and then sleep. With ten times as long a small film's step
+    # takes two thirds on a quiet machine, and beside another busy program three times as long.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     import torch
