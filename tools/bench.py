@@ -12,9 +12,10 @@ float32    Render's, as it is on most CPUs
 bfloat16   Render's, where the machine is fast in it
 
 Prints one JSON object: for every variant medians and bests of `--repeats` rounds, how many times
-faster than the reference, and what the machine can do at most (a convolution and a matrix product,
-by the same clock). A number taken on a busy machine is worth nothing: `idle_share_before` says how
-idle this one was. Set GOMP_SPINCOUNT=1000, as Render does for itself. tools/plot_bench.py draws it.
+faster than the reference, a step of the inner loop itself (on CUDA launched and recorded), and what
+the machine can do at most (a convolution and a matrix product, by the same clock). A number taken
+on a busy machine is worth nothing: `idle_share_before` says how idle this one was. Set
+GOMP_SPINCOUNT=1000, as Render does for itself. tools/plot_bench.py draws it.
 """
 
 from __future__ import annotations
