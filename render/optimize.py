@@ -66,7 +66,6 @@ def optimize(
             group["lr"] = start.new_zeros(())
         # Some steps are not recorded, and torch would wonder at each keyframe.
         optimizer._warned_capturable_if_run_uncaptured = True
-    rise = max(1.0, min(8.0, steps / 3))
     average, share = torch.zeros_like(start), 0.0
 
     def now(alone: bool) -> Tensor:
@@ -92,12 +91,18 @@ def optimize(
     run = Recorded(usual) if recorded else usual
     for step in range(steps):
         for group, size in zip(optimizer.param_groups, sizes, strict=True):
-            now_size = size * (1 - 0.8 * step / steps) * min(1.0, (step + 1) / rise)
+            now_size = scheduled(size, step, steps)
             group["lr"] = group["lr"].fill_(now_size) if recorded else now_size
         alone = new is not None and step < steps // 3  # too few to be worth a recording
         value = one(look(step), alone=True) if alone else run(look(step))
         share = share * smoothing + (1 - smoothing)
         yield Step(step + 1, steps, value, average / share)
+
+
+def scheduled(size: float, step: int, steps: int) -> float:
+    """A step's size: it rises over a third of the steps, at most eight, and falls to a fifth."""
+    rise = max(1.0, min(8.0, steps / 3))
+    return size * (1 - 0.8 * step / steps) * min(1.0, (step + 1) / rise)
 
 
 # Short memories: a keyframe has a dozen steps, not the thousands that Adam's defaults are for.

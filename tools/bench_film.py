@@ -31,7 +31,7 @@ from quality import Figures, measured, plain, planned, rendered
 from torch import Tensor
 from torch.nn import functional as F
 
-from render import cutouts, keyframe, optimize
+from render import cutouts, frames, keyframe, optimize
 from render.generator import Generator
 from render.losses import Sight, Wish, weighted_sum
 from render.models import known
@@ -184,6 +184,8 @@ LEVERS = {
     "fine steps only": Lever(
         patches=((optimize, "pyramid", one_level), (optimize, "SHARES", (1.0,)))
     ),
+    "constant step size": Lever(patches=((optimize, "scheduled", lambda size, *_: size),)),
+    "decoded anew": Lever(patches=((frames, "lru_cache", lambda maxsize: lambda made: made),)),
     "stopping early": Lever(patches=((keyframe, "optimize", stopping),)),
     "Adam's memory": Lever(patches=((torch.optim, "Adam", Remembering),)),
     "coarse to fine": Lever("iterations: {first: 60}", ((keyframe, "likely_start", from_half),)),
