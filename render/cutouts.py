@@ -77,10 +77,6 @@ class Looks:
             if shown.noise is not None:
                 yield shown.noise
 
-    @property
-    def shapes(self) -> tuple[torch.Size, ...]:
-        return tuple(tensor.shape for tensor in self.tensors())
-
 
 def sample_views(
     count: int,
