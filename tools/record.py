@@ -1,0 +1,242 @@
+"""Record what must not change while the code around it does, and compare two records.
+
+    python tools/record.py make before.json            # everything but the sentences
+    python tools/record.py sentences sentences.json    # runs the tests, and takes minutes
+    python tools/record.py compare before.json after.json
+
+A record holds the plans of every storyboard in storyboards/ and tests/recorded/ (keys, seeds,
+parents, steps), the bytes of the latents, frames and films that those of tests/recorded/ give, the
+JSON Schema, and the help of every command. The bytes are those of one machine and version of torch.
+The sentences are all that the tests' mistakes say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from render.film import missing  # noqa: F401  (a record without torch would be half of one)
+from render.model_table import GENERATORS
+from render.schema import json_schema
+from render.storyboard import load
+from render.timeline import Keyframe, make_plan
+from render.video import read_video
+
+ROOT = Path(__file__).parent.parent
+BOARDS = ROOT / "tests" / "recorded"
+COMMANDS = (
+    "",
+    "film",
+    "check",
+    "still",
+    "interpolate",
+    "inspect",
+    "models",
+    "models get",
+    "schema",
+)
+JOURNEY = ("storyboards/images/hills.png", "storyboards/images/sunset.safetensors")
+
+
+def plans(boards: list[Path]) -> dict[str, Any]:
+    """Every keyframe of every storyboard, and its first frames, with digests that are names."""
+    found = {}
+    for path in boards:
+        board = load(path)
+        factor = GENERATORS.get(board.generator, GENERATORS["starter"]).factor
+        factor = 4 if board.generator == "tiny-vqgan" else factor
+        plan = make_plan(board, factor, lambda role, name: f"{role} {name}")
+        found[path.name] = {
+            "frames": plan.frame_count,
+            "keyframes": [keyframe_of(keyframe) for keyframe in plan.keyframes],
+            "moments": digest([plain(plan.moment(n)) for n in range(plan.frame_count)]),
+        }
+    return found
+
+
+def keyframe_of(keyframe: Keyframe) -> dict[str, Any]:
+    """What decides a keyframe, but for what its key says already."""
+    return {
+        "key": keyframe.key,
+        "seed": keyframe.seed,
+        "shot": keyframe.shot,
+        "time": str(keyframe.time),
+        "parent": keyframe.parent,
+        "steps": keyframe.steps,
+        "matrix": list(keyframe.matrix),
+    }
+
+
+def plain(value: Any) -> Any:
+    """Values without the names of their classes and fields, which may change."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return [plain(getattr(value, field.name)) for field in fields(value)]
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, Fraction | Path) else value
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of bytes, or of a value as JSON."""
+    data = value if isinstance(value, bytes) else json.dumps(value, sort_keys=True).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+def films(boards: list[Path], folder: Path) -> dict[str, Any]:
+    """The bytes of latents, frames and films, made by the command with one thread."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import tiny
+
+    tiny.write_models(folder / "models")
+    found = {}
+    for path in boards:
+        output = folder / (path.stem + (".mkv" if "ffv1" in path.read_text() else ".mp4"))
+        latents = folder / f"{path.stem}.latents"
+        render(folder, str(path), "-o", str(output), "--latents", str(latents))
+        frames = hashlib.sha256()
+        for frame in read_video(output).frames:
+            frames.update(frame.tobytes())
+        still = folder / "still.png"
+        where = ("--at", "0.3s", "-o", str(still), "--force", "--latents", str(latents))
+        render(folder, "still", str(path), *where)
+        found[path.name] = {
+            "latents": {
+                file.name: digest(file.read_bytes())
+                for file in sorted(latents.glob("*.safetensors"))
+            },
+            "film": digest(output.read_bytes()),
+            "frames": frames.hexdigest(),
+            "still": digest(still.read_bytes()),
+        }
+    journey = folder / "journey.mp4"
+    options = ("--seconds", "0.3", "--size", "320x192", "--loop", "--blend", "slerp")
+    inputs = [str(ROOT / name) for name in JOURNEY]
+    size = tuple(json.loads(render(folder, "inspect", inputs[1], "--json"))["size"])
+    options = (*options[:3], f"{size[0]}x{size[1]}", *options[4:])
+    render(folder, "interpolate", *inputs, "-o", str(journey), *options)
+    found["interpolate"] = digest(journey.read_bytes())
+    return found
+
+
+def render(folder: Path, *arguments: str) -> str:
+    """What the command writes to stdout, with the tiny models and one thread."""
+    environment = {**os.environ, "RENDER_MODELS": str(folder / "models"), "OMP_NUM_THREADS": "1"}
+    environment |= {"XDG_CACHE_HOME": str(folder), "COLUMNS": "100", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "render", *arguments]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, cwd=folder
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def make(output: Path) -> None:
+    """Write the record."""
+    lessons = sorted((ROOT / "storyboards").glob("*.yaml"))
+    boards = sorted(BOARDS.glob("*.yaml"))
+    folder = Path(tempfile.mkdtemp())
+    try:
+        (folder / "models").mkdir()
+        made = films(boards, folder)
+        os.environ["RENDER_MODELS"] = str(folder / "models")  # where the boards' models are
+        record = {
+            "plans": plans([*lessons, *boards]),
+            "films": made,
+            "schema": json_schema(),
+            "help": {name: render(folder, *name.split(), "--help") for name in COMMANDS},
+        }
+    finally:
+        shutil.rmtree(folder)
+    output.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+class Sentences:
+    """A plugin of pytest that notes the sentence of every mistake and error of ours."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+        self.random = True
+
+    def note(self, message: object) -> None:
+        """Keep a sentence, without the folders that each run names anew."""
+        if isinstance(message, str) and not self.random:
+            self.found.add(re.sub(r"/(?:tmp|root|work)/[^\s'\":;,)]*/", "FOLDER/", message))
+
+    def pytest_configure(self) -> None:
+        """Listen to the two places where sentences begin."""
+        from render.errors import RenderError
+        from render.yamlnodes import Problem
+
+        problem, note = Problem.__init__, self.note
+
+        def problem_made(self: Problem, *given: Any, **named: Any) -> None:
+            problem(self, *given, **named)
+            note(self.message)
+
+        def error_made(self: RenderError, *given: Any) -> None:
+            super(RenderError, self).__init__(*given)
+            for message in given:
+                note(message)
+
+        Problem.__init__ = problem_made  # type: ignore[method-assign]
+        RenderError.__init__ = error_made  # type: ignore[assignment]
+
+    def pytest_runtest_call(self, item: Any) -> None:
+        """What hypothesis draws is not the same twice."""
+        self.random = getattr(item.obj, "is_hypothesis_test", False)
+
+
+def sentences(output: Path) -> int:
+    """Run the tests, and write every sentence."""
+    import pytest
+
+    plugin = Sentences()
+    code = pytest.main(["-q", "-p", "no:randomly", "-p", "no:xdist"], plugins=[plugin])
+    output.write_text(json.dumps(sorted(plugin.found), indent=1, ensure_ascii=False) + "\n")
+    return int(code)
+
+
+def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
+    """Every place where two records differ."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            yield from differences(before.get(key), after.get(key), f"{place}/{key}")
+    elif isinstance(before, list) and isinstance(after, list) and place == "":
+        yield from (f"- {line}" for line in sorted(set(before) - set(after)))
+        yield from (f"+ {line}" for line in sorted(set(after) - set(before)))
+    elif before != after:
+        yield f"{place}:\n  - {before!r}\n  + {after!r}"
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("command", choices=("make", "sentences", "compare"))
+    parser.add_argument("files", type=Path, nargs="+")
+    given = parser.parse_args()
+    if given.command == "make":
+        make(given.files[0])
+    elif given.command == "sentences":
+        raise SystemExit(sentences(given.files[0]))
+    else:
+        before, after = (json.loads(path.read_text()) for path in given.files)
+        found = list(differences(before, after))
+        print("\n".join(found) or "equal")
+        raise SystemExit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
