@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
+from render.checkpoints import Entry
+from render.conversion import write_tensors
 from render.cutouts import Looks
 from render.generator import Generator
 from render.perceptor import MEAN, STD, Perceptor, build_clip
@@ -98,19 +100,22 @@ def kept_by(
 
 
 def write_models(folder: Path) -> None:
-    """A folder of models as `render models get` would leave it, named tiny-vqgan and tiny-clip."""
+    """A folder of models as `render models get` would leave it, named tiny-vqgan and tiny-clip.
+
+    The same bytes every time, so that keyframes have the same keys.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {name: value.contiguous() for name, value in taming_state().items()},
+    write_tensors(
         folder / "tiny-vqgan.safetensors",
+        entries(taming_state()),
         {"format": "render.generator.1", "config": json.dumps(GENERATOR)},
     )
-    state = {name: value.contiguous() for name, value in clip().state_dict().items()}
-    state["token_embedding.rows"] = state.pop("token_embedding.weight")[:2000].contiguous()
+    state = clip().state_dict()
+    state["token_embedding.rows"] = state.pop("token_embedding.weight")[:2000]
     state["token_embedding.ids"] = torch.arange(2000, dtype=torch.int32)
-    save_file(
-        state,
+    write_tensors(
         folder / "tiny-clip.safetensors",
+        entries(state),
         {
             "format": "render.perceptor.1",
             "config": json.dumps(PERCEPTOR),
@@ -118,3 +123,11 @@ def write_models(folder: Path) -> None:
             "std": json.dumps(STD),
         },
     )
+
+
+def entries(state: dict[str, torch.Tensor]) -> dict[str, Entry]:
+    """Tensors as `write_tensors` takes them."""
+    return {
+        name: Entry(value.dtype, tuple(value.shape), partial(torch.clone, value))
+        for name, value in state.items()
+    }
