@@ -1,6 +1,6 @@
 """`python -m render`."""
 
-from render.cli import main
+from render.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -13,3 +13,7 @@ class InputError(RenderError):
     """What the user gave is wrong."""
 
     exit_code = 2
+
+
+class FilmError(RenderError):
+    """A render that cannot go on: a sentence that says what is kept and what to do."""

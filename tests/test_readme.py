@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from render.cli import cli
-from render.storyboard import parse
+from render.cli.commands import cli
+from render.storyboard.parser import parse
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

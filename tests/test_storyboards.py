@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
-from render.schema import json_schema
-from render.storyboard import load
+from render.storyboard.parser import load
+from render.storyboard.schema import json_schema
 
 FOLDER = Path(__file__).parent.parent / "storyboards"
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import torch
 
-from render.checkpoints import Entry
-from render.conversion import write_tensors
-from render.cutouts import Looks
-from render.generator import Generator
-from render.perceptor import MEAN, STD, Perceptor, build_clip
+from render.generators.vqgan import Generator
+from render.synthesis.cutouts import Cutouts
+from render.synthesis.perceptor import MEAN, STD, Perceptor, build_clip
+from render.weights.checkpoint import Entry
+from render.weights.convert import write_tensors
 
 GENERATOR = {
     "ddconfig": {
@@ -75,9 +75,9 @@ def clip(seed: int = 0) -> torch.nn.Module:
     return made
 
 
-def unseen(step: int) -> Looks:
+def unseen(step: int) -> Cutouts:
     """The views of a step whose loss looks at none."""
-    return Looks(torch.zeros(0), torch.zeros(0), {})
+    return Cutouts(torch.zeros(0), torch.zeros(0), {})
 
 
 def kept_by(

@@ -42,18 +42,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from render import __version__, fast
-from render.cutouts import Looks, cut, sample_views
-from render.frames import Frame, to_frame, to_frames
-from render.generator import Generator, load_generator
-from render.interpolate import at_once
-from render.latents import lerp
-from render.losses import distance
-from render.machine import fast_type, pick
-from render.models import known
-from render.optimize import optimize
-from render.perceptor import Perceptor, build_clip, load_perceptor
-from render.video import write_video
+from render import __version__
+from render.film.blends import lerp
+from render.film.frames import Frame, to_frame, to_frames
+from render.film.interpolate import pictures_at_once
+from render.generators import frozen_forward
+from render.generators.vqgan import Generator, load_generator
+from render.media.video import write_video
+from render.synthesis.cutouts import Cutouts, cut_out, sample_cutouts
+from render.synthesis.device import choose_device, fast_step_type
+from render.synthesis.losses import distance
+from render.synthesis.optimize import optimize
+from render.synthesis.perceptor import Perceptor, build_clip, load_perceptor
+from render.weights.library import known_models
 
 VARIANTS = ("reference", "float32", "bfloat16")
 AUGMENTATIONS = nn.Sequential(
@@ -124,8 +125,8 @@ class Step:
             seen = augmented(pooled(picture, self.views, perceptor.side))
         else:
             size = (picture.shape[-1], picture.shape[-2])
-            views, side = sample_views(self.views, size, (0.4, 1.0), seed), perceptor.side
-            seen = cut(picture, views.on(device, min(size), (side,)), side)
+            views, side = sample_cutouts(self.views, size, (0.4, 1.0), seed), perceptor.side
+            seen = cut_out(picture, views.on(device, min(size), (side,)), side)
         marks.append(clock(device))
         far = distance(perceptor.embed_views(seen)[:, None], self.target[None]).mean()
         marks.append(clock(device))
@@ -167,13 +168,13 @@ class Step:
         device = self.latent.device
         pixels = self.latent.shape[-1] * networks.generator.factor
 
-        def look(step: int) -> Looks:
-            return sample_views(self.views, (pixels, pixels), (0.4, 1.0), step).on(
+        def look(step: int) -> Cutouts:
+            return sample_cutouts(self.views, (pixels, pixels), (0.4, 1.0), step).on(
                 device, pixels, (side,)
             )
 
-        def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: Looks) -> Tensor:
-            seen = networks.perceptor.embed_views(cut(picture, looks, side))
+        def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: Cutouts) -> Tensor:
+            seen = networks.perceptor.embed_views(cut_out(picture, looks, side))
             return distance(seen[:, None], self.target[None]).mean()
 
         start = self.latent.detach()
@@ -203,7 +204,7 @@ class Step:
     def journey(self, size: int, count: int) -> float:
         """Seconds a frame of a film through latent space, from latents to a finished file."""
         generator = self.variants["float32"].generator
-        together = at_once(self.latent.device, size**2)
+        together = pictures_at_once(self.latent.device, size**2)
         turned = self.latent.detach().flip(-1)
 
         def pictures() -> Iterator[Tensor]:
@@ -272,7 +273,7 @@ def networks(variant: str, full: bool, device: str) -> Networks:
     reference = variant == "reference"
     if full:
         torch.manual_seed(0)
-        generator = Generator(known("generator")["vqgan-imagenet-f16-16384"].config)
+        generator = Generator(known_models("generator")["vqgan-imagenet-f16-16384"].config)
         for parameter in generator.parameters():
             if parameter.ndim > 1:
                 torch.nn.init.kaiming_uniform_(parameter, a=5**0.5)
@@ -281,10 +282,10 @@ def networks(variant: str, full: bool, device: str) -> Networks:
         generator.high.fill_(3)
         perceptor = Perceptor(build_clip({"open_clip": "ViT-B-32-quickgelu"}), reference=reference)
     else:
-        generator = load_generator(known("generator")["starter"])
-        perceptor = load_perceptor(known("perceptor")["starter"], reference=reference)
+        generator = load_generator(known_models("generator")["starter"])
+        perceptor = load_perceptor(known_models("perceptor")["starter"], reference=reference)
     generator.reference = reference
-    machine = pick(device, "float32" if reference else variant)
+    machine = choose_device(device, "float32" if reference else variant)
     return Networks(
         generator.on(machine.device, machine.step_type),
         perceptor.on(machine.device, machine.step_type),
@@ -311,7 +312,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything that is printed."""
     idle = idle_share()
     device = torch.device(arguments.device)
-    names = [n for n in VARIANTS if n != "bfloat16" or fast_type(device) == torch.bfloat16]
+    names = [n for n in VARIANTS if n != "bfloat16" or fast_step_type(device) == torch.bfloat16]
     variants = {name: networks(name, arguments.full, arguments.device) for name in names}
     step = Step(variants, arguments.size, arguments.views)
     gigaflop = step.gigaflop()
@@ -340,7 +341,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "threads": torch.get_num_threads(),
         "spin_count": os.environ.get("GOMP_SPINCOUNT"),
-        "winograd": fast.winograd_works(),
+        "winograd": frozen_forward.winograd_works(),
         "step_seconds": steps,
         "step_times_faster": ratios(steps),
         "stages_seconds": {

@@ -31,12 +31,15 @@ from quality import Figures, measured, plain, planned, rendered
 from torch import Tensor
 from torch.nn import functional as F
 
-from render import cutouts, frames, keyframe, optimize
-from render.generator import Generator
-from render.losses import Sight, Wish, weighted_sum
-from render.models import known
-from render.perceptor import Perceptor, load_perceptor
-from render.timeline import Keyframe, Plan, derived_seed
+from render.film import frames
+from render.generators.vqgan import Generator
+from render.plan.key import derived_seed
+from render.plan.plan import Keyframe, Plan
+from render.synthesis import cutouts, initial_latent, keyframe, optimize
+from render.synthesis.losses import LossInputs, weighted_sum
+from render.synthesis.perceptor import Perceptor, load_perceptor
+from render.synthesis.targets import PromptTarget
+from render.weights.library import known_models
 
 BOARD = """\
 version: 1
@@ -55,11 +58,11 @@ PLAIN = re.compile(r"plain (\d+)")  # and its steps on each frame
 
 def independent(
     count: int, picture: tuple[int, int], sizes: tuple[float, float], seed: int, **rest: bool
-) -> cutouts.Views:
+) -> cutouts.CutoutDraw:
     """Views that know nothing of one another: each the first of a set of its own."""
-    alone = [cutouts.sample_views(1, picture, sizes, seed + n, **rest) for n in range(count)]
+    alone = [cutouts.sample_cutouts(1, picture, sizes, seed + n, **rest) for n in range(count)]
     noise = [one.noise for one in alone if one.noise is not None]
-    return cutouts.Views(
+    return cutouts.CutoutDraw(
         torch.cat([one.homographies for one in alone]),
         torch.cat([one.extents for one in alone]),
         torch.cat([one.gains for one in alone]),
@@ -117,12 +120,12 @@ COUNTED: list[int] = []  # steps of each keyframe that `stopping` made
 def from_grey(plan: Plan, frame: Keyframe, generator: Generator, wishes: object) -> Tensor:
     """A chain's start that nobody looked for."""
     with torch.no_grad():
-        grey = keyframe.soft_noise(plan.size, frame.seed).to(generator.low.device)
+        grey = initial_latent.grey_clouds(plan.size, frame.seed).to(generator.low.device)
         return generator.encode(grey)
 
 
-Wishes = tuple[Wish, ...]
-START = keyframe.likely_start
+Wishes = tuple[PromptTarget, ...]
+START = initial_latent.choose_initial_latent
 
 
 @torch.no_grad()
@@ -136,13 +139,13 @@ def from_half(plan: Plan, frame: Keyframe, generator: Generator, wishes: Wishes)
 
     sides = tuple(wish.perceptor.side for wish in wishes)
 
-    def look(step: int) -> cutouts.Looks:
+    def look(step: int) -> cutouts.Cutouts:
         seed = derived_seed(frame.seed, "half", step)
-        views = cutouts.sample_views(settings.cutouts, half, settings.cutout_size, seed)
+        views = cutouts.sample_cutouts(settings.cutouts, half, settings.cutout_size, seed)
         return views.on(generator.low.device, min(half), sides)
 
-    def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: cutouts.Looks) -> Tensor:
-        sight = Sight(latent, codes, picture, None, None, looks, wishes, (), None, None)
+    def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: cutouts.Cutouts) -> Tensor:
+        sight = LossInputs(latent, codes, picture, None, None, looks, wishes, (), None, None)
         return weighted_sum(sight, settings.losses)
 
     with torch.enable_grad():
@@ -241,7 +244,7 @@ def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace
     if plain_loop:
         each = int(plain_loop[1])
         steps = plan.keyframes[0].steps + (plan.frame_count - 1) * each
-        own = ((load_perceptor(known("perceptor")["starter"], reference=True), 1.0),)
+        own = ((load_perceptor(known_models("perceptor")["starter"], reference=True), 1.0),)
         film = lambda: plain(plan, replace(models, perceptors=own), each, VIEWS, augmented)  # noqa: E731
     with changed(lever):
         begun = time.perf_counter()
@@ -271,7 +274,9 @@ def main() -> None:
     for name in options.only:
         if not (set(name.split(" + ")) <= set(LEVERS) or PLAIN.fullmatch(name)):
             parser.error(f"there is no {name!r}; there are plain N, {', '.join(LEVERS)}")
-    judge = load_perceptor(known("perceptor")[options.judge]).on(torch.device(options.device))
+    judge = load_perceptor(known_models("perceptor")[options.judge]).on(
+        torch.device(options.device)
+    )
     row = "{:18}" + "{:>11}" * (1 + len(fields(Figures)))
     print(f"idle before: {idle_share()}, threads: {torch.get_num_threads()}")
     print(row.format("", "steps", *(field.name for field in fields(Figures))))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from render.video import read_video
+from render.media.video import read_video
 
 
 def contact_sheet(film: Path, columns: int, rows: int, gap: int = 4) -> Image.Image:

@@ -39,7 +39,7 @@ from starter.twelves import TWELVES  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from render.keyframe import Models  # noqa: E402
+from render.synthesis.models import Models  # noqa: E402
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from render.files import finished
+from render.media.atomic import atomic_write
 
 # Okabe and Ito's colours, which the colour-blind tell apart.
 COLOURS = {
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="SPEED.svg")
     arguments = parser.parse_args()
     drawn = drawing([json.loads(file.read_text()) for file in arguments.files])
-    with finished(arguments.output) as partial:
+    with atomic_write(arguments.output) as partial:
         partial.write_text(drawn)
 
 

@@ -55,20 +55,26 @@ from starter.twelves import TWELVES
 from torch import Tensor
 from torch.nn import functional as F
 
-from render import camera
-from render.estimate import Meter
-from render.film import load_models, make_keyframes, missing
-from render.frames import blend, frames, seen
-from render.generator import Generator
-from render.keyframe import Models, embed_targets, likely_start, wishes_of
-from render.latents import Store, lerp
-from render.losses import distance
-from render.machine import pick
-from render.models import digest_named, known
-from render.perceptor import Perceptor, load_perceptor
-from render.storyboard import parse
-from render.timeline import Moment, Plan, make_plan
-from render.warp import coverage, newly_seen, resample, source_grid, warp
+from render.film.blends import lerp
+from render.film.film import make_keyframes, missing_keyframes
+from render.film.frames import blend_keyframes, frames, warp_with_coverage
+from render.generators.vqgan import Generator
+from render.plan import camera
+from render.plan.moments import Moment
+from render.plan.plan import Plan
+from render.plan.planner import make_plan
+from render.plan.progress import Meter
+from render.storyboard.parser import parse
+from render.synthesis.device import choose_device
+from render.synthesis.initial_latent import choose_initial_latent
+from render.synthesis.latents import Store
+from render.synthesis.load import load_models
+from render.synthesis.losses import distance
+from render.synthesis.models import Models
+from render.synthesis.perceptor import Perceptor, load_perceptor
+from render.synthesis.targets import embed_targets, prompt_targets
+from render.synthesis.warp import coverage, newly_exposed_mask, resample, source_grid, warp
+from render.weights.library import known_models, named_digest
 
 BOARD = """\
 version: 1
@@ -129,7 +135,7 @@ class Figures:
 # Ways to make a frame between keyframes, of their codes and pictures.
 Both = tuple[Tensor, Tensor]
 WAYS: dict[str, Callable[[Generator, Both, Both, Moment], Tensor]] = {
-    "picture": lambda generator, codes, pictures, moment: blend(*pictures, moment),
+    "picture": lambda generator, codes, pictures, moment: blend_keyframes(*pictures, moment),
     "crossfade": lambda generator, codes, pictures, moment: crossfade(
         *pictures, moment, moment.fraction
     ),
@@ -151,8 +157,8 @@ WAYS: dict[str, Callable[[Generator, Both, Both, Moment], Tensor]] = {
 
 def crossfade(left: Tensor, right: Tensor, moment: Moment, share: float) -> Tensor:
     """`frames.blend` without what it does for the rim and for detail."""
-    first, first_seen = seen(left, moment.from_left, moment.border)
-    second, second_seen = seen(right, moment.from_right, moment.border)
+    first, first_seen = warp_with_coverage(left, moment.from_left, moment.border)
+    second, second_seen = warp_with_coverage(right, moment.from_right, moment.border)
     first_weight = (1 - share) * first_seen.clamp_min(1e-4)
     second_weight = share * second_seen.clamp_min(1e-4)
     return (first * first_weight + second * second_weight) / (first_weight + second_weight)
@@ -160,15 +166,15 @@ def crossfade(left: Tensor, right: Tensor, moment: Moment, share: float) -> Tens
 
 def planned(text: str, device: str, precision: str = "auto") -> tuple[Plan, Models]:
     """A storyboard's plan and its models."""
-    board, machine = parse(text, Path()), pick(device, precision)
+    board, machine = parse(text, Path()), choose_device(device, precision)
     models = load_models(board, machine)
-    return make_plan(board, models.generator.factor, digest_named), models
+    return make_plan(board, models.generator.factor, named_digest), models
 
 
 def keyframed(plan: Plan, models: Models, folder: Path) -> Store:
     """Every keyframe, made where it is not there."""
     store = Store(folder)
-    todo = missing(plan, store)
+    todo = missing_keyframes(plan, store)
     make_keyframes(plan, models, store, todo, Meter(plan, todo, 0), lambda report: None)
     return store
 
@@ -192,9 +198,9 @@ def plain(
     are changed by `augment`."""
     generator = models.generator
     first = plan.keyframes[0]
-    wishes = wishes_of(plan, first.aims, models, embed_targets(plan, models))
+    wishes = prompt_targets(plan, first.aims, models, embed_targets(plan, models))
     random = torch.Generator().manual_seed(0)
-    latent = likely_start(plan, first, generator, wishes)
+    latent = choose_initial_latent(plan, first, generator, wishes)
     for number in range(plan.frame_count):
         latent = latent.detach().requires_grad_()
         optimizer = torch.optim.Adam([latent], lr=PLAIN_STEP_SIZE)
@@ -258,7 +264,7 @@ def flickers(plan: Plan, pictures: list[Tensor], rim: bool = False) -> list[floa
         height, width = after.shape[-2:]
         both = coverage(matrix, height, width, after.device) > 0.999
         if rim:
-            both = newly_seen(matrix, height, width, after.device) == 0
+            both = newly_exposed_mask(matrix, height, width, after.device) == 0
             edge = round(0.05 * height)
             both[..., edge:-edge, edge:-edge] = False
         change = (after - warp(before, matrix, "mirror")).abs().mean(1, keepdim=True)
@@ -416,7 +422,9 @@ def print_zoom(options: argparse.Namespace) -> None:
 
 def print_variants(options: argparse.Namespace) -> None:
     """The table of every variant."""
-    judge = load_perceptor(known("perceptor")[options.judge]).on(torch.device(options.device))
+    judge = load_perceptor(known_models("perceptor")[options.judge]).on(
+        torch.device(options.device)
+    )
     names = [field.name for field in fields(Figures)]
     row = "{:16}" + "{:>11}" * len(names)
     print(row.format("variant", *names))

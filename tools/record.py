@@ -27,12 +27,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from render.film import missing  # noqa: F401  (a record without torch would be half of one)
-from render.model_table import GENERATORS
-from render.schema import json_schema
-from render.storyboard import load
-from render.timeline import Keyframe, make_plan
-from render.video import read_video
+from render.film.film import missing_keyframes  # noqa: F401  (a record without torch would be half of one)
+from render.media.video import read_video
+from render.plan.plan import Keyframe
+from render.plan.planner import make_plan
+from render.storyboard.parser import load
+from render.storyboard.schema import json_schema
+from render.weights.catalog import GENERATORS
 
 ROOT = Path(__file__).parent.parent
 BOARDS = ROOT / "tests" / "recorded"
@@ -100,7 +101,7 @@ def films(boards: list[Path], folder: Path) -> dict[str, Any]:
     import tiny
 
     tiny.write_models(folder / "models")
-    found = {}
+    found: dict[str, Any] = {}
     for path in boards:
         output = folder / (path.stem + (".mkv" if "ffv1" in path.read_text() else ".mp4"))
         latents = folder / f"{path.stem}.latents"
@@ -121,10 +122,9 @@ def films(boards: list[Path], folder: Path) -> dict[str, Any]:
             "still": digest(still.read_bytes()),
         }
     journey = folder / "journey.mp4"
-    options = ("--seconds", "0.3", "--size", "320x192", "--loop", "--blend", "slerp")
     inputs = [str(ROOT / name) for name in JOURNEY]
-    size = tuple(json.loads(render(folder, "inspect", inputs[1], "--json"))["size"])
-    options = (*options[:3], f"{size[0]}x{size[1]}", *options[4:])
+    width, height = json.loads(render(folder, "inspect", inputs[1], "--json"))["size"]
+    options = ("--seconds", "0.3", "--size", f"{width}x{height}", "--loop", "--blend", "slerp")
     render(folder, "interpolate", *inputs, "-o", str(journey), *options)
     found["interpolate"] = digest(journey.read_bytes())
     return found
@@ -178,7 +178,7 @@ class Sentences:
     def pytest_configure(self) -> None:
         """Listen to the two places where sentences begin."""
         from render.errors import RenderError
-        from render.yamlnodes import Problem
+        from render.storyboard.problems import Problem
 
         problem, note = Problem.__init__, self.note
 

@@ -21,8 +21,8 @@ from starter.twelves import TWELVES
 from starter.words import article
 from torch import Tensor
 
-from render.generator import Generator
-from render.perceptor import Perceptor
+from render.generators.vqgan import Generator
+from render.synthesis.perceptor import Perceptor
 
 Pairs = dict[str, Tensor]  # caption to its picture (3, SIZE, SIZE) in 0 to 1
 

@@ -15,14 +15,17 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from render.curves import constant
-from render.frames import to_frame
-from render.generator import load_generator
-from render.keyframe import Models, climb, embed_targets
-from render.model_table import GENERATORS, PERCEPTORS
-from render.perceptor import load_perceptor
-from render.storyboard import Prompt, Settings, Shot, Storyboard
-from render.timeline import ALGORITHM, make_plan
+from render.curves.curve import constant
+from render.film.frames import to_frame
+from render.generators.vqgan import load_generator
+from render.plan.key import ALGORITHM
+from render.plan.planner import make_plan
+from render.storyboard.model import Prompt, Settings, Shot, Storyboard
+from render.synthesis.keyframe import optimize_keyframe
+from render.synthesis.models import Models
+from render.synthesis.perceptor import load_perceptor
+from render.synthesis.targets import embed_targets
+from render.weights.catalog import GENERATORS, PERCEPTORS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +56,9 @@ def draw(models: Models, text: str, seed: int, effort: Effort) -> Tensor:
     )
     board = Storyboard(1, (shot,), size=(effort.side, effort.side), seed=seed)
     plan = make_plan(board, models.generator.factor, lambda role, name: name)
-    for step in climb(plan, plan.keyframes[0], models, embed_targets(plan, models), None):
+    for step in optimize_keyframe(
+        plan, plan.keyframes[0], models, embed_targets(plan, models), None
+    ):
         drawn = step.average
     with torch.no_grad():
         return models.generator.decode(drawn)[0]

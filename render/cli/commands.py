@@ -1,0 +1,455 @@
+"""Arguments in, exit code out: the only place that prints errors.
+
+Exit codes: 0 done, 2 the user's input is wrong, 1 anything else, 130 interrupted, 143 terminated.
+torch is only imported inside the commands that paint.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import shlex
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from render import __version__
+from render.cli.exits import interruption_message, report_errors, report_interruption
+from render.cli.options import (
+    FILE,
+    SETTINGS,
+    device_option,
+    draft_option,
+    latents_option,
+    log_option,
+    precision_option,
+    quiet_option,
+)
+from render.cli.output import (
+    TEXT_OUTPUT,
+    Output,
+    download_bar,
+    report_made,
+    write_answer,
+    write_line,
+)
+from render.cli.preflight import (
+    check_latents,
+    check_outputs,
+    check_overwrite,
+    check_picture_output,
+    files_needed,
+    frame_at,
+    latents_folder,
+    load_device,
+    load_storyboard,
+    model_names,
+    plan_film,
+    prepare,
+    print_cameras,
+    print_models,
+    print_plan,
+    set_aside,
+)
+from render.errors import InputError
+
+if TYPE_CHECKING:
+    from render.plan.plan import Plan
+    from render.synthesis.device import Device
+
+
+class Commands(click.Group):
+    """A group whose first argument may also be a storyboard: `render film.yaml` makes the film."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            first = args[0]
+            if re.fullmatch(r"[a-z][a-z-]*", first) and not Path(first).exists():
+                near = difflib.get_close_matches(first, self.list_commands(ctx), 1)
+                hint = f"did you mean {near[0]}?" if near else "`render --help` lists them"
+                raise click.UsageError(f"{first!r} is neither a command nor a file; {hint}")
+            args = ["film", *args]
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # `render -o out.mp4 film.yaml`: options of `film` may come before the storyboard.
+        if args and args[0].startswith("-") and args[0] not in ("--help", "-h", "--version"):
+            self.check_order(args)
+            args = ["film", *args]
+        return super().parse_args(ctx, args)
+
+    def check_order(self, args: list[str]) -> None:
+        """`render -q still film.yaml` would make the film of a storyboard called `still`."""
+        options = [one for one in self.commands["film"].params if isinstance(one, click.Option)]
+        flags = {name for one in options if one.is_flag for name in one.opts}
+        letters = "".join(name[1] for name in flags if len(name) == 2)
+        valued = {name for one in options if not one.is_flag for name in one.opts}
+        for place, word in enumerate(args):
+            is_name = word in self.commands and not Path(word).is_file()
+            before = args[place - 1]
+            if re.fullmatch(f"-[{letters}]+[a-z]", before):  # -qo is -q -o
+                before = f"-{before[-1]}"
+            if is_name and before not in valued:
+                meant = shlex.join(["render", word, *args[:place], *args[place + 1 :]])
+                raise click.UsageError(f"the command comes first: {meant}")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["film", "check", "still", "interpolate", "inspect", "models", "schema"]
+
+
+@click.group(cls=Commands, context_settings=SETTINGS, invoke_without_command=True)
+@click.version_option(__version__, message="render %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Render makes an animated film from a storyboard: shots with prompts and a moving camera.
+
+    \b
+      render storyboard.yaml -o film.mp4     make the film; run it again to go on
+      render check storyboard.yaml           find mistakes, see the plan, cost nothing
+      render interpolate a.png b.png -o morph.mp4
+
+    Killed at any moment, the same command goes on from the saved latents, and the film is the same.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@cli.command()
+@click.argument("storyboard", type=FILE)
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="OUT.mp4",
+    help="The film.  [default: STORYBOARD.mp4, or as the codec ends, here; a draft is "
+    "STORYBOARD.draft.mp4]",
+)
+@draft_option
+@device_option
+@precision_option
+@latents_option
+@click.option(
+    "--fresh", is_flag=True, help="Make every keyframe anew; the old latents are moved aside."
+)
+@click.option("-y", "--yes", is_flag=True, help="Answer yes to what --fresh asks.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Overwrite OUT.mp4 even if Render did not write it, and begin where memory looks too "
+    "small.",
+)
+@quiet_option
+@click.option("-v", "--verbose", is_flag=True, help="Say more: models, folders, tracebacks.")
+@log_option
+def film(
+    storyboard: Path,
+    output: Path | None,
+    draft: bool,
+    device: str,
+    precision: str,
+    latents: Path | None,
+    fresh: bool,
+    yes: bool,
+    force: bool,
+    quiet: bool,
+    verbose: bool,
+    log_format: str,
+) -> None:
+    """Make the film of STORYBOARD (`render STORYBOARD` does the same).
+
+    Finished keyframes are kept as latents and never made twice: run the same command again after
+    an interruption or an edit, and only what is missing or changed is made.
+    """
+    from render.media.codecs import CODECS, check_output
+
+    began = time.monotonic()
+    voice = Output(quiet, log_format == "json")
+    with report_errors(voice, verbose):
+        board = load_storyboard(storyboard, voice)
+        ending = f"{'.draft' if draft else ''}{CODECS[board.codec].extensions[0]}"
+        output = output or Path(f"{storyboard.stem}{ending}")
+        check_output(output, board.codec)
+        plan = plan_film(board, draft)
+        folder = latents or latents_folder(storyboard)
+        check_outputs(plan, (output, preview_path(output)), folder, force)
+        machine = load_device(device, precision, voice, model_names(board))
+        if fresh:
+            asked = time.monotonic()
+            set_aside(folder, yes, files_needed(board))
+            began += time.monotonic() - asked  # an answer may take its time
+        render_film(plan, folder, output, machine, voice, verbose, force, began)
+
+
+def preview_path(output: Path) -> Path:
+    """The picture beside a film that shows how far it is."""
+    return output.with_name(f"{output.stem}.preview.png")
+
+
+def render_film(
+    plan: Plan,
+    folder: Path,
+    output: Path,
+    machine: Device,
+    voice: Output,
+    verbose: bool,
+    force: bool,
+    began: float,
+) -> None:
+    """Load the models, make the film and say what was kept if it is interrupted."""
+    from render.cli.describe import describe_plan
+    from render.cli.progress import display, preview_writer
+    from render.film.film import make_film
+    from render.plan.cost import Costs, remember_speed
+    from render.text import plural
+    from render.weights.library import models_folder as models_folder
+
+    preview = preview_writer(preview_path(output))
+    if verbose:
+        for line in (*describe_plan(plan, folder, machine), f"device {machine}"):
+            voice.tell("plan", line, line)
+    with report_interruption(voice, partial(interruption_message, plan, folder)):
+        models, store, todo = prepare(plan, folder, machine, voice, force)
+        started = time.monotonic()
+        with display(voice.display) as show:
+
+            def shown(report: Any) -> None:
+                if report.picture is not None:
+                    preview(report.picture)
+                show(report)
+
+            make_film(plan, models, store, todo, output, shown)
+    seconds, gflop = time.monotonic() - started, Costs(plan).total(todo)
+    remember_speed(models_folder(), str(machine.device), gflop, seconds, started - began)
+    what = f"{plural(plan.frame_count, 'frame')}, {float(plan.board.duration):g} s"
+    report_made(voice, output, what, plan.board.size, time.monotonic() - began)
+
+
+@cli.command()
+@click.argument("storyboard", type=FILE)
+@draft_option
+@latents_option
+@click.option(
+    "--expand", is_flag=True, help="Only print the cameras, every preset as what it stands for."
+)
+def check(storyboard: Path, draft: bool, latents: Path | None, expand: bool) -> None:
+    """Find every mistake in STORYBOARD, or show its plan: keyframes, what is done, the cost."""
+    with report_errors():
+        board = load_storyboard(storyboard)
+        if expand:
+            print_cameras(board)
+            return
+        plan = plan_film(board, draft)
+        folder = latents or latents_folder(storyboard)
+        print_plan(plan, folder)
+        check_latents(folder)
+
+
+@cli.command()
+@click.argument("storyboard", type=FILE)
+@click.option(
+    "--at", "at", required=True, metavar="TIME", help="When: 3.2s, 1500ms, 90f (frames), 1:02.5."
+)
+@click.option("-o", "--output", type=FILE, metavar="FRAME.png", required=True, help="The frame.")
+@draft_option
+@device_option
+@precision_option
+@latents_option
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Overwrite FRAME.png even if Render did not write it, and begin where memory looks too "
+    "small.",
+)
+@quiet_option
+@log_option
+def still(
+    storyboard: Path,
+    at: str,
+    output: Path,
+    force: bool,
+    draft: bool,
+    device: str,
+    precision: str,
+    latents: Path | None,
+    quiet: bool,
+    log_format: str,
+) -> None:
+    """One frame of STORYBOARD as a PNG, making only the keyframes that lead to it."""
+    voice = Output(quiet, log_format == "json")
+    began = time.monotonic()
+    with report_errors(voice):
+        plan = plan_film(load_storyboard(storyboard, voice), draft)
+        number = frame_at(at, plan)
+        check_picture_output(output)
+        folder = latents or latents_folder(storyboard)
+        check_outputs(plan, (output,), folder, force)
+        machine = load_device(device, precision, voice, model_names(plan.board))
+
+        from render.cli.progress import display
+        from render.film.film import make_still
+        from render.media.provenance import write_png
+
+        with report_interruption(voice, partial(interruption_message, plan, folder)):
+            models, store, todo = prepare(plan, folder, machine, voice, force, number)
+            with display(voice.display) as show:
+                frame, note = make_still(plan, models, store, todo, number, show)
+        write_png(output, frame, note)
+        report_made(voice, output, f"frame {number}", plan.board.size, time.monotonic() - began)
+
+
+@cli.command()
+@click.argument("inputs", type=FILE, nargs=-1, required=True, metavar="A B [C ...]")
+@click.option("-o", "--output", type=FILE, metavar="OUT.mp4", required=True, help="The film.")
+@click.option(
+    "--seconds",
+    default="2",
+    show_default=True,
+    metavar="TIME",
+    help="From each picture to the next.",
+)
+@click.option(
+    "--ease",
+    default="in-out",
+    show_default=True,
+    help="How each way is paced: linear, in, out, smooth, ... or a Bezier's handles, 0.4,0,0.2,1.",
+)
+@click.option(
+    "--blend",
+    type=click.Choice(["lerp", "slerp", "codes"]),
+    default="lerp",
+    show_default=True,
+    help="The way through latent space.",
+)
+@click.option("--loop", is_flag=True, help="Go on from the last picture back to the first.")
+@click.option("--fps", default="24", show_default=True, help="24, 23.976, 30000/1001, ...")
+@click.option("--size", metavar="WxH", help="[default: the first input's]")
+@click.option(
+    "--model", metavar="NAME", help="The generator.  [default: the latents' own, else starter]"
+)
+@click.option("--codec", default="h264", show_default=True, help="How it is encoded.")
+@click.option("--quality", type=int, default=17, show_default=True, help="Less is better.")
+@device_option
+@click.option("--force", is_flag=True, help="Overwrite OUT.mp4 even if Render did not write it.")
+@quiet_option
+@log_option
+def interpolate(
+    inputs: tuple[Path, ...],
+    output: Path,
+    force: bool,
+    device: str,
+    quiet: bool,
+    log_format: str,
+    **options: Any,
+) -> None:
+    """Travel through latent space between finished pictures (PNG, JPG) and latents (.safetensors).
+
+    Every input is passed exactly, no frame is doubled: n ways of s seconds are n·s·fps frames, and
+    one more for the last picture unless --loop.
+    """
+    voice = Output(quiet, log_format == "json")
+    began = time.monotonic()
+    with report_errors(voice):
+        from render.plan.journey import plan_journey
+
+        journey = plan_journey(inputs, output, **options)
+        check_overwrite(output, force, inputs)
+        machine = load_device(device, "float32", voice, [f"the generator {journey.generator}"])
+
+        from render.cli.progress import display
+        from render.film.interpolate import make_journey
+
+        with report_interruption(voice, lambda: "Interrupted."), display(voice.display) as show:
+            make_journey(journey, output, machine.device, show)
+        what = f"{journey.frame_count} frames, {float(journey.frame_count / journey.fps):.4g} s"
+        report_made(voice, output, what, journey.size, time.monotonic() - began)
+
+
+@cli.command()
+@click.argument("file", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="The note as it is stored.")
+@click.option("--storyboard", is_flag=True, help="Only the storyboard, ready to be rendered again.")
+def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
+    """What Render noted in FILE (PNG, MP4, latent): storyboard, prompts, seed, models, step."""
+    with report_errors():
+        from render.media.provenance import format_note
+        from render.media.provenance import read_note as read_note
+        from render.storyboard.named_files import files_named_in
+        from render.text import escape_unprintable
+
+        note = read_note(file)
+        if as_json:
+            text = json.dumps(note, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        elif storyboard:
+            text = str(note.get("storyboard") or "")
+            if not text:
+                how = f"`render inspect {file}` tells how it was made"
+                raise InputError(f"{file} has no storyboard; {how}")
+            if pictures := files_named_in(text):
+                needed = ", ".join(map(escape_unprintable, pictures))
+                TEXT_OUTPUT.say("note", f"the storyboard needs these files beside it: {needed}")
+        else:
+            text = format_note(note) + "\n"
+        if sys.stdout.isatty():  # a stranger's note must not steer it; a file gets every byte
+            text = "".join(escape_unprintable(line) + "\n" for line in text.splitlines())
+        write_answer(text, end="")
+
+
+@cli.group(invoke_without_command=True, context_settings=SETTINGS)
+@click.pass_context
+def models(ctx: click.Context) -> None:
+    """List generators and perceptors: size, licence, where. `models get NAME` fetches one."""
+    if ctx.invoked_subcommand is None:
+        with report_errors():
+            print_models()
+
+
+@models.command()
+@click.argument("name")
+@click.option("--from", "source", type=FILE, metavar="FILE", help="A file you already have.")
+@click.option(
+    "--config",
+    type=FILE,
+    metavar="FILE.yaml",
+    help="The config of your own VQGAN (taming's model.yaml).",
+)
+@quiet_option
+def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> None:
+    """Download the weights of NAME, or take them from a file; checked, resumed, never half-made."""
+    voice = Output(quiet)
+    interrupted = "Interrupted; the same command goes on from here."
+    with report_errors(voice), report_interruption(voice, lambda: interrupted):
+        from render.weights.install import add_own_model, install_model
+        from render.weights.library import find_model, known_models
+
+        in_table = any(
+            name.lower() in map(str.lower, known_models(role))
+            for role in ("generator", "perceptor")
+        )
+        if source is not None and not in_table:
+            shape = None
+            if config is not None:
+                from render.weights.convert import read_config
+
+                shape = read_config(config)
+            path = add_own_model(name, source, shape)
+        else:
+            with download_bar(name, quiet) as shown:
+                path = install_model(find_model(name), shown, source)
+    if not quiet:
+        write_line(sys.stdout, f"{name} is at {path}")
+
+
+@cli.command()
+def schema() -> None:
+    """The JSON Schema of storyboards, for editors."""
+    with report_errors():
+        from render.storyboard.schema import json_schema
+
+        write_answer(json.dumps(json_schema(), indent=2))

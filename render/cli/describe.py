@@ -1,0 +1,155 @@
+"""What `render check` and `render models` say, as lines of text. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import yaml
+
+from render.media.safetensors_header import has_latent
+from render.plan.cost import estimate, known_speed
+from render.plan.memory import MemoryBudget, in_parts_message, machine_memory, shortfall
+from render.plan.plan import Plan
+from render.storyboard.camera_keys import camera_as_written
+from render.storyboard.model import Prompt, Shot, Storyboard
+from render.text import (
+    aligned_columns,
+    duration_text,
+    gibibytes_text,
+    megabytes_text,
+    plural,
+    rate_text,
+)
+from render.weights import library
+
+if TYPE_CHECKING:
+    from render.synthesis.device import Device
+
+
+LINE = 100  # columns
+PROMPT_LINES = 4  # of one shot
+
+
+def describe_plan(plan: Plan, folder: Path, machine: Device | None = None) -> Iterator[str]:
+    """Shots, frames, keyframes, chains, what is already there, and what the rest costs, on a CPU
+    in float32 where no machine is named.
+
+    What is there is counted by a quick look: a latent that was changed since is told of by the
+    render, which reads them all before it begins.
+    """
+    board = plan.board
+    todo = [keyframe for keyframe in plan.keyframes if not has_latent(folder, keyframe.key)]
+    missing = {keyframe.index for keyframe in todo}
+    width, height = board.size
+    yield (
+        f"{board.source or 'storyboard'}: {width}x{height}, {rate_text(board.fps)} fps, "
+        f"{float(board.duration):g} s, {plural(plan.frame_count, 'frame')}, "
+        f"{plural(len(plan.keyframes), 'keyframe')} in {plural(len(plan.chains()), 'chain')}"
+    )
+    if plan.size != board.size:
+        yield f"  made at {plan.size[0]}x{plan.size[1]}, what {board.generator} can do, and cropped"
+    yield f"  generator {board.generator}, perceptor {', '.join(n for n, _ in board.perceptors)}"
+    rows = [("shot", "starts", "frames", "keyframes", "done", "begins with")]
+    for number, shot in enumerate(board.shots):
+        mine = range(plan.firsts[number], plan.firsts[number + 1])
+        done = sum(index not in missing for index in mine)
+        rows.append(
+            (
+                shot.name,
+                f"{float(plan.starts[number]):g} s",
+                str(len(plan.shot_frames(number))),
+                str(len(mine)),
+                "all" if done == len(mine) else f"{done} of {len(mine)}",
+                beginning_of(plan, number),
+            )
+        )
+    yield from aligned_columns(rows)
+    yield from describe_prompts(plan.board.shots)
+    device, where, room = "cpu", "on a CPU in float32", MemoryBudget(machine_memory())
+    if machine:
+        device, where, room = str(machine.device), f"on {machine}", machine.room()
+    cost = estimate(plan, todo, known_speed(library.models_folder(), device), room)
+    how = "as measured on this machine" if cost.measured else "guessed; the first render measures"
+    on = "the CPU" if device == "cpu" else device
+    yield (
+        f"to do: {plural(cost.keyframes, 'keyframe')}, {plural(cost.steps, 'step')}, "
+        f"{plural(plan.frame_count, 'frame')}: about {duration_text(cost.seconds)} on {on} ({how})"
+    )
+    disk = f"{megabytes_text(cost.disk)} of disk in {folder}"
+    yield f"needs about {gibibytes_text(cost.memory)} of memory ({where}), {disk}"
+    if todo and (short := shortfall(plan, room)):
+        yield f"warning: {where}: {short.message}"
+    elif todo and (parts := in_parts_message(plan, room)):
+        yield f"warning: {where}: {parts}"
+    for role, name in absent_models(plan):
+        yield f"not here yet: the {role} {name}; get it with `render models get {name}`"
+
+
+def describe_cameras(board: Storyboard) -> Iterator[str]:
+    """Every shot's camera in YAML, its presets and short forms as what they stand for."""
+    shots = [
+        {"name": shot.name, "camera": camera_as_written(shot.camera, board.fps)}
+        for shot in board.shots
+    ]
+    text = yaml.safe_dump({"shots": shots}, sort_keys=False, allow_unicode=True, width=LINE)
+    yield from text.splitlines()
+
+
+def beginning_of(plan: Plan, number: int) -> str:
+    """How a shot starts, in a word or two."""
+    shot = plan.board.shots[number]
+    if shot.transition.kind == "cut":
+        return f"cut to {shot.init.name}" if shot.init else "cut"
+    return f"{shot.transition.kind} over {float(shot.transition.duration):g} s"
+
+
+def describe_prompts(shots: Sequence[Shot]) -> Iterator[str]:
+    """What each shot is to show, as it was understood: every prompt behind its weight."""
+    width = max(40, LINE - max(len(shot.name) for shot in shots) - 4)
+    rows = [("shot", "prompts")]
+    for shot in shots:
+        prompts = " | ".join(describe_prompt(prompt) for prompt in shot.prompts)
+        lines = wrap(prompts, width, max_lines=PROMPT_LINES, placeholder=" ...")
+        rows += zip((shot.name, *[""] * PROMPT_LINES), lines, strict=False)
+    yield from aligned_columns(rows)
+
+
+def describe_prompt(prompt: Prompt) -> str:
+    """0.5 x a red sky; 1 to 0 x a red sky, where the weight changes; and where it is content."""
+    content = "" if prompt.stop is None else f" (stop {prompt.stop})"
+    files = {"picture": prompt.image, "latent": prompt.latent}
+    named = (f"the {what} {path.name}" for what, path in files.items() if path)
+    wanted = prompt.text or next(named)
+    if prompt.text and re.search(r"[@|(]| x ", prompt.text):
+        wanted = f"'{wanted}'"  # what is meant by these here, nobody wrote
+    if prompt.where:
+        wanted += f" @ {prompt.where.picture.name if prompt.where.picture else prompt.where.name}"
+    if prompt.weight.constant:
+        return f"{prompt.share.scaled(prompt.weight.at(0))} x {wanted}{content}"
+    share = "" if prompt.share.constant else f" x ({prompt.share})"
+    return f"{prompt.weight}{share} x {wanted}{content}"
+
+
+def absent_models(plan: Plan) -> list[tuple[str, str]]:
+    """Models that must be fetched before this plan can be rendered."""
+    board = plan.board
+    wanted = [("generator", board.generator)]
+    wanted += [("perceptor", name) for name, _ in board.perceptors]
+    return [
+        (role, name)
+        for role, name in wanted
+        if not library.weights_path(library.known_models(role)[name])
+    ]
+
+
+def describe_models() -> Iterator[str]:
+    """The table of generators and perceptors."""
+    rows = [("model", "for", "size", "licence", "digest", "where")]
+    for row in library.list_models():
+        size = megabytes_text(row.size) if row.size else "?"
+        rows.append((row.name, row.role, size, row.licence, row.digest, row.where))
+    yield from aligned_columns(rows)

@@ -1,0 +1,71 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from render.errors import InputError
+
+
+class File(click.Path):
+    """A file's name; an empty one, as of a variable that is not set, would name this folder."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        if not os.fspath(value):
+            self.fail("the name is empty; name a file", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+FILE = File(path_type=Path)
+latents_option = click.option(
+    "--latents",
+    type=FILE,
+    metavar="FOLDER",
+    help="Where the keyframes' latents are kept.  [default: STORYBOARD.latents, beside it]",
+)
+device_option = click.option(
+    "--device",
+    default="auto",
+    metavar="auto|cpu|cuda|cuda:1|mps",
+    show_default=True,
+    help="What computes.",
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="auto",
+    help="What steps are computed in; auto is bfloat16 where the device is fast in it, else "
+    "float32. Latents, losses and frames are float32 always.",
+)
+draft_option = click.option(
+    "--draft",
+    is_flag=True,
+    help="Half the size, a third of the steps (at least 10 and 5), the same plan.",
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+log_option = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="json: one object a line, for machines.",
+)
+
+
+def check_device(name: str) -> None:
+    """Raises InputError; whether the device is there, only torch knows."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
+        raise InputError(f"--device {name}: one of auto, cpu, cuda, cuda:1, mps")

@@ -1,0 +1,1 @@
+"""Numbers over time: keys and easings, formulas, noise, and what a rate adds up to."""

@@ -1,0 +1,1 @@
+"""The networks that make pictures out of latents."""

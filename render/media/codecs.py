@@ -1,0 +1,205 @@
+"""The table of codecs, and the door checks: what can be written where, found out beforehand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from render.errors import InputError
+from render.media.ffmpeg import VideoError, ffmpeg_path, run_ffmpeg
+
+
+@dataclass(frozen=True)
+class Codec:
+    """One way of encoding: how ffmpeg is asked for it, and what it can take.
+
+    In `arguments`, "{quality}" stands for the quality number that the storyboard chose.
+    """
+
+    encoder: str
+    """ffmpeg's name for it."""
+    pixel_format: str
+    even: bool
+    """Whether width and height have to be even (the format halves the colour's resolution)."""
+    extensions: tuple[str, ...]
+    """Of the files it may be written to; the first is the usual one."""
+    quality: tuple[int, int] | None
+    """Least and greatest quality number, both allowed; smaller is better. None: it has no such
+    number, and the one that the storyboard gives is not used."""
+    lossless: bool
+    """Whether the frames come back exactly."""
+    arguments: tuple[str, ...]
+
+
+# Encoders cut their work by the number of threads, so what they write depends on it: the number is
+# fixed here, and a film has the same bytes whatever machine encodes it.
+CODECS: dict[str, Codec] = {
+    "h264": Codec(
+        encoder="libx264",
+        pixel_format="yuv420p",
+        even=True,
+        extensions=(".mp4", ".mov", ".m4v", ".mkv"),
+        quality=(0, 51),
+        lossless=False,
+        arguments=(
+            *("-preset", "medium", "-crf", "{quality}", "-threads", "4"),
+            *("-x264-params", "lookahead-threads=1:cpu-independent=1"),
+        ),
+    ),
+    "h265": Codec(
+        encoder="libx265",
+        pixel_format="yuv420p",
+        even=True,
+        extensions=(".mp4", ".mov", ".mkv"),
+        quality=(0, 51),
+        lossless=False,
+        arguments=(
+            *("-preset", "medium", "-crf", "{quality}"),
+            # With two frame threads x265 crashes on pictures lower than 32 pixels.
+            *("-x265-params", "frame-threads=1:pools=4:log-level=error"),
+        ),
+    ),
+    "vp9": Codec(
+        encoder="libvpx-vp9",
+        pixel_format="yuv420p",
+        even=True,
+        extensions=(".webm", ".mkv", ".mp4"),
+        quality=(0, 63),
+        lossless=False,
+        arguments=(
+            *("-crf", "{quality}", "-b:v", "0", "-deadline", "good", "-cpu-used", "3"),
+            *("-threads", "4", "-row-mt", "1", "-tile-columns", "1"),
+        ),
+    ),
+    "av1": Codec(
+        encoder="libsvtav1",
+        pixel_format="yuv420p",
+        even=True,
+        extensions=(".mp4", ".webm", ".mkv"),
+        quality=(1, 63),
+        lossless=False,
+        arguments=("-preset", "6", "-crf", "{quality}", "-svtav1-params", "lp=2"),
+    ),
+    "prores": Codec(
+        encoder="prores_ks",
+        pixel_format="yuv422p10le",
+        even=True,
+        extensions=(".mov", ".mkv"),
+        quality=None,
+        lossless=False,
+        arguments=("-profile:v", "hq", "-vendor", "apl0", "-threads", "4"),
+    ),
+    "ffv1": Codec(
+        encoder="ffv1",
+        pixel_format="bgr0",
+        even=False,
+        extensions=(".mkv",),
+        quality=None,
+        lossless=True,
+        arguments=("-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1", "-threads", "4"),
+    ),
+}
+
+# QuickTime's own comment field ends at 64 KiB, its key list does not; MP4's comment never does.
+CONTAINERS: dict[str, tuple[str, ...]] = {
+    ".mp4": ("-f", "mp4", "-movflags", "+faststart"),
+    ".m4v": ("-f", "mp4", "-movflags", "+faststart"),
+    ".mov": ("-f", "mov", "-movflags", "+faststart+use_metadata_tags"),
+    ".mkv": ("-f", "matroska"),
+    ".webm": ("-f", "webm"),
+}
+
+LEAST_SIDE = 16  # pixels; h265 refuses less and AV1 crashes
+GREATEST_RATE = 240  # frames per second; AV1's bound
+GREATEST_RATE_TERM = 1_001_000  # ffmpeg's bound on the two numbers of a frame rate
+
+
+def probe(codec: str) -> None:
+    """Raise InputError unless ffmpeg is there, runs, and has the encoder of `codec` (~30 ms)."""
+    row = codec_named(codec)
+    try:
+        answer = run_ffmpeg("-h", f"encoder={row.encoder}").stdout.decode(errors="replace")
+    except VideoError as error:
+        raise InputError(str(error)) from error
+    if f"Encoder {row.encoder}" not in answer:
+        raise InputError(
+            f"The ffmpeg at {ffmpeg_path()} cannot write {codec}: it was built without "
+            f"{row.encoder}. Choose another codec, or unset IMAGEIO_FFMPEG_EXE and "
+            "`pip install imageio-ffmpeg`."
+        )
+
+
+def codec_named(codec: str) -> Codec:
+    """The row of CODECS, or InputError with the names there are."""
+    if codec not in CODECS:
+        raise InputError(f"There is no codec {codec!r}. There are {', '.join(CODECS)}.")
+    return CODECS[codec]
+
+
+def check_output(path: Path, codec: str) -> None:
+    """Raise InputError if a film in this codec cannot be written to `path`; writes nothing."""
+    row = codec_named(codec)
+    check_place(path, "film.mp4")
+    extension = path.suffix.lower()
+    if extension not in row.extensions:
+        others = [name for name, other in CODECS.items() if extension in other.extensions]
+        instead = f", or set the codec to {_either(others)}" if others else ""
+        ending = f"not {path.suffix}" if extension else "and the name has no ending"
+        raise InputError(
+            f"{path}: {codec} is written to {_either(row.extensions)}, {ending}. "
+            f"Name it {path.stem}{row.extensions[0]}{instead}."
+        )
+    probe(codec)
+
+
+def check_place(path: Path, example: str) -> None:
+    """Raise InputError if no file can be written to `path`; `example` is a name for one."""
+    if len(os.fsencode(path.name)) > 220:  # of 255, for there are partial files beside it
+        raise InputError(f"{path}: the name is too long. Choose one under 220 characters.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder. Name a file in it, such as {path / example}.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}. Make it first.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError(
+            f"{path}: the folder {path.parent} cannot be written to. Change its permissions, or "
+            "write somewhere else."
+        )
+
+
+def half_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Half of (width, height), to the nearest even numbers, which every codec takes."""
+    return round(size[0] / 4) * 2, round(size[1] / 4) * 2
+
+
+def check_frame(size: tuple[int, int], fps: Fraction, codec: str, quality: int) -> None:
+    """Raise InputError if the codec cannot take this size, frame rate or quality number."""
+    row = codec_named(codec)
+    width, height = size
+    if min(width, height) < LEAST_SIDE:
+        raise InputError(
+            f"A film of {width} x {height} is too small: both sides need {LEAST_SIDE} pixels."
+        )
+    if row.even and (width % 2 or height % 2):
+        raise InputError(
+            f"{codec} needs an even width and height, and {width} x {height} is not. Change the "
+            "size by one pixel, or use ffv1, which takes any."
+        )
+    if not 0 < fps <= GREATEST_RATE or max(fps.numerator, fps.denominator) > GREATEST_RATE_TERM:
+        raise InputError(
+            f"A film cannot have {fps} frames per second. Use a rate such as 24 or 24000/1001, "
+            f"up to {GREATEST_RATE}."
+        )
+    if row.quality and not row.quality[0] <= quality <= row.quality[1]:
+        raise InputError(
+            f"The quality of {codec} is a number from {row.quality[0]} (best) to "
+            f"{row.quality[1]}, not {quality}."
+        )
+
+
+def _either(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last

@@ -1,0 +1,1 @@
+"""What an artist wrote: the storyboard as dataclasses, and the parser that finds its mistakes."""

@@ -1,0 +1,283 @@
+"""The camera as a storyboard writes it: its keys, what lies beyond the picture, moves by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from render.curves.curve import Curve
+from render.storyboard.animated import AnimatedNumber
+from render.storyboard.model import BORDERS, FOV, Camera
+from render.storyboard.reader import Reader, single_value, suggestion
+from render.storyboard.tables import Row, Table, short_for
+from render.storyboard.values import Choice
+from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Scalar
+from render.text import quoted
+
+ZOOM_LIMIT = 1000  # times from one keyframe to the next; more leaves nothing of a picture
+TILT_LIMIT = 80  # degrees; at 90 the plane is seen from its edge
+COLOUR = "a colour in quotes, as '#204060' or 'navy'"
+
+# Whole moves by name, as the keys of a camera. `render check --expand` shows what became of them.
+PRESETS: dict[str, dict[str, Any]] = {
+    "push-in": {"zoom": "1.08/s"},
+    "pull-out": {"zoom": "0.93/s"},
+    "crash-zoom": {"zoom": "1 + 1.2*smoothstep(0, 0.5, t)"},
+    "drift": {"x": "3%/s", "zoom": "1.02/s", "shake": {"amplitude": "1%", "frequency": "0.2Hz"}},
+    "rise": {"y": "-8%/s"},
+    "orbit": {"tilt_y": "-16*sin(tau*t/8)", "x": "5*sin(tau*t/8)", "zoom": "1.02/s"},
+    "spiral": {"angle": "8deg/s", "zoom": "1.06/s"},
+    "fly-over": {"tilt_x": "55deg", "y": "-25%/s"},
+    "dutch": {"angle": "12*smoothstep(0, 1.5, t)"},
+    "sway": {"x": "3*sin(tau*t/5)", "angle": "1.5*sin(tau*t/5 + 1)"},
+    "handheld": {"shake": {"amplitude": "1.2%", "frequency": "1.5Hz"}},
+}
+
+
+@dataclass(frozen=True)
+class Border:
+    """What lies beyond the picture: one of BORDERS, or a colour, to '#rrggbb'."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> str:
+        known = f"one of {', '.join(BORDERS)}"
+        if isinstance(node, Scalar) and node.null and not node.text:
+            message = f"{key} has no value. If a colour was meant: # begins a comment in YAML, so "
+            raise Mistake(node, f"{message}put it in quotes, as '#204060'. Or write {known}")
+        text = single_value(node, key, f"{known}, or {COLOUR}").text.strip()
+        if text in BORDERS:
+            return text
+        from PIL import ImageColor  # only where it is asked for: it costs as much as all else
+
+        try:
+            red, green, blue, *alpha = ImageColor.getrgb(text)
+        except ValueError as error:
+            message = f"{key} {quoted(text)} is not known. {suggestion(text, BORDERS)}"
+            raise Mistake(node, f"{message}, or write {COLOUR}") from error
+        if alpha:
+            message = f"{key} {quoted(text)} is transparent, and a film is not. Write "
+            raise Mistake(node, f"{message}'#{red:02x}{green:02x}{blue:02x}'")
+        return f"#{red:02x}{green:02x}{blue:02x}"
+
+    def schema(self) -> dict[str, Any]:
+        from PIL import ImageColor
+
+        colour = r"^\s*(?:#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})|(?:rgb|hs[lvb])\(.*\))\s*$"
+        names = [name for name in ImageColor.colormap if name not in BORDERS]
+        return {
+            "anyOf": [
+                {"enum": list(BORDERS)},
+                {"enum": names},
+                {"type": "string", "pattern": colour},
+            ]
+        }
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The name of a whole move; its keys join those written beside it before any is read."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> dict[str, Any]:
+        Choice(PRESETS).read(node, key, reader)
+        return {}
+
+    def schema(self) -> dict[str, Any]:
+        return Choice(PRESETS).schema()
+
+
+AMPLITUDE = AnimatedNumber(0, 50, "%", 100)
+SHAKE = Table(
+    (
+        Row("amplitude", AMPLITUDE, "amplitude", "how far at most, of the picture's height"),
+        Row(
+            "frequency",
+            AnimatedNumber(0, 30, "Hz"),
+            "frequency",
+            "changes of direction in a second",
+        ),
+    ),
+    short=short_for("amplitude"),
+    shorthand=AMPLITUDE.schema(),
+)
+
+ZOOM = AnimatedNumber(0.01, 100, rate=(0.1, 10), growth=True, rest=1.0)
+PAN = AnimatedNumber(-1000, 1000, "%", 100, rate=(-1000, 1000), rest=0.0, verb="moving")
+CENTRE = AnimatedNumber(-500, 500, "%", 100, rate=(-500, 500))
+SHEAR = AnimatedNumber(-300, 300, "%", 100, rate=(-300, 300), rest=0.0, verb="leaning")
+TILT = AnimatedNumber(-TILT_LIMIT, TILT_LIMIT, "deg", rate=(-360, 360))
+
+CAMERA = Table(
+    (
+        Row("preset", Preset(), "", "a whole move by its name; keys beside it replace its own"),
+        Row(
+            "zoom",
+            replace(ZOOM, verb="moving", growing="comes 5% closer"),
+            "zoom",
+            "1.08/s comes 8% closer every second; without /s a pose, 2 is twice as close",
+        ),
+        Row(
+            "x",
+            PAN,
+            "x",
+            "5%/s moves right by 5% of what is seen every second, at any zoom; without /s a pose",
+        ),
+        Row(
+            "y",
+            PAN,
+            "y",
+            "5%/s moves down by 5% of what is seen every second, at any zoom; without /s a pose",
+        ),
+        Row(
+            "angle",
+            AnimatedNumber(-36_000, 36_000, "deg", rate=(-3600, 3600), rest=0.0, verb="turning"),
+            "angle",
+            "6deg/s turns the picture counter-clockwise; without /s a pose",
+        ),
+        Row(
+            "centre_x",
+            CENTRE,
+            "centre_x",
+            "about what the camera zooms and turns: 0 is the middle, 50% the right edge",
+        ),
+        Row("centre_y", CENTRE, "centre_y", "the same up and down: 50% is the lower edge"),
+        Row(
+            "aspect",
+            replace(ZOOM, low=0.05, high=20, verb="stretching", growing="stretches it by 5%"),
+            "aspect",
+            "1.05/s stretches the picture to the sides by 5% every second; without /s a pose",
+        ),
+        Row(
+            "shear_x",
+            SHEAR,
+            "shear_x",
+            "10%/s leans the picture to the right, by a tenth of its height; without /s a pose",
+        ),
+        Row(
+            "shear_y",
+            SHEAR,
+            "shear_y",
+            "10%/s lifts its right side, by a tenth of its width; without /s a pose",
+        ),
+        Row(
+            "tilt_x",
+            TILT,
+            "tilt_x",
+            "60deg turns the upper side away, so that moves go over a floor; with /s ever further",
+        ),
+        Row("tilt_y", TILT, "tilt_y", "30deg turns the right side away; with /s ever further"),
+        Row(
+            "fov",
+            AnimatedNumber(5, 150, "deg"),
+            "fov",
+            "degrees from the upper edge to the lower that a tilted picture is seen under",
+        ),
+        Row("shake", SHAKE, "shake", "a camera held by hand: 1%, or how far and how often"),
+        Row(
+            "border",
+            Border(),
+            "border",
+            "what comes in from outside: a colour, or dream, which is painted anew, or a name",
+        ),
+        Row(
+            "sharpen",
+            AnimatedNumber(0, 2),
+            "sharpen",
+            "how much of its finest detail a keyframe gets back after it was moved: 0.05 is some",
+        ),
+    ),
+    short=short_for("preset"),
+    shorthand=Choice(PRESETS).schema(),
+    presets=PRESETS,
+)
+
+
+def camera_as_written(camera: Camera, fps: Fraction) -> dict[str, Any]:
+    """The keys that a storyboard would write for a camera, presets and short forms written out."""
+    return _as_written(CAMERA, camera, Camera(), fps)
+
+
+def _as_written(group: Table, owner: Any, usual: Any, fps: Fraction) -> dict[str, Any]:
+    keys: dict[str, Any] = {}
+    for row in group.rows:
+        if not row.field or (value := getattr(owner, row.field)) == getattr(usual, row.field):
+            continue
+        if isinstance(row.kind, Table):
+            value = _as_written(row.kind, value, getattr(usual, row.field), fps)
+        elif isinstance(row.kind, AnimatedNumber):
+            value = row.kind.written(value, fps)
+        keys[row.key] = value
+    return keys
+
+
+def check_camera(camera: Camera, every: Fraction, node: Node, reader: Reader) -> None:
+    """Note what no key can know alone: moves too fast or too far, and keys that do nothing."""
+    shot, duration = f"shot '{reader.shot}'", reader.duration or Fraction(0)
+    for curve, verb in ((camera.zoom, "zooms"), (camera.aspect, "stretches")):
+        if curve.kind == "growth":
+            steepest = max(abs(math.log(value)) for value in curve.extremes())
+            if steepest * min(every, duration) > math.log(ZOOM_LIMIT):
+                message = f"{shot} {verb} over {ZOOM_LIMIT} times from one keyframe to the next. "
+                reader.problem(node, message + "Set 'keyframes' closer together")
+    for key, curve in (("tilt_x", camera.tilt_x), ("tilt_y", camera.tilt_y)):
+        if curve.kind == "value":
+            continue  # each was looked at
+        farthest = max(abs(curve.at(duration * part / 100)) for part in range(101))
+        if farthest > TILT_LIMIT:
+            message = f"{key} of {shot} adds up to {farthest:.3g} degrees. Keep it within "
+            reader.problem(node, message + f"{TILT_LIMIT}: at 90 the picture is seen from its edge")
+    for key, wanted in _idle_keys(camera, node):
+        if not reader.begins_with_image:
+            reader.warn(node, f"{key} of {shot} changes nothing while {wanted}")
+
+
+def _idle_keys(camera: Camera, node: Node) -> Iterator[tuple[str, str]]:
+    """Keys that nothing comes of, and what is missing."""
+    shake = camera.shake
+    turns = not (camera.zoom.constant and camera.angle.constant)
+    tilted = not (_is_zero(camera.tilt_x) and _is_zero(camera.tilt_y))
+    still = all(
+        curve.constant
+        for curve in (
+            camera.zoom, camera.angle, camera.x, camera.y, camera.aspect,
+            camera.shear_x, camera.shear_y, camera.tilt_x, camera.tilt_y, camera.fov,
+        )
+    )  # fmt: skip
+    for key, curve in (("centre_x", camera.centre_x), ("centre_y", camera.centre_y)):
+        if not _is_zero(curve) and not turns:
+            yield key, "neither zoom nor angle does. Let one of them change"
+    if camera.fov != FOV and not tilted:
+        yield "fov", "nothing is tilted. Write tilt_x or tilt_y too"
+    if tilted and still:
+        yield "a fixed tilt", "nothing moves. Move over the tilted plane, as with y: -20%/s"
+    calm = shake.amplitude.constant and _is_zero(shake.frequency)
+    if _is_zero(shake.amplitude):
+        calm = True
+        if _gives_frequency(node):
+            yield "shake", "its amplitude is 0. Write how far it goes at most, as in amplitude: 1%"
+    elif calm:
+        yield "shake", "its frequency is 0. Write how often it changes, as in frequency: 2Hz"
+    # Of the other borders one is often chosen for a whole film, in which some shots rest.
+    if camera.border == "dream" and still and calm:
+        yield "border", "the camera rests. Let it move, as with x: 5%/s, or remove the border"
+
+
+def _gives_frequency(node: Node) -> bool:
+    """Whether a camera says how often it shakes beside how far, which is more than `shake: 0`.
+
+    What defaults and presets say stands elsewhere: a shot that does not shake may keep it.
+    """
+    shake = node.get("shake") if isinstance(node, Mapping) else None
+    if not isinstance(shake, Mapping):
+        return False
+    return any(
+        name.text == "frequency"
+        and (name.line, name.column) != (value.line, value.column)
+        and (name.line, name.column) >= (shake.line, shake.column)
+        for name, value in shake.entries
+    )
+
+
+def _is_zero(curve: Curve) -> bool:
+    return curve.extremes() == (0.0, 0.0)

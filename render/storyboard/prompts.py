@@ -1,0 +1,265 @@
+"""What to climb towards and away from: texts and images, their shorthand, style and exclude."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from render.curves.curve import Curve, Key, constant, keyed
+from render.curves.easing import easing, span
+from render.curves.expression import looks_like_formula, parse
+from render.storyboard import literals
+from render.storyboard.animated import AnimatedNumber
+from render.storyboard.key_maps import key_map_schema, read_keys
+from render.storyboard.model import FULL_SHARE, Prompt, Region
+from render.storyboard.named_files import ImageFile, StoredLatent
+from render.storyboard.reader import AlreadyReported, Reader, single_value
+from render.storyboard.regions import WHERE
+from render.storyboard.tables import Row, Table
+from render.storyboard.values import Text
+from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Scalar, Sequence
+from render.text import is_printable, quoted
+
+PROMPT_LIMIT = 100  # in one shot
+TEXT_LIMIT = 1000  # characters; a perceptor reads about 77 words of it
+
+
+def with_style(prompts: tuple[Prompt, ...], style: str | None) -> tuple[Prompt, ...]:
+    """The prompts with the style behind every text."""
+    if style is None:
+        return prompts
+    return tuple(p if p.text is None else replace(p, text=f"{p.text}, {style}") for p in prompts)
+
+
+def split_weights(written: str) -> tuple[str, float | None, float | None]:
+    """Text, weight and stop of one prompt in shorthand, `text:weight:stop`.
+
+    A colon belongs to the text unless a number follows, to the end or to the next such colon.
+    Raises ValueError with a sentence: also where it could be meant either way (`at 10:30`).
+    """
+    text = written.strip()
+    numbers: list[float] = []
+    while len(numbers) < 2:
+        head, colon, tail = text.rpartition(":")
+        if not colon or not literals.looks_like_number(tail):
+            break
+        try:
+            numbers.insert(0, float(literals.number(tail)))
+        except ValueError as error:
+            raise ValueError(
+                f"in the prompt {quoted(written)}, '{tail.strip()}' {error}"
+            ) from error
+        text = head
+    example = "the form {text: ..., weight: 1}"
+    if comma := re.search(r":\s*([+-]?[0-9]*),([0-9]+)$", text):
+        message = f"the prompt {quoted(written)} has a comma in its weight. Write "
+        raise ValueError(message + f"{comma[1]}.{comma[2]}, or use {example}")
+    if numbers and text[-1:].isdigit():
+        raise ValueError(
+            f"the prompt {quoted(written)} has a digit before the colon, which may be a time of "
+            f"day or a weight. Write it in {example}"
+        )
+    text = text.strip()
+    if text.endswith(":"):
+        message = (
+            f"the prompt {quoted(written)} has a colon with nothing behind it. Write a weight "
+        )
+        raise ValueError(message + f"there, as in 'sky:0.5', or use {example}")
+    if not text:
+        raise ValueError("a prompt has no text. Write what should be seen, as in 'a red sky:0.5'")
+    weight, stop = (*numbers, None, None)[:2]
+    return text, weight, stop
+
+
+WEIGHT = AnimatedNumber(-1000, 1000)
+# Squared great-circle distances lie in 0..pi^2/2; for a prompt pushed away from they count below 0.
+STOP = AnimatedNumber(-5, 5)
+PROMPT_TEXT = Text(TEXT_LIMIT, "what should be seen")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A text, or texts at times that cross over into one another; to texts and their shares.
+
+    The shares of all are 1 together, at any time.
+    """
+
+    def read(self, node: Node, key: str, reader: Reader) -> tuple[tuple[str, Curve], ...]:
+        if not isinstance(node, Mapping):
+            return ((PROMPT_TEXT.read(node, key, reader), FULL_SHARE),)
+        keys = read_keys(node, key, reader, lambda text: PROMPT_TEXT.read(text, key, reader))
+        for _, text, ease in keys:
+            if span(easing(ease)) != (0.0, 1.0):
+                message = f"{key} swings beyond {quoted(text)}, and would push away from the text "
+                raise Mistake(node, message + "before it. Keep its bezier's y within 0 to 1")
+        return tuple(
+            (text, keyed(Key(time, float(other == text), ease) for time, other, ease in keys))
+            for text in dict.fromkeys(text for _, text, _ in keys)
+        )
+
+    def schema(self) -> dict[str, Any]:
+        text = PROMPT_TEXT.schema()
+        return {"anyOf": [text, key_map_schema(text)]}
+
+
+PROMPT = Table(
+    (
+        Row(
+            "text",
+            Texts(),
+            "texts",
+            "what should be seen, taken exactly as written; at several times, it crosses over",
+        ),
+        Row("image", ImageFile(), "image", "path of a picture to come near to, instead of a text"),
+        Row("latent", StoredLatent(), "latent", "path of a latent to become, cell by cell"),
+        Row("weight", WEIGHT, "weight", "how strongly, beside the others; below 0 pushes away"),
+        Row("stop", STOP, "stop", "the distance at which it stops pulling"),
+        Row("where", WHERE, "where", "the part of the picture that is meant: top, from-left, ..."),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Shorthand, a mapping, or a list of either; to a tuple of Prompt.
+
+    `away` reads exclude: the same forms, but what they name is pushed away from, so that weights
+    and stops are written without a minus and kept with one.
+    """
+
+    away: bool = False
+
+    def read(self, node: Node, key: str, reader: Reader) -> tuple[Prompt, ...]:
+        items = node.items if isinstance(node, Sequence) else (node,)
+        if not items:
+            raise Mistake(node, f"{key} is an empty list. Write what should be seen")
+        before = len(reader.problems)
+        found: list[Prompt] = []
+        for item in items:
+            if isinstance(item, Mapping):
+                found += self._mapping(item, key, reader)
+            else:
+                found += self._shorthand(single_value(item, key, "a text such as sky:0.5"), reader)
+        if len(found) > PROMPT_LIMIT:
+            raise Mistake(node, f"{key} holds {len(found)} prompts. Keep at most {PROMPT_LIMIT}")
+        if len(reader.problems) > before:
+            raise AlreadyReported
+        if all(prompt.weight.extremes() == (0, 0) for prompt in found):
+            message = f"{key}: every weight is 0, so nothing pulls. Give at least one a weight"
+            raise Mistake(node, message)
+        return tuple(self._directed(prompt) for prompt in found)
+
+    def _shorthand(self, node: Scalar, reader: Reader) -> list[Prompt]:
+        found = []
+        for piece in node.text.split("|"):
+            try:
+                text, weight, stop = split_weights(" ".join(piece.split()))
+            except ValueError as error:
+                reader.problem(node, str(error))
+                continue
+            if len(text) > TEXT_LIMIT:
+                reader.problem(node, f"a prompt is longer than {TEXT_LIMIT} characters. Shorten it")
+            if not is_printable(text):
+                reader.problem(node, f"{quoted(text)} holds control characters. Remove them")
+            if weight is None:
+                _warn_of_lost_weight(text, node, reader)
+            self._check(node, reader, weight, "weight", WEIGHT.low, WEIGHT.high, text)
+            self._check(node, reader, stop, "stop", STOP.low, STOP.high, text)
+            curve = constant(1.0 if weight is None else weight)
+            found.append(Prompt(text, None, curve, None if stop is None else constant(stop)))
+        return found
+
+    def _mapping(self, node: Mapping, key: str, reader: Reader) -> list[Prompt]:
+        given = PROMPT.read(node, f"a prompt in {key}", reader)
+        text_node = node.get("text")
+        wanted = [name for name in ("text", "image", "latent") if node.get(name) is not None]
+        if len(wanted) != 1:
+            which = " and ".join(wanted) or "neither text nor image nor latent"
+            reader.problem(node, f"a prompt in {key} has {which}. Give it one of them")
+        weight, stop = given.get("weight", FULL_SHARE), given.get("stop")
+        for what, curve, kind in (("weight", weight, WEIGHT), ("stop", stop, STOP)):
+            low = None if curve is None else curve.extremes()[0]
+            self._check(node.get(what) or node, reader, low, what, kind.low, kind.high)
+        texts: tuple[tuple[str, Curve], ...] = given.get("texts", ())
+        for text, _ in texts:
+            if text_node is not None and _carries_weight(text):
+                message = f"the text {quoted(text)} is taken as written, with its number. Write a "
+                reader.warn(text_node, message + "weight in its own key: {text: ..., weight: 0.5}")
+        where = Region(**given["where"]) if "name" in given.get("where", {}) else None
+        if not texts:
+            image, latent = given.get("image"), given.get("latent")
+            return [Prompt(None, image, weight, stop, where=where, latent=latent)]
+        return [Prompt(text, None, weight, stop, share, where) for text, share in texts]
+
+    def _check(
+        self,
+        node: Node,
+        reader: Reader,
+        value: float | None,
+        what: str,
+        low: float,
+        high: float,
+        text: str = "",  # of a prompt whose numbers have no place of their own
+    ) -> None:
+        if value is None:
+            return
+        number = f"the {what} {value:g}{f' of {quoted(text)}' if text else ''}"
+        if self.away and value < 0:
+            message = f"{number} in exclude has a minus. Write it without: exclude "
+            reader.problem(node, message + "pushes away already")
+        elif not low <= value <= high:
+            reader.problem(node, f"{number} is out of range. It goes from {low:g} to {high:g}")
+
+    def _directed(self, prompt: Prompt) -> Prompt:
+        if not self.away:
+            return prompt
+        stop = prompt.stop.scaled(-1) if prompt.stop else None
+        return replace(prompt, weight=prompt.weight.scaled(-1), stop=stop)
+
+    def schema(self) -> dict[str, Any]:
+        item = {"anyOf": [PROMPT_TEXT.schema(), PROMPT.schema()]}
+        return {"anyOf": [*item["anyOf"], {"type": "array", "items": item, "minItems": 1}]}
+
+
+def _warn_of_lost_weight(text: str, node: Scalar, reader: Reader) -> None:
+    """Tell of what may have been meant as a weight and is none: `sky:50%`, `[sea:0,5]`."""
+    if re.search(r":[\w.+(-]\S*$", text):
+        message = f"all of {quoted(text)} is taken as text: behind its colon is no number. Write "
+        reader.warn(node, message + "a weight as in sky:0.5, or {text: ...} for such a text")
+    elif formula := _formula_behind(text):
+        message = f"all of {quoted(text)} is taken as text. If a formula is its weight, write "
+        reader.warn(node, message + f"{{text: ..., weight: {formula}}}")
+    elif literals.looks_like_number(text) and not node.quoted:
+        message = f"the prompt {quoted(text)} is nothing but a number. A comma begins the next "
+        reader.warn(node, message + "prompt here: write weights with a point, as in sky:0.5")
+
+
+def _formula_behind(text: str) -> str | None:
+    """The formula behind a text's last colon; None where that is words."""
+    _, colon, tail = text.rpartition(":")
+    try:
+        return parse(tail).text if colon and looks_like_formula(tail) else None
+    except ValueError:
+        return None
+
+
+def _carries_weight(text: str) -> bool:
+    """Whether a text looks as if a weight was meant at its end."""
+    head, colon, tail = text.rpartition(":")
+    return bool(colon) and literals.looks_like_number(tail) and not head[-1:].isdigit()
+
+
+@dataclass(frozen=True)
+class Style:
+    """A text that is added to others; it has no weight of its own."""
+
+    def read(self, node: Node, key: str, reader: Reader) -> str:
+        text = PROMPT_TEXT.read(node, key, reader)
+        if "|" in text or _carries_weight(text):
+            message = f"{key} {quoted(text)} is added to every text prompt and has no weights or "
+            raise Mistake(node, message + "parts of its own. Write plain words")
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return PROMPT_TEXT.schema()

@@ -1,0 +1,105 @@
+"""The storyboard language for editors (JSON Schema) and for people (Markdown), from its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from fractions import Fraction
+from typing import Any
+
+from render.curves.curve import Curve
+from render.storyboard.animated import AnimatedNumber
+from render.storyboard.keys import STORYBOARD
+from render.storyboard.model import (
+    LOSS_WEIGHTS,
+    STEADY,
+    Camera,
+    Settings,
+    Shake,
+    Storyboard,
+    Transition,
+)
+from render.storyboard.tables import Row, Table
+from render.storyboard.values import Time
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a storyboard, for completion and checks in an editor."""
+    schema = STORYBOARD.schema()
+    _add_defaults(schema, STORYBOARD)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Render storyboard, version 1",
+        **schema,
+    }
+
+
+def reference() -> str:
+    """Every key with its meaning and default as a table in Markdown."""
+    lines = ["| key | meaning | default |", "| --- | --- | --- |"]
+    for key, row in _rows(STORYBOARD, ""):
+        default = _default(row)
+        shown = "" if default is None else f"`{_as_yaml(default)}`"
+        lines.append(f"| `{key}` | {row.help.replace('|', chr(92) + '|')} | {shown} |")
+    return "\n".join(lines) + "\n"
+
+
+def _rows(group: Table, prefix: str) -> Iterator[tuple[str, Row]]:
+    for row in group.rows:
+        yield prefix + row.key, row
+        inner = getattr(row.kind, "item", row.kind)  # a list of shots holds its shot's table
+        if isinstance(inner, Table) and row.key != "defaults":  # its keys are a shot's
+            yield from _rows(inner, f"{prefix}{row.key}{'[]' if inner is not row.kind else ''}.")
+
+
+def _field_defaults() -> dict[str, Any]:
+    """Dataclass field to default. Names that two classes share have no default in either."""
+    found: dict[str, Any] = {n: weight for n, weight in LOSS_WEIGHTS.items() if n not in STEADY}
+    for owner in (Storyboard, Settings, Transition, Camera, Shake):
+        for field in fields(owner):
+            if field.default is not MISSING:
+                found[field.name] = field.default
+            elif field.default_factory is not MISSING:
+                found[field.name] = field.default_factory()
+    return found
+
+
+def _default(row: Row) -> Any:
+    """A row's default as one would write it in a storyboard; None where there is none."""
+    if isinstance(row.kind, Table) or row.required or row.key == "duration":
+        return None
+    value = _field_defaults().get(row.field)
+    if isinstance(value, Curve):
+        per = row.kind.per if isinstance(row.kind, AnimatedNumber) else 1
+        return value.at(0) * per
+    if isinstance(value, Fraction):
+        return f"{float(value):g}s" if isinstance(row.kind, Time) else float(value)
+    if isinstance(value, tuple):
+        pairs = all(isinstance(item, tuple) for item in value)
+        return dict(value) if pairs else list(value)
+    return value
+
+
+def _as_yaml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_as_yaml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_as_yaml(item) for item in value) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _add_defaults(schema: dict[str, Any], group: Table) -> None:
+    for row in group.rows:
+        written = _mapping(schema)["properties"][row.key]
+        inner = getattr(row.kind, "item", row.kind)
+        if isinstance(inner, Table):
+            _add_defaults(written["items"] if inner is not row.kind else written, inner)
+        elif (default := _default(row)) is not None:
+            written["default"] = default
+
+
+def _mapping(schema: dict[str, Any]) -> dict[str, Any]:
+    """The part of a schema that describes a mapping: the last of its forms."""
+    while "properties" not in schema:
+        schema = schema["anyOf"][-1]
+    return schema

@@ -1,0 +1,1 @@
+"""One keyframe: where its latent starts, its losses, and the loop that minimises them."""

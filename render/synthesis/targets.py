@@ -1,0 +1,149 @@
+"""What a keyframe is optimised towards: embedded prompts and stored latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from render.generators.vqgan import Generator
+from render.plan.plan import ActivePrompt, Plan
+from render.synthesis.cutouts import cut_out, sample_cutouts
+from render.synthesis.images import fill, load_image, region_mask
+from render.synthesis.latents import LatentError, load_latent
+from render.synthesis.models import Models
+from render.synthesis.perceptor import Perceptor
+
+PromptSource = tuple[str | None, Path | None]  # what an aim wants: a text or an image
+
+
+@dataclass(frozen=True)
+class FilmTargets:
+    """All that any keyframe of a film wants, read and embedded once."""
+
+    embedded: tuple[dict[PromptSource, Tensor], ...]  # for each perceptor: its (D,) unit embeddings
+    latents: dict[Path, Tensor]  # (1, C, h, w)
+
+
+def embed_targets(plan: Plan, models: Models) -> FilmTargets:
+    """Every text, image and latent that any keyframe wants; raises LatentError."""
+    aims = [aim for keyframe in plan.keyframes for aim in keyframe.aims]
+    wanted = list(dict.fromkeys((a.text, a.image) for a in aims if not a.latent))
+    texts = [text for text, _ in wanted if text is not None]
+    images = [image for _, image in wanted if image is not None]
+    tables = []
+    for perceptor, _ in models.perceptors:
+        table: dict[PromptSource, Tensor] = {}
+        if texts:
+            table.update(
+                zip([(text, None) for text in texts], perceptor.embed_texts(texts), strict=True)
+            )
+        for image in images:
+            table[None, image] = embed_image(load_image(image, models.device), perceptor)
+        tables.append(table)
+    stored = dict.fromkeys(aim.latent for aim in aims if aim.latent)
+    latents = {path: load_latent_target(path, plan, models.generator) for path in stored}
+    return FilmTargets(tuple(tables), latents)
+
+
+@torch.no_grad()
+def load_latent_target(path: Path, plan: Plan, generator: Generator) -> Tensor:
+    """A stored latent of any size as one of the film's (1, C, h, w): its picture fills the frame.
+
+    Raises LatentError.
+    """
+    latent = load_latent(path)[0].to(generator.low.device)
+    if latent.shape[1] != len(generator.low) or not torch.isfinite(latent).all():
+        raise LatentError(f"{path} is no latent of the film's generator; name another")
+    width, height = (side // generator.factor for side in plan.size)
+    if latent.shape[-2:] == (height, width):
+        return latent
+    return generator.encode(fill(generator.decode(latent), plan.size))
+
+
+@torch.no_grad()
+def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
+    """(1, 3, H, W) to (D,): the mean direction of sixteen seeded views, without noise."""
+    height, width = picture.shape[-2:]
+    views = sample_cutouts(16, (width, height), (0.6, 1.0), seed=0, noise=False)
+    looks = views.on(picture.device, min(width, height), (perceptor.side,))
+    mean = perceptor.embed_views(cut_out(picture, looks, perceptor.side)).mean(0)
+    return F.normalize(mean, dim=0)
+
+
+def prompt_targets(
+    plan: Plan, aims: tuple[ActivePrompt, ...], models: Models, targets: FilmTargets
+) -> tuple[PromptTarget, ...]:
+    """The keyframe's texts and images as tensors, for each perceptor."""
+    aims = tuple(aim for aim in aims if not aim.latent)
+    if not aims:
+        return ()
+    device = models.device
+    masks = None
+    if any(aim.where for aim in aims):
+        masks = torch.cat([region_mask(aim.where, aim.moved, plan.size, device) for aim in aims])
+    weights = torch.tensor([aim.weight for aim in aims], device=device)
+    stops = torch.tensor([aim.stop for aim in aims], device=device)
+    return tuple(
+        PromptTarget(
+            perceptor,
+            weight,
+            torch.stack([table[a.text, a.image] for a in aims]),
+            weights,
+            stops,
+            masks,
+        )
+        for (perceptor, weight), table in zip(models.perceptors, targets.embedded, strict=True)
+    )
+
+
+def latent_targets(
+    plan: Plan, aims: tuple[ActivePrompt, ...], generator: Generator, targets: FilmTargets
+) -> tuple[LatentTarget, ...]:
+    """The keyframe's latents, and where each is meant."""
+    goals = []
+    for aim in aims:
+        if aim.latent:
+            latent, mask = targets.latents[aim.latent], None
+            if aim.where:
+                mask = region_mask(aim.where, aim.moved, plan.size, latent.device)
+                mask = F.avg_pool2d(mask, generator.factor)
+            # Pushed away from it is as far as two random codes are: beyond is no picture at all.
+            stop = max(aim.stop, -1.0) if aim.weight < 0 else aim.stop
+            spread = 2 * generator.codebook.var(0, correction=0).mean()
+            goals.append(LatentTarget(latent, aim.weight, stop, spread, mask))
+    return tuple(goals)
+
+
+@dataclass(frozen=True)
+class PromptTarget:
+    """The prompts of one keyframe as one perceptor understands them."""
+
+    perceptor: Perceptor
+    weight: float
+    targets: Tensor  # (p, D), unit length
+    weights: Tensor  # (p,), signed
+    stops: Tensor  # (p,), a distance; -inf pulls for ever
+    masks: Tensor | None = None  # (p, 1, H, W) in [0, 1]: where each is meant; None is everywhere
+
+
+@dataclass(frozen=True)
+class LatentTarget:
+    """A stored latent that the picture is to become, cell by cell."""
+
+    latent: Tensor  # (1, C, h, w)
+    weight: float  # signed
+    stop: float  # a distance; -inf pulls for ever
+    spread: Tensor  # (): mean square difference of two codes: then the distance is 1
+    mask: Tensor | None = None  # (1, 1, h, w) in [0, 1]: where it is meant; None is everywhere
+
+    def distance(self, latent: Tensor) -> Tensor:
+        """How far a latent is from it, 0 where it has become it."""
+        square = (latent - self.latent).square()
+        if self.mask is None:
+            return square.mean() / self.spread
+        share = self.mask.expand_as(square)
+        return (square * share).sum() / share.sum().clamp_min(1e-6) / self.spread

@@ -1,0 +1,71 @@
+"""What a model's config may hold: it comes from strangers, and is looked at without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from render.weights.catalog import ModelError
+
+# Name, least and greatest; every one must be there.
+NUMBERS = (
+    ("z_channels", 1, 4096),
+    ("resolution", 8, 8192),
+    ("in_channels", 3, 3),
+    ("out_ch", 3, 3),
+    ("ch", 32, 1024),
+    ("num_res_blocks", 1, 16),
+)
+
+
+def check_config(role: str, config: Any, path: Path) -> None:
+    """Raise ModelError unless the config in `path` is one that a model of the role can have."""
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: the config should be a mapping")
+    if role == "perceptor":
+        _check_perceptor(config, path)
+    else:
+        _check_generator(config, path)
+
+
+def _check_perceptor(config: dict[str, Any], path: Path) -> None:
+    vision = config.get("vision_cfg")
+    if not isinstance(vision, dict):
+        raise ModelError(f"{path}: vision_cfg should be a mapping")
+    _check_number(path, "vision_cfg.image_size", vision.get("image_size"), 16, 4096)
+    _check_number(path, "vision_cfg.width", vision.get("width"), 1, 16384)
+
+
+def _check_generator(config: dict[str, Any], path: Path) -> None:
+    """The numbers are ones a VQGAN for colour pictures can have."""
+    options = config.get("ddconfig")
+    if not isinstance(options, dict):
+        raise ModelError(f"{path}: ddconfig should be a mapping")
+    _check_number(path, "embed_dim", config.get("embed_dim"), 1, 4096)
+    _check_number(path, "n_embed", config.get("n_embed"), 2, 1 << 20)
+    for name, low, high in NUMBERS:
+        _check_number(path, f"ddconfig.{name}", options.get(name), low, high)
+    if options["ch"] % 32:
+        raise ModelError(f"{path}: ddconfig.ch is {options['ch']}, and should be a multiple of 32")
+    for name, most in (("ch_mult", 8), ("attn_resolutions", 8)):
+        values = options.get(name)
+        if not isinstance(values, list) or len(values) > most:
+            raise ModelError(f"{path}: ddconfig.{name} should be a list of at most {most}")
+        if not all(type(value) is int and 1 <= value <= 8192 for value in values):
+            raise ModelError(f"{path}: ddconfig.{name} should hold whole numbers")
+    if not options["ch_mult"] or max(options["ch_mult"]) > 64:
+        raise ModelError(f"{path}: ddconfig.ch_mult should hold numbers from 1 to 64")
+    dropout = options.get("dropout", 0.0)
+    if type(dropout) not in (int, float) or not 0 <= dropout <= 1:
+        raise ModelError(f"{path}: ddconfig.dropout should be a number from 0 to 1")
+    groups = config.get("norm_groups", 32)
+    _check_number(path, "norm_groups", groups, 1, 1024)
+    if options["ch"] % groups:
+        raise ModelError(f"{path}: norm_groups is {groups}, and should divide ddconfig.ch")
+
+
+def _check_number(path: Path, name: str, value: object, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        allowed = f"{low}" if low == high else f"a whole number from {low} to {high}"
+        shown = repr(value) if len(repr(value)) < 60 else "something else"
+        raise ModelError(f"{path}: {name} is {shown}, and should be {allowed}")

@@ -1,0 +1,186 @@
+"""Getting models: downloaded, or taken from a file that is there; checked, never half-made."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from render.media.atomic import atomic_write
+from render.media.digest import sha256_of
+from render.weights.catalog import GENERATORS, PERCEPTORS, Model, ModelError
+from render.weights.download import DownloadError, OnProgress, discard, disk_errors, fetch
+from render.weights.library import (
+    check_header,
+    own_model,
+    read_record,
+    require_weights,
+    verify_weights,
+    weights_digest,
+    weights_file,
+    weights_metadata,
+    write_record,
+)
+
+
+def install_model(
+    model: Model, report: OnProgress, from_file: Path | None = None, *, timeout: float = 30.0
+) -> Path:
+    """Get a model's weights, from its addresses or from a file; the path of what is used.
+
+    A download that stopped goes on where it was. The published file is checked, converted to
+    safetensors by `conversion.convert` (nothing in it is ever run) and then dropped; its own
+    digest stays in the metadata and in the record beside the weights. `from_file` is the
+    published file, or the .safetensors from another machine's folder; it is never changed.
+    `timeout` is in seconds. Raises ModelError, or DownloadError where the network or the disk is
+    at fault.
+    """
+    target = weights_file(model)
+    if model.embedded:
+        return require_weights(model)
+    if from_file is None and target.is_file():
+        verify_weights(model)
+        weights_digest(model)
+        return target
+    with disk_errors(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    pinned = model.sha256 or read_record(target).get("source")
+    if from_file is not None:
+        return _install_from_file(model, from_file, target, pinned)
+    if not model.urls:
+        raise ModelError(f"{model.name} is your own: `render models get {model.name} --from FILE`")
+    partial = target.with_suffix(".partial")
+    _check_free_disk(model, target, partial)
+    try:
+        digest = fetch(model.urls, partial, report, size=model.size, sha256=pinned, timeout=timeout)
+    except DownloadError as error:
+        raise DownloadError(_by_hand(model, target, str(error))) from error
+    try:
+        _convert(partial, target, model, digest)
+    except ModelError as error:
+        if not isinstance(error.__cause__, OSError):  # no checkpoint: do not go on with it
+            discard(partial)
+        raise
+    discard(partial)
+    return target
+
+
+def add_own_model(name: str, from_file: Path, config: dict[str, Any] | None) -> Path:
+    """Take the user's own VQGAN in under a new name; storyboards may then name it.
+
+    `config` is what `conversion.read_config` makes of its YAML; None if `from_file` is a
+    .safetensors that Render wrote. Raises ModelError.
+    """
+    taken = {
+        weights_file(row).stem.lower()
+        for table in (GENERATORS, PERCEPTORS)
+        for row in table.values()
+    }
+    if name.lower() in taken or name.lower() == "starter":
+        raise ModelError(f"{name} is a model of Render's own table; choose another name")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ModelError(
+            f"{name!r} cannot be a name: letters, digits, dot, dash and underscore can"
+        )
+    if config is None:
+        if not from_file.is_file():
+            raise ModelError(_no_file(from_file))
+        try:
+            config = json.loads(weights_metadata(from_file)["config"])
+        except (ModelError, KeyError, ValueError, RecursionError) as error:
+            raise ModelError(
+                f"{name} is not in Render's table, so its shape is not known: "
+                "give the YAML that came with it, --config FILE.yaml"
+            ) from error
+    return install_model(
+        own_model(name, "generator", config, from_file), lambda done, total: None, from_file
+    )
+
+
+def _install_from_file(model: Model, source: Path, target: Path, pinned: str | None) -> Path:
+    """The weights from a file that is there already; see `download`."""
+    if not source.is_file():
+        raise ModelError(_no_file(source))
+    try:
+        if _written_by_render(source):
+            return _copy_converted(model, source, target, pinned)
+        if model.size is not None and source.stat().st_size != model.size:
+            raise ModelError(
+                f"{source} is not the published file of {model.name}: it has "
+                f"{source.stat().st_size:,} bytes, not {model.size:,}"
+            )
+        digest = sha256_of(source)
+    except OSError as error:
+        raise ModelError(f"{source} cannot be read ({error.strerror or error})") from error
+    if pinned and digest != pinned:
+        raise ModelError(
+            f"{source} is not the published file of {model.name}: "
+            f"its SHA-256 is {digest}, not {pinned}"
+        )
+    _convert(source, target, model, digest)
+    return target
+
+
+def _written_by_render(path: Path) -> bool:
+    try:
+        return weights_metadata(path).get("format", "").startswith("render.")
+    except ModelError:
+        return False
+
+
+def _copy_converted(model: Model, source: Path, target: Path, pinned: str | None) -> Path:
+    """A converted file of another machine, copied as it is."""
+    origin = check_header(model, source, pinned).get("source_sha256", "")
+    if model.role == "generator":
+        from render.weights.convert import (
+            check_weights,  # needs torch, which nothing else here does
+        )
+
+        check_weights(source, model)
+    with disk_errors(target):
+        with atomic_write(target) as partial:
+            shutil.copyfile(source, partial)
+        write_record(target, sha256_of(target), origin)
+    return target
+
+
+def _convert(source: Path, target: Path, model: Model, digest: str) -> None:
+    """The published file to the safetensors that is used, and its record beside it."""
+    from render.weights.convert import convert  # needs torch
+
+    with disk_errors(target):
+        convert(source, target, model, digest)
+        write_record(target, sha256_of(target), digest)
+
+
+def _check_free_disk(model: Model, target: Path, partial: Path) -> None:
+    """Refuse before the download what the disk cannot hold."""
+    have = partial.stat().st_size if partial.is_file() else 0
+    missing = (model.size or 0) - have
+    free = shutil.disk_usage(target.parent).free
+    if missing > free:
+        raise DownloadError(
+            f"{model.name} takes {missing / 1e6:,.0f} MB more, and {target.parent} has "
+            f"{free / 1e6:,.0f} MB free; make room, or choose another folder with RENDER_MODELS"
+        )
+
+
+def _by_hand(model: Model, target: Path, reason: str) -> str:
+    """What to do when no address gave the file."""
+    addresses = "".join(f"\n    {url}" for url in model.urls)
+    digest = f"\n  (SHA-256 {model.sha256})" if model.sha256 else ""
+    return (
+        f"{model.name} could not be downloaded: {reason}.\n"
+        "  Run the same command again to go on, or download on another machine"
+        f"{addresses}{digest}\n"
+        f"  and run `render models get {model.name} --from FILE`. A {target.name} from another "
+        f"machine's folder will do as well; the folder here is {target.parent}"
+    )
+
+
+def _no_file(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a folder; give the file itself"
+    return f"{path} is not there"

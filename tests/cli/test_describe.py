@@ -1,0 +1,50 @@
+"""What `render check` says of a plan."""
+
+from fractions import Fraction
+from pathlib import Path
+
+from render.cli.describe import LINE, describe_prompt, describe_prompts
+from render.curves.curve import Key, constant, keyed
+from render.storyboard.model import Prompt
+from render.storyboard.parser import parse
+
+BOARD = """\
+version: 1
+exclude: text:0.3
+shots:
+- {name: dawn, duration: 1s, prompts: "a red sky:0.5 | sky:abc | the sea:1:0.8"}
+- duration: 1s
+  prompts:
+  - {text: day, weight: {0s: 1, 1s: 0}}
+  - {text: noon, weight: {0s: 0, 0.5s: 1, 1s: 0}}
+  exclude: null
+"""
+
+
+def prompts_of(text: str) -> list[str]:
+    return list(describe_prompts(parse(text, Path("/nowhere")).shots))
+
+
+def test_every_prompt_is_shown_as_it_was_understood() -> None:
+    assert prompts_of(BOARD) == [
+        "  shot    prompts",
+        "  dawn    0.5 x a red sky | 1 x sky:abc | 1 x the sea (stop 0.8) | -0.3 x text",
+        "  shot-2  1 to 0 x day | 0 to 1 to 0 x noon",
+    ]
+
+
+def test_long_prompts_stay_within_the_line() -> None:
+    long = " | ".join(["a very long description of the sea"] * 90)
+    lines = prompts_of(BOARD.replace("sky:abc", long))
+    assert max(len(line) for line in lines) <= LINE
+    assert len(lines) == 6
+    assert lines[-2].endswith(" ...")
+
+
+def test_many_keys_and_a_picture() -> None:
+    keys = tuple(Key(Fraction(time), time / 4) for time in range(5))
+    assert describe_prompt(Prompt("sky", None, keyed(keys))) == "0 to ... to 1 x sky"
+    picture = describe_prompt(Prompt(None, Path("/a/hills.png"), keyed(keys[4:])))
+    assert picture == "1 x the picture hills.png"
+    typed = describe_prompt(Prompt("a sea @ top (stop 0.8)", None, constant(1.0)))
+    assert typed == "1 x 'a sea @ top (stop 0.8)'"

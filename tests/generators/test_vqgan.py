@@ -1,0 +1,80 @@
+"""The generator equals taming's own modules, and its gradients are the field's."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import tiny
+import torch
+from taming.modules.vqvae.quantize import VectorQuantizer
+
+from render.generators.vqgan import Generator
+from render.weights.catalog import ModelError
+
+GUMBEL = {**copy.deepcopy(tiny.GENERATOR), "gumbel": True}
+
+
+def test_the_quantiser_is_taming_s() -> None:
+    generator = tiny.generator()
+    theirs = VectorQuantizer(32, 4, beta=0.25)
+    theirs.embedding.weight.data.copy_(generator.codebook)
+    latent = torch.randn(2, 4, 5, 7) * 0.5
+    assert torch.allclose(generator.quantise(latent), theirs(latent)[0], atol=1e-6)
+
+
+def test_quantising_is_a_nearest_neighbour() -> None:
+    generator = tiny.generator()
+    latent = torch.randn(1, 4, 3, 3) * 0.5
+    codes = generator.quantise(latent)
+    for y in range(3):
+        for x in range(3):
+            cell = latent[0, :, y, x]
+            nearest = min(generator.codebook, key=lambda code: float((code - cell).square().sum()))
+            assert torch.equal(codes[0, :, y, x], nearest)
+
+
+def test_gradients_pass_straight_through() -> None:
+    generator = tiny.generator()
+    latent = (torch.randn(1, 4, 3, 3) * 0.5).requires_grad_()
+    (generator.quantise(latent) * 3).sum().backward()
+    assert torch.allclose(latent.grad, torch.full_like(latent, 3.0))
+
+
+def test_shapes_sizes_and_box() -> None:
+    generator = tiny.generator()
+    assert generator.factor == 4
+    latent = generator.encode(torch.rand(1, 3, 32, 48))
+    assert latent.shape == (1, 4, 8, 12)
+    picture = generator.decode(latent)
+    assert picture.shape == (1, 3, 32, 48)
+    assert 0 <= picture.min() <= picture.max() <= 1
+    assert torch.equal(generator.low[:, 0, 0], generator.codebook.min(0).values)
+    assert not any(parameter.requires_grad for parameter in generator.parameters())
+
+
+def test_the_clamp_lets_gradients_back_in() -> None:
+    generator = tiny.generator()
+    generator.decoder.conv_out.bias.data.fill_(5.0)  # every pixel far above white
+    codes = generator.codebook[:4].T.reshape(1, 4, 2, 2).clone().requires_grad_()
+    generator.paint(codes).sum().backward()  # brighter still is refused by descent's opposite
+    inwards = codes.grad.abs().max()
+    codes.grad = None
+    (-generator.paint(codes)).sum().backward()
+    outwards = codes.grad.abs().max()
+    assert inwards > 0
+    assert outwards == 0
+
+
+def test_a_gumbel_model_encodes_to_codes() -> None:
+    generator = tiny.generator(GUMBEL)
+    latent = generator.encode(torch.rand(1, 3, 16, 16))
+    cells = latent.permute(0, 2, 3, 1).reshape(-1, 4)
+    assert all((generator.codebook == cell).all(1).any() for cell in cells)
+
+
+def test_weights_that_do_not_fit_are_a_sentence() -> None:
+    state = tiny.taming_state()
+    state.pop("decoder.conv_out.bias")
+    with pytest.raises(ModelError, match="do not fit"):
+        Generator(tiny.GENERATOR).load_taming(state)

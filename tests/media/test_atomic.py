@@ -1,0 +1,130 @@
+"""Whatever is written is there whole or not at all, and the disk's complaint is a sentence."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from render.errors import RenderError
+from render.media.atomic import PARTIAL, FileError, atomic_write, keep_fresh, remove_stale_partials
+
+
+def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with atomic_write(path) as partial:
+        assert PARTIAL.search(partial.name)
+        assert partial.name.startswith(f"a.txt.{os.getpid()}-")
+        partial.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_old_files_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    kept = ["a.txt", "a.txt.2.partial", "a.txt.partial", "b[1].txt.3.partial", "c.partial.mp4"]
+    for name in [*kept, "a.txt.1.partial", "a.txt.1-0123abcd.partial"]:
+        (tmp_path / name).touch()
+        if name != "a.txt.2.partial":
+            os.utime(tmp_path / name, (0, 0))
+    remove_stale_partials(tmp_path, "a.txt")
+    assert sorted(os.listdir(tmp_path)) == kept
+    remove_stale_partials(tmp_path, "b[1].txt")
+    remove_stale_partials(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [name for name in kept if name[0] != "b"]
+
+
+def test_two_with_one_process_number_never_share_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in two containers on one folder."""
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    path = tmp_path / "a.txt"
+    with atomic_write(path) as first:
+        first.write_text("half")
+        with atomic_write(path) as second:
+            second.write_text("whole")
+        assert path.read_text() == "whole"
+        first.write_text("whole too")
+    assert path.read_text() == "whole too"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_worked_on_is_not_swept(tmp_path: Path) -> None:
+    partial = tmp_path / "a.txt.1-0123abcd.partial"
+    keep_fresh(partial)  # not begun yet
+    assert not partial.exists()
+    partial.touch()
+    os.utime(partial, (0, 0))
+    keep_fresh(partial)
+    remove_stale_partials(tmp_path)
+    assert partial.exists()
+
+
+@pytest.mark.parametrize("error", [ValueError("why"), KeyboardInterrupt(), OSError(5, "mine")])
+def test_what_is_raised_meanwhile_goes_on_as_it_is(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def write() -> None:
+        with atomic_write(path) as partial:
+            partial.write_text("half")
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        write()
+    assert caught.value is error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "the disk is full. Free some space and run the same command again."),
+        (errno.EDQUOT, "the disk is full. Free some space and run the same command again."),
+        (errno.EACCES, "Permission denied."),
+    ],
+)
+def test_the_disk_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, sentence: str
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, call, refuse)
+    path = tmp_path / "a.txt"
+    with pytest.raises(FileError) as caught, atomic_write(path) as partial:
+        partial.write_text("new")
+    assert isinstance(caught.value, RenderError)
+    assert (caught.value.exit_code, caught.value.errno) == (1, number)
+    assert str(caught.value) == f"{path} was not written: {sentence}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"a\.txt was not written: No such file"):  # noqa: SIM117
+        with atomic_write(tmp_path / "none" / "a.txt"):
+            pass
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, flushed = os.fsync, []
+
+    def only_files(number: int) -> None:
+        flushed.append(number)
+        if len(flushed) > 1:
+            raise OSError(errno.EINVAL, "not a folder")
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    with atomic_write(tmp_path / "a.txt") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert len(flushed) == (1 if os.name == "nt" else 2)

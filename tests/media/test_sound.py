@@ -1,0 +1,140 @@
+"""The sound is there from the first sample, as long as the film, and the same every time."""
+
+from __future__ import annotations
+
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from render.media.codecs import CODECS, CONTAINERS
+from render.media.ffmpeg import input_arguments, run_ffmpeg
+from render.media.sound import ENCODERS, Audio, sound_length, sound_problem
+from render.media.video import read_video, write_video
+from render.storyboard.audio import check_audio
+from render.storyboard.reader import Reader
+from render.storyboard.yaml_nodes import Scalar
+
+RATE = 8000
+FRAMES = 30  # at 24 fps 1.25 s
+LENGTH = Fraction(FRAMES, 24)
+
+
+def noise(seconds: float) -> np.ndarray:
+    """16-bit noise: it is like itself at one place only."""
+    random = np.random.default_rng(1)
+    return random.integers(-8000, 8000, round(RATE * seconds)).astype(np.int16)
+
+
+@pytest.fixture
+def track(tmp_path: Path) -> Path:
+    path = tmp_path / "a track: one.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(noise(1).tobytes())
+    return path
+
+
+def filmed(path: Path, audio: Audio | None, codec: str = "h264") -> Path:
+    pictures = [bytes([number]) * (64 * 48 * 3) for number in range(FRAMES)]
+    sound = None if audio is None else (audio, LENGTH)
+    write_video(path, pictures, (64, 48), Fraction(24), codec, 17, {"title": "t"}, sound)
+    return path
+
+
+def heard(path: Path) -> np.ndarray:
+    raw = run_ffmpeg(
+        *input_arguments(path), "-map", "0:a:0", "-ar", str(RATE), "-ac", "1", "-f", "s16le", "-"
+    )
+    assert not raw.returncode, raw.stderr
+    return np.frombuffer(raw.stdout, np.int16)
+
+
+def expected(seconds: float, *parts: np.ndarray) -> np.ndarray:
+    whole = np.concatenate([*parts, np.zeros(2 * RATE, np.int16)])
+    return whole[: round(seconds * RATE)]
+
+
+@pytest.mark.parametrize(
+    ("audio", "parts"),
+    [
+        ({}, [noise(1)]),
+        ({"loop": True}, [noise(1), noise(1)]),
+        ({"start": Fraction(1, 4)}, [noise(1)[RATE // 4 :]]),
+        ({"start": Fraction(1, 4), "loop": True}, [noise(1)[RATE // 4 :], noise(1)]),
+        ({"start": Fraction(3)}, []),
+    ],
+)
+@pytest.mark.parametrize(("codec", "ending"), [("ffv1", ".mkv"), ("prores", ".mov")])
+def test_every_sample_is_in_its_place(
+    tmp_path: Path, track: Path, audio: dict[str, object], parts: list[np.ndarray],
+    codec: str, ending: str,
+) -> None:  # fmt: skip
+    film = filmed(tmp_path / f"film{ending}", Audio(track, **audio), codec)  # type: ignore[arg-type]
+    assert np.array_equal(heard(film), expected(float(LENGTH), *parts))
+    assert len(list(read_video(film).frames)) == FRAMES
+
+
+@pytest.mark.parametrize(("codec", "ending"), [("h264", ".mp4"), ("vp9", ".webm")])
+def test_a_lossy_sound_begins_with_the_film(
+    tmp_path: Path, track: Path, codec: str, ending: str
+) -> None:
+    film = filmed(tmp_path / f"film{ending}", Audio(track, loop=True), codec)
+    played, wanted = heard(film).astype(float), expected(1.25, noise(1), noise(1)).astype(float)
+    delays = range(-200, 200)
+    scores = [np.dot(np.roll(wanted, delay)[400:6000], played[400:6000]) for delay in delays]
+    assert delays[int(np.argmax(scores))] == 0
+    assert len(played) == pytest.approx(len(wanted), abs=RATE // 20)
+    again = filmed(tmp_path / f"again{ending}", Audio(track, loop=True), codec)
+    assert film.read_bytes() == again.read_bytes()
+
+
+def test_what_is_no_sound_is_told(tmp_path: Path, track: Path) -> None:
+    assert sound_problem(track) is None
+    silent = filmed(tmp_path / "silent.mp4", None)
+    (tmp_path / "text.wav").write_text("not a sound")
+    for path in (silent, tmp_path / "text.wav"):
+        assert "has no sound that ffmpeg can read" in (sound_problem(path) or "")
+    with wave.open(str(tmp_path / "empty.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+    assert "no length" in (sound_problem(tmp_path / "empty.wav") or "")
+    for path in (tmp_path, tmp_path / "absent.wav"):
+        assert "is not there" in (sound_problem(path) or "")
+
+
+@pytest.mark.parametrize(
+    ("audio", "warned"),
+    [
+        ({"start": Fraction(100)}, True),
+        ({"start": Fraction(1)}, True),
+        ({"start": Fraction(9, 10)}, False),
+        ({"start": Fraction(100), "loop": True}, False),
+        ({}, False),
+    ],
+)
+def test_a_start_behind_the_end_is_told_of(
+    track: Path, audio: dict[str, object], warned: bool
+) -> None:
+    reader = Reader(track.parent)
+    check_audio(Audio(track, **audio), Scalar("", 3, 9), reader)  # type: ignore[arg-type]
+    told = [(warning.line, warning.message) for warning in reader.warnings]
+    start = audio.get("start", Fraction(0))
+    silent = f"audio starts at {start} s, and '{track.name}' ends at 1 s, so nothing is heard. Let "
+    assert told == ([(3, f"{silent}it start earlier, or write loop: true")] if warned else [])
+
+
+@pytest.mark.parametrize("ending", [".mp3", ".m4a", ".ogg", ".flac"])
+def test_a_sound_is_as_long_as_it_plays(tmp_path: Path, track: Path, ending: str) -> None:
+    path = tmp_path / f"track{ending}"
+    assert not run_ffmpeg(*input_arguments(track), str(path)).returncode
+    assert sound_length(path) == pytest.approx(1, abs=0.1)
+    assert sound_length(tmp_path / "absent.wav") is None
+
+
+def test_every_container_has_an_encoder() -> None:
+    assert set(ENCODERS) == set(CONTAINERS)
+    assert {ending for codec in CODECS.values() for ending in codec.extensions} <= set(ENCODERS)

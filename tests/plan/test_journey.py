@@ -1,0 +1,99 @@
+"""What `render interpolate` refuses, and the sentence that says what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from render.curves.easing import Bezier
+from render.plan.journey import Journey, JourneyError, journey_note, plan_journey
+
+
+def planned(folder: Path, side: tuple[int, int] = (64, 48), **options: Any) -> Journey:
+    """A way between two pictures of that size."""
+    Image.new("RGB", side).save(folder / "a.png")
+    defaults: dict[str, Any] = {
+        **{"seconds": "2", "ease": "in-out", "blend": "lerp", "loop": False, "fps": "24"},
+        **{"size": None, "model": None, "codec": "h264", "quality": 17},
+    }
+    return plan_journey((folder / "a.png",) * 2, folder / "out.mp4", **defaults | options)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("fps", "banana", "--fps 'banana' is not a number"),
+        ("fps", "1/0", "--fps '1/0' divides by zero"),
+        ("fps", "0", "--fps '0' is out of range. It goes from 1 to 240"),
+        ("fps", "0.5", "--fps '0.5' is out of range"),
+        ("fps", "241", "--fps '241' is out of range"),
+        ("fps", "23.9760001", "--fps '23.9760001' is too fine"),
+        ("seconds", "banana", "--seconds 'banana' is not a time"),
+        ("seconds", "0", "--seconds '0' is out of range. It goes from 0.001 s to 36000 s"),
+        ("seconds", "", "--seconds '' is not a time"),
+        ("fps", "", "--fps '' is not a number"),
+        ("seconds", "2b", "--seconds '2b' counts beats, which only a storyboard has. Write"),
+        ("seconds", " .5 b ", "--seconds '.5 b' counts beats"),
+        ("ease", "wobble", "--ease 'wobble' is not known. There are linear"),
+        ("ease", "", "--ease '' is not known"),
+        ("ease", "[0.4, 0, 0.2]", "--ease 'bezier(0.4, 0, 0.2)' does not have four numbers"),
+        ("ease", "2,0,0.2,1", "--ease 'bezier(2, 0, 0.2, 1)' has the handle x 2, and time"),
+        ("ease", "0.4,0,0.2,1.5", "--ease 'bezier(0.4, 0, 0.2, 1.5)' swings beyond its ends"),
+        ("size", "8x8", "--size: the width '8' is out of range. It goes from 16 to 4096"),
+        ("size", "9" * 5000 + "x64", "--size: the width '9999"),
+        ("size", "banana", "--size 'banana' is not two numbers. Write two such as 320x192"),
+        ("size", "", "--size '' is not two numbers. Write two such as 320x192"),
+    ],
+)
+def test_an_option_is_told_by_its_name(
+    tmp_path: Path, option: str, value: str, sentence: str
+) -> None:
+    with pytest.raises(JourneyError) as caught:
+        planned(tmp_path, **{option: value})
+    assert str(caught.value).startswith(sentence)
+    assert "the line" not in str(caught.value)
+    assert "8b" not in str(caught.value)
+
+
+def test_every_mistake_is_told(tmp_path: Path) -> None:
+    with pytest.raises(JourneyError) as caught:
+        planned(tmp_path, fps="banana", seconds="soon", ease="wobble")
+    assert [line.split()[0] for line in str(caught.value).splitlines()] == [
+        *("--fps", "--seconds", "--ease")
+    ]
+
+
+@pytest.mark.parametrize(
+    "ease", ["[0.4, 0, 0.2, 1]", "0.4,0,0.2,1", "bezier(0.4, 0, 0.2, 1)", " [ .4,0 , 0.2,1 ] "]
+)
+def test_a_way_may_be_eased_by_a_bezier(tmp_path: Path, ease: str) -> None:
+    journey = planned(tmp_path, ease=ease, seconds="1")
+    *_, share = journey.place(6)
+    assert share == Bezier(0.4, 0, 0.2, 1)(0.25)
+    assert "bezier(" in journey_note(journey, "1")["settings"]
+
+
+@pytest.mark.parametrize(
+    ("side", "size"),
+    [((64, 48), (64, 48)), ((65, 49), (64, 48)), ((16, 2000), (16, 2000))],
+)
+def test_the_first_picture_says_the_size(
+    tmp_path: Path, side: tuple[int, int], size: tuple[int, int]
+) -> None:
+    assert planned(tmp_path, side).size == size
+
+
+@pytest.mark.parametrize("side", [(1, 1), (3, 2000), (20, 8000)])
+def test_a_picture_too_small_is_named_with_its_true_size(
+    tmp_path: Path, side: tuple[int, int]
+) -> None:
+    with pytest.raises(JourneyError) as caught:
+        planned(tmp_path, side)
+    told = str(caught.value)
+    assert told.startswith(f"{tmp_path / 'a.png'} is {side[0]}x{side[1]} pixels")
+    assert "16 to 4096" in told
+    assert "--size" in told
+    assert planned(tmp_path, side, size="64x48").size == (64, 48)

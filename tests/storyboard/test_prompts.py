@@ -1,0 +1,126 @@
+"""Texts over time: their shares, and their mistakes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from render.cli.describe import describe_prompt
+from render.curves.easing import EASINGS
+from render.plan.planner import active_prompts
+from render.storyboard.model import Prompt
+from render.storyboard.parser import parse
+from render.storyboard.problems import StoryboardError
+
+
+def prompts(written: str, more: str = "") -> tuple[Prompt, ...]:
+    text = f"version: 1\nshots:\n- duration: 8s\n  prompts: [{written}]\n{more}"
+    return parse(text, Path("/nowhere")).shots[0].prompts
+
+
+def mistake(written: str) -> str:
+    with pytest.raises(StoryboardError) as caught:
+        prompts(written)
+    (only,) = caught.value.problems
+    assert only.line == 4
+    return only.message
+
+
+def test_texts_cross_over_in_weight() -> None:
+    sky, storm = prompts("{text: {0s: a red sky, 4s: {value: a storm, ease: in}}, weight: 2}")
+    assert (sky.text, storm.text) == ("a red sky", "a storm")
+    for time, shares in ((0, (1, 0)), (2, (0.75, 0.25)), (4, (0, 1)), (8, (0, 1))):
+        assert (sky.share.at(time), storm.share.at(time)) == shares
+        assert sky.weight.at(time) == storm.weight.at(time) == 2
+
+
+def test_hold_switches_at_once() -> None:
+    day, night = prompts("{text: {1s: day, 3s: {value: night, ease: hold}}}")
+    assert [day.share.at(Fraction(t)) for t in ("0", "2.999", "3")] == [1, 1, 0]
+    assert [night.share.at(Fraction(t)) for t in ("0", "2.999", "3")] == [0, 0, 1]
+
+
+def test_a_text_may_come_back() -> None:
+    day, night = prompts("{text: {0s: day, 2s: night, 4s: day, 6s: day}}")
+    assert [day.share.at(t) for t in (0, 1, 2, 3, 4, 5, 6)] == [1, 0.5, 0, 0.5, 1, 1, 1]
+    assert [night.share.at(t) for t in (0, 1, 2, 3, 4, 5, 6)] == [0, 0.5, 1, 0.5, 0, 0, 0]
+
+
+EASES = st.sampled_from(sorted(EASINGS)) | st.just("[0.9, 0.1, 0, 1]")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), EASES), min_size=1, max_size=5),
+    st.fractions(0, 9, max_denominator=1000),
+    st.floats(0.5, 4),
+)
+def test_the_shares_are_the_prompt_s_weight_at_any_time(
+    keys: list[tuple[str, str]], time: Fraction, weight: float
+) -> None:
+    written = ", ".join(f"{n}s: {{value: {t}, ease: {e}}}" for n, (t, e) in enumerate(keys))
+    text = f"{{text: {{{written}}}, weight: {weight} + 0.3*sin(t)}}"
+    film = parse(f"version: 1\nshots:\n- {{duration: 8s, prompts: [{text}]}}\n", Path("/nowhere"))
+    aims = active_prompts(film, 0, time)
+    assert all(aim.weight > 0 for aim in aims)
+    expected = film.shots[0].prompts[0].weight.at(time)
+    assert sum(aim.weight for aim in aims) == pytest.approx(expected, abs=1e-11)
+
+
+def test_style_is_behind_every_text() -> None:
+    found = prompts(
+        "{text: {0s: day, 2s: night}}", "  style: oil\n  exclude: [{text: {0s: a, 1s: b}}]"
+    )
+    assert [prompt.text for prompt in found] == ["day, oil", "night, oil", "a", "b"]
+    assert [prompt.weight.at(0) for prompt in found] == [1, 1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("{text: {}}", "text has no keys"),
+        ("{text: {0s: day, 9s: night}}", "ends at 8 s"),
+        ("{text: {2s: day, 1s: night}}", "order of time"),
+        ("{text: {0s: day, 1s: }}", "text has no value"),
+        ("{text: {soon: day}}", "the key time 'soon' is not a time"),
+        (
+            "{text: {0s: a, 1s: {value: b, ease: [0.5, -1, 0.5, 1]}}}",
+            "would push away from the text",
+        ),
+        ("{text: {0s: a}, image: b.png}", "not there"),
+        ("{text: a, stop: 9}", "stop '9' is out of range. It goes from -5 to 5"),
+        ("{text: a, stop: 6*u}", "is 5.03125. It goes from -5 to 5"),
+    ],
+)
+def test_mistakes(written: str, says: str) -> None:
+    if "image" in written:
+        with pytest.raises(StoryboardError, match=says):
+            prompts(written)
+        return
+    assert says in mistake(written)
+
+
+def test_a_formula_in_shorthand_is_a_warning_and_a_text_is_not() -> None:
+    def warnings(text: str) -> list[str]:
+        board = f"version: 1\nshots:\n- {{duration: 8s, prompts: '{text}'}}\n"
+        return [problem.message for problem in parse(board, Path("/nowhere")).warnings]
+
+    (warning,) = warnings("sea:0.5 + u/2 | sky")
+    assert "write {text: ..., weight: 0.5 + u/2}" in warning
+    assert not warnings("a film: part two | a sign: t-shirts | rain: 2 - 3 drops")
+
+
+def test_as_check_shows_them() -> None:
+    assert [describe_prompt(prompt) for prompt in prompts(
+        "{text: {0s: day, 2s: night}, weight: 2, stop: 0.5}, "
+        "{text: {0s: sun, 2s: moon}, weight: 1 + u}, {text: sea, stop: {0s: 0, 1s: 0.8}}"
+    )] == [
+        "2 to 0 x day (stop 0.5)",
+        "0 to 2 x night (stop 0.5)",
+        "(1 + u) x (1 to 0) x sun",
+        "(1 + u) x (0 to 1) x moon",
+        "1 x sea (stop 0 to 0.8)",
+    ]  # fmt: skip

@@ -1,0 +1,247 @@
+"""Reading YAML as it was written, within bounds, and the literals in it."""
+
+import time as clock
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from render.storyboard import literals, yaml_nodes
+from render.storyboard.problems import Problem
+from render.storyboard.yaml_nodes import Mapping, Mistake, Scalar, Sequence, compose, decode_text
+
+FPS = Fraction(24)
+
+
+def problems_of(text: str) -> list[Problem]:
+    problems: list[Problem] = []
+    compose(text, problems)
+    return problems
+
+
+def test_every_node_knows_its_place_and_its_text() -> None:
+    node = compose("fps: 24\nshots:\n  - name: off\n    at: [0:30, '1e-3']\n", [])
+    assert isinstance(node, Mapping)
+    shots = node.get("shots")
+    assert isinstance(shots, Sequence)
+    shot = shots.items[0]
+    assert isinstance(shot, Mapping)
+    assert (shot.line, shot.column) == (3, 5)
+    assert shot.get("name") == Scalar("off", 3, 11)
+    at = shot.get("at")
+    assert isinstance(at, Sequence)
+    assert at.items == (Scalar("0:30", 4, 10), Scalar("1e-3", 4, 16, quoted=True))
+
+
+def test_equal_keys_are_all_kept_for_whoever_reads_them() -> None:
+    node = compose("a: 1\na: 2\n", [])
+    assert isinstance(node, Mapping)
+    assert [value for _, value in node.entries] == [Scalar("1", 1, 4), Scalar("2", 2, 4)]
+
+
+def test_aliases_and_merge_keys() -> None:
+    node = compose("base: &b {x: 1, y: 2}\nown: {<<: *b, y: 3}\n", [])
+    assert isinstance(node, Mapping)
+    own = node.get("own")
+    assert isinstance(own, Mapping)
+    assert {key.text: value.text for key, value in own.entries if isinstance(value, Scalar)} == {
+        "y": "3",
+        "x": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("shots:\n\t- a: 1\n", 2, "a tab"),
+        ("a: 1\nb: {c: #204060}\nd: 2\n", 2, "in quotes: '#204060'"),
+        ("a: {b: #fff, c: 1}", 1, "in quotes: '#fff'"),
+        ("a:\n  - [#112233, #445566]\n", 2, "in quotes: '#112233'"),
+        ("prompts: sky: 0.5\n", 1, "quotes"),
+        ('name: "dawn\n', 1, "never closed"),
+        ("a: [1, 2\nb: 3\n", 2, "not YAML"),
+        ("a: *nothing\n", 1, "refers to nothing"),
+        ("a: &a [*a]\n", 1, "inside what it refers to"),
+        ("a: 1\n---\nb: 2\n", 2, "second document"),
+        ("a: !!python/object/apply:os.system [ls]\n", 1, "tag"),
+        ("a: \x07\n", 1, "control character"),
+        ("? [1, 2]\n: 3\n", 1, "single word"),
+        ("a: {<<: 3}\n", 1, "'<<'"),
+        ("a: @b\n", 1, "not YAML"),
+    ],
+)
+def test_what_is_not_yaml_is_said_with_its_line(text: str, line: int, says: str) -> None:
+    (problem,) = problems_of(text)
+    assert problem.line == line
+    assert says in problem.message
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "empty"),
+        (b" \n\n", "empty"),
+        (b"\x00\x01\x02", "binary"),
+        (b"\x89PNG\r\n\x1a\n", "UTF-8"),
+        ("version: 1".encode("utf-16"), "UTF-16"),
+        (b"a" * (yaml_nodes.SIZE_LIMIT + 1), "larger"),
+    ],
+)
+def test_bytes_that_are_no_storyboard(data: bytes, says: str) -> None:
+    with pytest.raises(Mistake, match=says):
+        decode_text(data)
+
+
+def test_the_place_of_a_broken_letter() -> None:
+    with pytest.raises(Mistake) as caught:
+        decode_text(b"a: 1\nb: caf\xe9")
+    assert (caught.value.problem.line, caught.value.problem.column) == (2, 7)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    assert decode_text(b"\xef\xbb\xbfa: 1") == "a: 1"
+
+
+def bomb(levels: int) -> str:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    for level in range(1, levels):
+        before = ", ".join([f"*a{level - 1}"] * 9)
+        lines.append(f"a{level}: &a{level} [{before}]")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (bomb(9), "aliases expanded"),
+        ("a: &a x\nb: [" + ", ".join(["*a"] * 101) + "]", "aliases"),
+        ("[" * 100_000, "nested"),
+        ("{a: " * 100_000, "nested"),
+        ("\n".join("  " * level + "a:" for level in range(60)), "nested"),
+        ("[" + "x," * 100_000 + "]", "values"),
+    ],
+)
+def test_bombs_are_refused_early(text: str, says: str) -> None:
+    start = clock.perf_counter()
+    (problem,) = problems_of(text)
+    assert says in problem.message
+    assert clock.perf_counter() - start < 8
+
+
+def test_depth_counts_through_aliases() -> None:
+    deep = "a: &a " + "[" * 30 + "]" * 30
+    assert problems_of(deep) == []
+    (problem,) = problems_of(deep + "\nb: " + "[" * 15 + "*a" + "]" * 15)
+    assert "nested" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3.5s", Fraction(7, 2)),
+        ("3.5 s", Fraction(7, 2)),
+        ("1500ms", Fraction(3, 2)),
+        ("90f", Fraction(90, 24)),
+        ("1:02.5", Fraction(125, 2)),
+        ("0:30", Fraction(30)),
+        ("1:00:00", Fraction(3600)),
+        ("3m", Fraction(180)),
+        ("2min", Fraction(120)),
+        ("1.5 min", Fraction(90)),
+        ("1m30s", Fraction(90)),
+        ("1min 02.5s", Fraction(125, 2)),
+        ("2", Fraction(2)),
+        ("0.1", Fraction(1, 10)),
+        (".5", Fraction(1, 2)),
+        ("1e-3", Fraction(1, 1000)),
+    ],
+)
+def test_times(text: str, value: Fraction) -> None:
+    assert literals.time(text, FPS) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "1:75",
+            "1:60:00",
+            "1m75s",
+            "1m30",
+            "1:1m30s",
+            "1.5m30s",
+            "m",
+            "s",
+            "nan",
+            ".inf",
+            "infs",
+        ),
+        *("1:-2", "ten", "9" * 5000, "1e999", "1h", "3M"),
+    ],
+)
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match=r"Write"):
+        literals.time(text, FPS)
+
+
+def test_a_comma_is_answered_with_a_point() -> None:
+    with pytest.raises(ValueError, match=r"point: 1\.5 s$"):
+        literals.time("1,5 s", FPS)
+    with pytest.raises(ValueError, match=r"point: 0\.125$"):
+        literals.number("0,125")
+    with pytest.raises(ValueError, match=r"Write one such as"):
+        literals.number("1,000")  # which may be a thousand
+
+
+def test_a_number_beyond_every_range_is_still_one() -> None:
+    assert literals.looks_like_number("1e400")
+    with pytest.raises(ValueError, match=r"out of range.* Write"):
+        literals.number("1e400")
+
+
+def test_frames_are_exact_at_the_storyboards_rate() -> None:
+    assert literals.time("24f", Fraction(24000, 1001)) == Fraction(1001, 1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("24", Fraction(24)),
+        ("23.976", Fraction(24000, 1001)),
+        ("29.97", Fraction(30000, 1001)),
+        ("59.94", Fraction(60000, 1001)),
+        ("30000/1001", Fraction(30000, 1001)),
+        ("12.5", Fraction(25, 2)),
+    ],
+)
+def test_frame_rates(text: str, value: Fraction) -> None:
+    assert literals.frame_rate(text) == value
+
+
+@pytest.mark.parametrize("text", ["nan", ".inf", "-.inf", "1/0", "", "fast", "0x18", "2,5"])
+def test_what_is_no_frame_rate(text: str) -> None:
+    with pytest.raises(ValueError, match="Write"):
+        literals.frame_rate(text)
+
+
+@given(st.fractions(min_value=-(10**6), max_value=10**6, max_denominator=1000).map(float))
+def test_numbers_round_trip(value: float) -> None:
+    assert float(literals.number(repr(value))) == value
+
+
+@given(st.text(max_size=40))
+def test_numbers_and_times_take_any_text(text: str) -> None:
+    for read in (literals.number, lambda t: literals.time(t, FPS), literals.frame_rate):
+        try:
+            assert abs(read(text)) < 10**160
+        except ValueError as error:
+            assert "Write" in str(error)  # noqa: PT017
+
+
+@given(st.text(max_size=200))
+def test_any_text_composes_or_says_why(text: str) -> None:
+    problems: list[Problem] = []
+    compose(text, problems)
+    assert all(problem.line >= 1 and problem.column >= 1 for problem in problems)

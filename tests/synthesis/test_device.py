@@ -1,0 +1,87 @@
+"""The device that is there, and what its steps compute in."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from render.cli.options import check_device
+from render.errors import InputError
+from render.plan.memory import MemoryBudget
+from render.synthesis.device import Device, choose_device, fast_step_type
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:x", "cpu:0", "cuda:1234"])
+def test_a_name_that_is_no_device_is_told_before_torch_is_loaded(name: str) -> None:
+    with pytest.raises(InputError, match="one of auto, cpu, cuda, cuda:1, mps"):
+        check_device(name)
+
+
+@pytest.fixture(autouse=True)
+def kept_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.delenv(name)
+
+
+CPU = torch.device("cpu")
+THIRTY_TWO, SIXTEEN = torch.float32, torch.bfloat16
+
+
+@pytest.mark.parametrize("able", ["_is_avx512_bf16_supported", "_is_amx_tile_supported", None])
+def test_steps_are_in_sixteen_bits_where_the_cpu_multiplies_them(
+    monkeypatch: pytest.MonkeyPatch, able: str | None
+) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name == able, raising=False)
+    assert choose_device("cpu", "auto") == Device(CPU, SIXTEEN if able else THIRTY_TWO)
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")  # as in another torch
+    amx = able == "_is_amx_tile_supported"
+    assert fast_step_type(CPU) == (SIXTEEN if amx else THIRTY_TWO)
+    assert fast_step_type(torch.device("mps")) == THIRTY_TWO
+
+
+def test_a_precision_may_be_asked_for() -> None:
+    assert choose_device("cpu", "float32") == Device(CPU, THIRTY_TWO, asked=True)
+    assert choose_device("cpu", "bfloat16") == Device(CPU, SIXTEEN, asked=True)
+    assert str(Device(CPU, SIXTEEN)) == "cpu, steps in bfloat16"
+
+
+def test_of_several_gpus_the_one_that_is_named_is_spoken_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spoken_to = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", spoken_to.append)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    with pytest.raises(InputError, match="torch sees 2 CUDA devices"):
+        choose_device("cuda:2", "float32")
+    assert choose_device("cuda:1", "auto") == Device(torch.device("cuda:1"), SIXTEEN)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    assert choose_device("auto", "auto") == Device(torch.device("cuda"), THIRTY_TWO)
+    assert spoken_to == [1, 0]
+
+
+def test_the_room_is_the_devices_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("render.plan.memory.machine_memory", lambda: 7)
+    assert Device(CPU, THIRTY_TWO).room() == MemoryBudget(7)
+    assert Device(CPU, SIXTEEN).room() == MemoryBudget(7, number=2)
+    card = SimpleNamespace(total_memory=5)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+    assert Device(torch.device("cuda:1"), SIXTEEN).room() == MemoryBudget(5, card=True, number=2)
+
+
+def test_how_threads_wait_is_left_to_who_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    choose_device("cpu", "float32")
+    assert "GOMP_SPINCOUNT" not in os.environ
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    choose_device("cpu", "float32")
+    assert os.environ["GOMP_SPINCOUNT"] == "1000"
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    choose_device("cpu", "float32")
+    assert os.environ["GOMP_SPINCOUNT"] == "7"

@@ -1,0 +1,208 @@
+"""Latents at rest are whole or not there; between them the ways are the textbook's."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from render.film.blends import BLENDS, lerp, slerp
+from render.media.atomic import FileError
+from render.synthesis.latents import LatentError, Store, latent_digest, load_latent
+
+
+@pytest.fixture
+def latent() -> torch.Tensor:
+    return torch.randn(1, 4, 6, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_saved_is_loaded(tmp_path: Path, latent: torch.Tensor) -> None:
+    store = Store(tmp_path / "made" / "on demand")
+    assert not store.has("key")
+    store.save("key", latent, {"shot": "dawn"})
+    assert store.has("key")
+    assert torch.equal(store.load("key"), latent)
+    assert load_latent(store.path("key"))[1]["shot"] == "dawn"
+    assert [path.name for path in store.folder.iterdir()] == ["key.safetensors"]
+
+
+def test_the_same_latent_is_the_same_bytes(tmp_path: Path, latent: torch.Tensor) -> None:
+    store = Store(tmp_path)
+    store.save("a", latent, {"x": 1, "y": 2})
+    store.save("b", latent, {"y": 2, "x": 1})
+    assert store.path("a").read_bytes() == store.path("b").read_bytes()
+
+
+@pytest.mark.parametrize("keep", [0, 7, 40, 300, -1])
+def test_a_truncated_latent_does_not_count(tmp_path: Path, latent: torch.Tensor, keep: int) -> None:
+    store = Store(tmp_path)
+    store.save("key", latent, {})
+    store.path("key").write_bytes(store.path("key").read_bytes()[:keep])
+    assert not store.has("key")
+    with pytest.raises(LatentError, match="truncated or not a latent"):
+        store.load("key")
+
+
+def test_other_files_are_refused(tmp_path: Path, latent: torch.Tensor) -> None:
+    stranger = tmp_path / "stranger.safetensors"
+    save_file({"weights": latent}, stranger)
+    with pytest.raises(LatentError, match="no latent that Render wrote"):
+        load_latent(stranger)
+    with pytest.raises(LatentError):
+        load_latent(tmp_path / "absent.safetensors")
+
+
+def test_a_failed_write_leaves_nothing_half_made(
+    tmp_path: Path, latent: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    store = Store(tmp_path)
+    with pytest.raises(OSError, match="the disk is full"):
+        store.save("key", latent, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_latent_that_the_system_does_not_take_is_named(
+    tmp_path: Path, latent: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, data: bytes) -> None:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(FileError, match=r"key\.safetensors was not written: File too large"):
+        Store(tmp_path).save("key", latent, {})
+
+
+fractions = st.floats(0, 1)
+
+
+@given(fractions)
+def test_slerp_is_the_textbook_formula(fraction: float) -> None:
+    random = torch.Generator().manual_seed(4)
+    a, b = (torch.randn(1, 5, 2, 2, generator=random).double() for _ in range(2))
+    mixed = slerp(a, b, fraction)
+    for y in range(2):
+        for x in range(2):
+            p, q = a[0, :, y, x], b[0, :, y, x]
+            angle = math.acos(float((p / p.norm()) @ (q / q.norm())))
+            direction = (
+                math.sin((1 - fraction) * angle) * p / p.norm()
+                + math.sin(fraction * angle) * q / q.norm()
+            ) / math.sin(angle)
+            length = (1 - fraction) * p.norm() + fraction * q.norm()
+            assert torch.allclose(mixed[0, :, y, x], direction * length, atol=1e-9)
+
+
+def test_every_blend_begins_and_ends_on_its_ends() -> None:
+    generator = tiny.generator()
+    a, b = (generator.quantise(torch.randn(1, 4, 6, 8) * 0.5) for _ in range(2))
+    for name, blend in BLENDS.items():
+        assert torch.allclose(blend(generator, a, b, 0.0), a, atol=1e-5), name
+        assert torch.allclose(blend(generator, a, b, 1.0), b, atol=1e-5), name
+
+
+def test_equal_and_opposite_cells_have_no_nan() -> None:
+    a = torch.randn(1, 4, 3, 3)
+    for other in (a, -a, torch.zeros_like(a)):
+        assert torch.isfinite(slerp(a, other, 0.5)).all()
+    assert torch.equal(lerp(a, a, 0.3), a)
+
+
+def test_codes_are_codes_at_every_moment() -> None:
+    generator = tiny.generator()
+    a, b = (generator.quantise(torch.randn(1, 4, 6, 8) * 0.5) for _ in range(2))
+    halfway = BLENDS["codes"](generator, a, b, 0.5)
+    assert torch.equal(generator.quantise(halfway), halfway)
+
+
+def test_a_latent_changed_on_disk_is_refused(tmp_path: Path, latent: torch.Tensor) -> None:
+    store = Store(tmp_path)
+    store.save("key", latent, {})
+    path = store.path("key")
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    assert store.has("key")
+    with pytest.raises(LatentError, match="changed since Render wrote it; put the right one back"):
+        store.load("key")
+
+
+def test_a_digest_is_computed_once(
+    tmp_path: Path, latent: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    store.save("key", latent, {})
+    computed = []
+    monkeypatch.setattr(
+        "render.synthesis.latents.latent_digest",
+        lambda value: computed.append(value) or latent_digest(value),
+    )
+    store.load("key")
+    assert len(computed) == 1
+
+
+def test_a_note_nested_too_deeply_is_refused(tmp_path: Path, latent: torch.Tensor) -> None:
+    path = tmp_path / "deep.safetensors"
+    save_file({"latent": latent}, path, {"render": "[" * 200_000 + "]" * 200_000})
+    with pytest.raises(LatentError, match="nested too deeply"):
+        load_latent(path)
+
+
+def test_a_latent_of_another_film_under_a_key_is_refused(tmp_path: Path) -> None:
+    Store(tmp_path).save("key", torch.zeros(1, 3, 5, 5), {})
+    assert Store(tmp_path, (3, 5, 5)).load("key").shape == (1, 3, 5, 5)
+    with pytest.raises(LatentError, match=r"holds \(3, 5, 5\), and the film's latents are \(4, 6"):
+        Store(tmp_path, (4, 6, 8)).load("key")
+
+
+def test_every_latent_that_cannot_be_used_is_told_at_once(
+    tmp_path: Path, latent: torch.Tensor
+) -> None:
+    store = Store(tmp_path, (4, 6, 8))
+    for key in ("right", "changed", "other"):
+        store.save(key, latent, {})
+    store.save("other", torch.zeros(1, 3, 5, 5), {})
+    content = bytearray(store.path("changed").read_bytes())
+    content[-3] ^= 1
+    store.path("changed").write_bytes(content)
+    store.check(["right"])
+    with pytest.raises(LatentError) as caught:
+        store.check(["right", "changed", "other"])
+    changed, other = str(caught.value).splitlines()
+    assert changed.startswith(f"{store.path('changed')} was changed since")
+    assert other.startswith(f"{store.path('other')} holds (3, 5, 5)")
+
+
+def test_a_latent_without_a_digest_is_taken(tmp_path: Path, latent: torch.Tensor) -> None:
+    """As other tools and earlier versions write it."""
+    path = tmp_path / "theirs.safetensors"
+    save_file({"latent": latent}, path, {"render": '{"format": "render.latent.1"}'})
+    assert torch.equal(load_latent(path)[0], latent)
+
+
+def test_preparing_makes_the_folder_and_sweeps_what_was_killed(tmp_path: Path) -> None:
+    store = Store(tmp_path / "film.latents")
+    store.prepare()
+    old, fresh = (store.folder / f"key.safetensors.{n}.partial" for n in (1, 2))
+    old.touch()
+    fresh.touch()
+    os.utime(old, (0, 0))
+    store.prepare()
+    assert list(store.folder.iterdir()) == [fresh]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LatentError, match=r"cannot be made \(Not a directory\); keep the latents"):
+        Store(tmp_path / "file" / "film.latents").prepare()

@@ -1,0 +1,123 @@
+"""The inner loop goes down, stays in the box, and ends on the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tiny
+import torch
+
+from render.synthesis.optimize import Step, optimize
+
+
+def run(steps: int = 20, smoothing: float = 0.5) -> list[Step]:
+    generator = tiny.generator()
+    target = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+    start = torch.zeros(1, 4, 8, 8)
+
+    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, looks: object):  # type: ignore[no-untyped-def]
+        return (picture - target).square().mean()
+
+    return list(
+        optimize(
+            start, generator, tiny.unseen, loss, steps=steps, step_size=0.1, smoothing=smoothing
+        )
+    )
+
+
+def test_the_loss_falls() -> None:
+    steps = run(40)
+    assert [step.index for step in steps] == list(range(1, 41))
+    assert steps[-1].loss < steps[0].loss
+
+
+def test_two_runs_end_on_the_same_bits() -> None:
+    assert torch.equal(run()[-1].average, run()[-1].average)
+
+
+def test_the_latent_stays_in_the_box_of_the_codes() -> None:
+    generator = tiny.generator()
+    average = run(60, smoothing=0.0)[-1].average
+    assert (average >= generator.low - 1e-6).all()
+    assert (average <= generator.high + 1e-6).all()
+
+
+def test_the_average_is_bias_corrected() -> None:
+    first = run(1, smoothing=0.9)[0]
+    plain = run(1, smoothing=0.0)[0]
+    assert torch.allclose(first.average, plain.average, atol=1e-6)
+
+
+def test_no_steps_stay_where_it_begins() -> None:
+    (only,) = run(0)
+    assert (only.index, only.steps) == (0, 0)
+    assert torch.equal(only.average, torch.zeros(1, 4, 8, 8))
+
+
+def test_a_loss_that_asks_nothing_moves_nothing() -> None:
+    start = tiny.generator().codebook[0].view(1, 4, 1, 1).repeat(1, 1, 2, 2)
+    steps = optimize(
+        start,
+        tiny.generator(),
+        tiny.unseen,
+        lambda *_: torch.zeros(()),
+        steps=2,
+        step_size=1.0,
+        smoothing=0.5,
+    )
+    assert torch.allclose([step.average for step in steps][-1], start, atol=1e-6)
+
+
+def strides(loss_of: Callable[[torch.Tensor], torch.Tensor], steps: int = 20) -> torch.Tensor:
+    """How far the latent goes in each step, (steps, cells), down a slope that stays the same."""
+    generator = tiny.generator()
+    generator.low.fill_(-100)
+    generator.high.fill_(100)
+    start = torch.zeros(1, 4, 8, 8)
+    made = optimize(
+        start,
+        generator,
+        tiny.unseen,
+        lambda latent, *_: loss_of(latent),
+        steps=steps,
+        step_size=0.1,
+        smoothing=0.0,
+    )
+    places = torch.stack([start, *(step.average for step in made)]).flatten(1)
+    return places.diff(dim=0).abs()
+
+
+def test_steps_rise_gently_and_come_to_rest() -> None:
+    lengths = strides(lambda latent: latent.sum() * 1e-3).mean(1)
+    longest = int(lengths.argmax())
+    assert lengths[0] < 0.3 * lengths[longest]
+    assert 2 < longest < 10
+    assert (lengths[: longest + 1].diff() > 0).all()
+    assert (lengths[longest:].diff() < 0).all()
+    assert lengths[-1] < 0.4 * lengths[longest]
+
+
+def test_a_composition_moves_further_than_its_grain() -> None:
+    rows, columns = torch.arange(8)[:, None], torch.arange(8)
+    board = ((rows + columns) % 2) * 2.0 - 1
+    whole = strides(lambda latent: latent.sum() * 1e-3).sum()
+    grain = strides(lambda latent: (latent * board).sum() * 1e-3).sum()
+    assert whole > 3 * grain > 0
+
+
+def test_what_is_new_goes_down_alone_at_first() -> None:
+    generator = tiny.generator()
+    start = generator.codebook[:16].T.reshape(1, 4, 4, 4).contiguous()
+    new = torch.zeros(1, 1, 4, 4)
+    new[..., 2:] = 1
+
+    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, looks: object):  # type: ignore[no-untyped-def]
+        return (picture - 1).square().mean()
+
+    taken = optimize(
+        start, generator, tiny.unseen, loss, steps=9, step_size=0.1, smoothing=0.0, new=new
+    )
+    changes = [(step.average - start).abs().amax((0, 1, 2)) for step in taken]
+    for number, change in enumerate(changes, start=1):
+        assert change[2:].min() > 0
+        assert (change[:2].max() > 0) == (number > 3)

@@ -1,0 +1,473 @@
+"""The table of models, where their weights are, and how they come there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import torch
+from checkpoint_files import CONFIG, YAML, checkpoint, taming_state
+from download_server import Server
+from safetensors.torch import save_file
+
+from render.weights import install, library
+from render.weights.catalog import GENERATORS, PERCEPTORS, Model, ModelError
+from render.weights.download import DownloadError
+
+ROWS = [*GENERATORS.values(), *PERCEPTORS.values()]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("RENDER_MODELS", str(tmp_path / "models"))
+    yield tmp_path
+    assert not list(tmp_path.glob("models/*.partial"))
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A checkpoint as the world publishes it."""
+    return checkpoint(tmp_path / "last.ckpt", taming_state())
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def row(published: Path, *urls: str, pinned: bool = True) -> Model:
+    return Model(
+        name="tiny-f2",
+        role="generator",
+        config=CONFIG,
+        licence="MIT",
+        note="",
+        urls=urls,
+        size=published.stat().st_size if pinned else None,
+        sha256=sha256(published) if pinned else None,
+        factor=2,
+        channels=8,
+    )
+
+
+def quiet(done: int, total: int) -> None:
+    pass
+
+
+def spoil(path: Path, keep_time: bool = True) -> None:
+    """Change one byte of a file."""
+    status = path.stat()
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    if keep_time:
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("model", ROWS, ids=lambda model: f"{model.role} {model.name}")
+def test_every_row_is_complete(model: Model) -> None:
+    table = GENERATORS if model.role == "generator" else PERCEPTORS
+    assert table[model.name] is model
+    assert model.licence
+    assert model.note
+    assert model.digest_source
+    assert bool(model.embedded) != bool(model.urls)
+    assert model.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", model.sha256)
+    for url in model.urls:
+        parts = urlsplit(url)
+        # Without a digest, only https says whose file it is.
+        assert parts.scheme == "https" or (parts.scheme == "http" and model.sha256)
+    if model.sha256 is None and not model.embedded:
+        assert "no document gives its SHA-256" in model.digest_source
+    if model.role == "generator":
+        assert model.factor in (8, 16)
+        assert model.channels > 0
+        assert model.gflop_per_megapixel > 0
+    else:
+        assert model.input_size > 0
+        assert model.gflop_per_view > 0
+
+
+def test_the_rows_that_were_asked_for_are_there() -> None:
+    assert {"starter", "vqgan-imagenet-f16-1024", "vqgan-imagenet-f16-16384", "vqgan-coco"} <= set(
+        GENERATORS
+    )
+    assert {"vqgan-openimages-f8-gumbel", "vqgan-wikiart-f16-16384", "vqgan-faceshq"} <= set(
+        GENERATORS
+    )
+    assert {"starter", "ViT-B/32", "ViT-B/16", "RN50", "ViT-L/14"} <= set(PERCEPTORS)
+    assert {"ViT-B/32-laion2b", "ViT-B/16-laion2b", "ViT-L/14-laion2b", "ViT-H/14-laion2b"} <= set(
+        PERCEPTORS
+    )
+    files = [library.weights_file(model) for model in ROWS]
+    assert len({str(path).lower() for path in files}) == len(files)
+
+
+@pytest.mark.parametrize("model", [GENERATORS["starter"], PERCEPTORS["starter"]])
+def test_the_starter_rows_agree_with_the_files(model: Model) -> None:
+    path = library.weights_path(model)
+    if path is None:
+        pytest.skip("the starter models are not made yet")
+    header = library.weights_metadata(path)
+    config = json.loads(header["config"])
+    assert header["format"] == f"render.{model.role}.1"
+    if model.role == "generator":
+        assert model.factor == 2 ** (len(config["ddconfig"]["ch_mult"]) - 1)
+        assert model.channels == config["embed_dim"]
+    else:
+        assert model.input_size == config["vision_cfg"]["image_size"]
+    began = time.perf_counter()
+    assert library.weights_digest(model) == sha256(path)
+    assert time.perf_counter() - began < 1
+
+
+def test_the_folder_follows_the_platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert library.models_folder() == tmp_path / "models"
+    monkeypatch.delenv("RENDER_MODELS")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert library.models_folder() == tmp_path / "cache" / "render" / "models"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert library.models_folder() == Path.home() / ".cache" / "render" / "models"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert library.models_folder() == Path.home() / "Library" / "Caches" / "render" / "models"
+
+
+def test_what_is_not_here_says_how_to_get_it() -> None:
+    model = GENERATORS["vqgan-coco"]
+    assert library.weights_path(model) is None
+    with pytest.raises(ModelError, match="run `render models get vqgan-coco`"):
+        library.require_weights(model)
+    with pytest.raises(ModelError, match="run `render models get vqgan-coco`"):
+        library.weights_digest(model)
+    assert library.find_model("VIT-b/32") is PERCEPTORS["ViT-B/32"]
+    with pytest.raises(ModelError, match=r"did you mean vqgan-coco\?"):
+        library.find_model("vqgan-cocoa")
+
+
+def test_the_listing_has_every_model_and_says_what_is_known() -> None:
+    lines = {(line.role, line.name): line for line in library.list_models()}
+    assert len(lines) == len(ROWS)
+    assert lines["generator", "vqgan-coco"].where == "not here"
+    assert lines["generator", "vqgan-coco"].digest == "pinned"
+    assert lines["generator", "vqgan-coco"].size == 296_030_214
+    unpinned = lines["generator", "vqgan-imagenet-f16-1024"]
+    assert unpinned.digest == "recorded at first download"
+
+
+@pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "not pinned"])
+def test_a_download_is_converted_recorded_and_found(
+    server: Server,
+    published: Path,
+    pinned: bool,
+) -> None:
+    server.manner.data = published.read_bytes()
+    model = row(published, server.url, pinned=pinned)
+    reports: list[tuple[int, int]] = []
+    path = install.install_model(model, lambda *numbers: reports.append(numbers))
+    assert path == library.weights_path(model) == library.models_folder() / "tiny-f2.safetensors"
+    assert reports[-1] == (len(server.manner.data), len(server.manner.data))
+    assert library.weights_metadata(path)["source_sha256"] == sha256(published)
+    assert library.weights_digest(model) == sha256(path)
+    names = sorted(file.name for file in library.models_folder().iterdir())
+    assert names == ["tiny-f2.safetensors", "tiny-f2.sha256"]
+    server.manner.status = 500  # it is here: nothing is asked
+    assert install.install_model(model, quiet) == path
+
+
+def test_the_record_is_one_that_other_tools_read(published: Path) -> None:
+    path = install.install_model(row(published), quiet, published)
+    first = path.with_suffix(".sha256").read_text().splitlines()[0]
+    assert first == f"{sha256(path)}  tiny-f2.safetensors"
+
+
+def test_the_first_digest_is_kept_and_checked_ever_after(
+    server: Server,
+    published: Path,
+    tmp_path: Path,
+) -> None:
+    server.manner.data = published.read_bytes()
+    model = row(published, server.url, pinned=False)
+    path = install.install_model(model, quiet)
+    path.unlink()
+    other = checkpoint(tmp_path / "other.ckpt", {**taming_state(), "more": torch.ones(1)})
+    server.manner.data = other.read_bytes()
+    with pytest.raises(DownloadError, match="has another file: its SHA-256 is"):
+        install.install_model(model, quiet)
+    with pytest.raises(ModelError, match="is not the published file of tiny-f2: its SHA-256"):
+        install.install_model(model, quiet, other)
+    assert library.weights_path(model) is None
+    server.manner.data = published.read_bytes()
+    assert install.install_model(model, quiet) == path
+
+
+def test_weights_that_change_on_the_disk_are_noticed(published: Path) -> None:
+    model = row(published)
+    path = install.install_model(model, quiet, published)
+    digest = library.weights_digest(model)
+    spoil(path)
+    with pytest.raises(ModelError, match="is damaged"):
+        library.verify_weights(model)
+    with pytest.raises(ModelError, match="is damaged"):
+        install.install_model(model, quiet)
+    spoil(path)  # as it was
+    library.verify_weights(model)
+    spoil(path, keep_time=False)
+    with pytest.raises(ModelError, match="not the file that was recorded"):
+        library.weights_digest(model)
+    spoil(path, keep_time=False)
+    assert library.weights_digest(model) == digest
+
+
+def test_offline_it_says_which_file_to_put_where(published: Path) -> None:
+    model = row(published, "http://127.0.0.1:9/a.ckpt", "http://127.0.0.1:9/b.ckpt")
+    with pytest.raises(DownloadError) as caught:
+        install.install_model(model, quiet, timeout=1)
+    said = str(caught.value)
+    assert "127.0.0.1:9 does not answer" in said
+    assert "    http://127.0.0.1:9/a.ckpt\n    http://127.0.0.1:9/b.ckpt" in said
+    assert f"SHA-256 {model.sha256}" in said
+    assert "render models get tiny-f2 --from FILE" in said
+    assert str(library.models_folder()) in said
+
+
+def test_a_web_page_in_place_of_a_checkpoint_is_not_recorded(
+    server: Server,
+    published: Path,
+) -> None:
+    server.manner.data = b"<html>gone</html>" * 100  # though it is called a file
+    model = row(published, server.url, pinned=False)
+    with pytest.raises(ModelError, match="not a PyTorch checkpoint"):
+        install.install_model(model, quiet)
+    assert list(library.models_folder().iterdir()) == []
+
+
+def test_a_full_disk_while_converting_keeps_the_download(
+    server: Server,
+    published: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    server.manner.data = published.read_bytes()
+    model = row(published, server.url, pinned=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        with pytest.raises(DownloadError, match="the disk is full"):
+            install.install_model(model, quiet)
+    server.manner.asked.clear()
+    install.install_model(model, quiet)
+    assert server.manner.asked == [f"bytes={len(server.manner.data)}-"]
+
+
+def test_a_disk_without_room_is_said_before_the_download(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr(install.shutil, "disk_usage", lambda path: full)
+    with pytest.raises(DownloadError, match="MB free; make room"):
+        install.install_model(replace(row(published, "https://nowhere"), size=5_000_000), quiet)
+
+
+def test_a_folder_that_is_not_writable_is_said(
+    published: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RENDER_MODELS", str(tmp_path / "file" / "models"))
+    with pytest.raises(DownloadError, match="could not be written"):
+        install.install_model(row(published), quiet, published)
+    if os.name == "posix" and os.geteuid() != 0:
+        (tmp_path / "locked").mkdir(mode=0o500)
+        monkeypatch.setenv("RENDER_MODELS", str(tmp_path / "locked" / "models"))
+        with pytest.raises(DownloadError, match="not writable; choose another folder"):
+            install.install_model(row(published), quiet, published)
+
+
+def test_a_file_is_taken_and_never_changed(published: Path, tmp_path: Path) -> None:
+    model, before = row(published), published.read_bytes()
+    path = install.install_model(model, quiet, published)
+    assert published.read_bytes() == before
+    # The converted file is as good, on a machine that has nothing else.
+    elsewhere = tmp_path / "stick.safetensors"
+    path.rename(elsewhere)
+    path.with_suffix(".sha256").unlink()
+    assert install.install_model(model, quiet, elsewhere).read_bytes() == elsewhere.read_bytes()
+    assert library.weights_digest(model) == sha256(elsewhere)
+
+
+def test_a_file_that_is_another_is_refused(published: Path, tmp_path: Path) -> None:
+    model = row(published)
+    path = install.install_model(model, quiet, published)
+    with pytest.raises(ModelError, match="is not there"):
+        install.install_model(model, quiet, tmp_path / "nothing.ckpt")
+    with pytest.raises(ModelError, match="is a folder"):
+        install.install_model(model, quiet, tmp_path)
+    short = tmp_path / "short.ckpt"
+    short.write_bytes(published.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r"it has [\d,]+ bytes, not"):
+        install.install_model(model, quiet, short)
+    spoil(published)
+    with pytest.raises(ModelError, match="its SHA-256 is"):
+        install.install_model(model, quiet, published)
+    with pytest.raises(ModelError, match="was not made from the published file"):
+        install.install_model(replace(model, name="b", sha256="0" * 64), quiet, path)
+    with pytest.raises(ModelError, match="a generator of another shape"):
+        install.install_model(
+            replace(model, name="b", config={**CONFIG, "n_embed": 1}), quiet, path
+        )
+    with pytest.raises(ModelError, match="is not a perceptor that Render wrote"):
+        install.install_model(replace(PERCEPTORS["RN50"], sha256=None, size=None), quiet, path)
+
+
+def test_weights_put_in_the_folder_by_hand_are_looked_at(published: Path) -> None:
+    model = row(published)
+    path = install.install_model(model, quiet, published)
+    path.with_suffix(".sha256").unlink()
+    assert library.weights_digest(model) == sha256(path)
+    assert path.with_suffix(".sha256").exists()
+    path.with_suffix(".sha256").unlink()
+    with pytest.raises(ModelError, match="was not made from the published file"):
+        library.weights_digest(replace(model, sha256="0" * 64))
+    path.write_bytes(b"not a safetensors file")
+    with pytest.raises(ModelError, match="not a safetensors file"):
+        library.weights_digest(model)
+
+
+def test_a_user_adds_a_vqgan_and_may_name_it(published: Path, tmp_path: Path) -> None:
+    from render.weights.convert import read_config
+
+    yaml = tmp_path / "model.yaml"
+    yaml.write_text(YAML.format(target="VQModel"))
+    path = install.add_own_model("my-vqgan", published, read_config(yaml))
+    model = library.known_models("generator")["my-vqgan"]
+    assert (model.factor, model.channels, model.config) == (2, 8, CONFIG)
+    assert model.gflop_per_megapixel > 0
+    assert library.weights_path(model) == path
+    assert library.weights_digest(model) == sha256(path)
+    assert library.find_model("my-vqgan") == model
+    assert "my-vqgan" in {line.name for line in library.list_models()}
+    assert "my-vqgan" not in library.known_models("perceptor")
+    (library.models_folder() / "stray.safetensors").write_bytes(b"junk")
+    text = b'{"__metadata__":{"format":"render.generator.1","config":"{}"}}'
+    (library.models_folder() / "odd.safetensors").write_bytes(
+        len(text).to_bytes(8, "little") + text
+    )
+    assert set(library.known_models("generator")) == {*GENERATORS, "my-vqgan"}
+    assert install.add_own_model("again.v2", path, None).exists()
+    path.unlink()
+    with pytest.raises(ModelError, match="there is no model named my-vqgan"):
+        library.find_model("my-vqgan")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("vqgan-coco", "of Render's own table"),
+        ("VQGAN-COCO", "of Render's own table"),
+        ("starter", "of Render's own table"),
+        ("ViT-B-32", "of Render's own table"),
+        ("../up", "cannot be a name"),
+        ("", "cannot be a name"),
+        ("a b", "cannot be a name"),
+        ("new", "give the YAML that came with it"),
+    ],
+)
+def test_names_that_will_not_do_are_said(published: Path, name: str, sentence: str) -> None:
+    with pytest.raises(ModelError, match=sentence):
+        install.add_own_model(name, published, None if name == "new" else CONFIG)
+
+
+def stranger(path: Path, config: Any, role: str = "generator") -> Path:
+    """A safetensors file that says Render wrote it, with this config in its header."""
+    text = config if isinstance(config, str) else json.dumps(config)
+    save_file({"x": torch.zeros(1)}, path, {"format": f"render.{role}.1", "config": text})
+    return path
+
+
+def with_option(name: str, value: Any) -> dict[str, Any]:
+    return {**CONFIG, "ddconfig": {**CONFIG["ddconfig"], name: value}}
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (with_option("ch", 10**9), "ddconfig.ch is 1000000000, and should be"),
+        (with_option("ch", "32"), "ddconfig.ch is '32', and should be"),
+        (with_option("ch", 10**400), "ddconfig.ch is something else, and should be"),
+        (with_option("ch", None), "ddconfig.ch is None"),
+        (with_option("ch_mult", [1] * 1000), "ch_mult should be a list of at most 8"),
+        (with_option("ch_mult", "[1, 2]"), "ch_mult should be a list"),
+        (with_option("ch_mult", [1, "a"]), "ch_mult should hold whole numbers"),
+        (with_option("num_res_blocks", 10**6), "num_res_blocks is 1000000"),
+        (with_option("num_res_blocks", [2]), "num_res_blocks is [2]"),
+        (with_option("dropout", "none"), "dropout should be"),
+        ({**CONFIG, "embed_dim": float("inf")}, "embed_dim is inf"),
+        ({**CONFIG, "n_embed": -1}, "n_embed is -1"),
+        ({**CONFIG, "norm_groups": 0}, "norm_groups is 0"),
+        ({**CONFIG, "norm_groups": 5}, "norm_groups is 5, and should divide"),
+        ({**CONFIG, "ddconfig": [1]}, "ddconfig should be a mapping"),
+        ({}, "ddconfig should be a mapping"),
+        ([CONFIG], "config should be a mapping"),
+        ("[" * 100_000, "its shape is not known"),
+        ("{", "its shape is not known"),
+        # All in order, but for the tensors: none of them is there.
+        (CONFIG, "it lacks"),
+        ({**CONFIG, "ddconfig": {**CONFIG["ddconfig"], "ch": 1024, "ch_mult": [64] * 8}}, "lacks"),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "",
+)
+def test_a_strangers_header_is_not_believed(tmp_path: Path, config: Any, sentence: str) -> None:
+    source = stranger(tmp_path / "gift.safetensors", config)
+    with pytest.raises(ModelError, match=re.escape(sentence)):
+        install.add_own_model("gift", source, None)
+    assert not list(library.models_folder().glob("*"))
+    # Put in the folder by hand, it is no model either, and no reason to stop.
+    library.models_folder().mkdir(parents=True, exist_ok=True)
+    if "lack" not in sentence:
+        shutil.copyfile(source, library.models_folder() / "gift.safetensors")
+        assert "gift" not in library.known_models("generator")
+
+
+@pytest.mark.parametrize("side", [10**400, "64", 0, None, [64]])
+def test_a_strangers_perceptor_is_not_believed(side: Any) -> None:
+    library.models_folder().mkdir(parents=True)
+    config = {"vision_cfg": {"image_size": side, "width": 32}}
+    stranger(library.models_folder() / "gift.safetensors", config, "perceptor")
+    assert "gift" not in library.known_models("perceptor")
+    assert len(library.list_models()) == len(ROWS)
+
+
+def test_a_header_is_read_with_care(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    for data in (b"", b"\xff" * 8, b"\x02\0\0\0\0\0\0\0[]", b"\x02\0\0\0\0\0\0\0{", b"x" * 100):
+        path.write_bytes(data)
+        with pytest.raises(ModelError, match="not a safetensors file"):
+            library.weights_metadata(path)
+    text = json.dumps({"__metadata__": [1]}).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    with pytest.raises(ModelError, match="not a safetensors file"):
+        library.weights_metadata(path)
+
+
+def test_nothing_here_imports_torch() -> None:
+    code = (
+        "import sys; from render.weights import library; library.list_models();"
+        "library.known_models('generator');"
+        "print(sorted({'torch', 'numpy', 'yaml', 'urllib.request'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code]
+    root = Path(__file__).parent.parent.parent
+    found: Any = subprocess.run(command, check=True, cwd=root, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"
