@@ -27,7 +27,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from render.film.film import missing_keyframes  # noqa: F401  (a record without torch would be half of one)
 from render.media.video import read_video
 from render.plan.plan import Keyframe
 from render.plan.planner import make_plan
