@@ -128,7 +128,7 @@ class Step:
             views, side = sample_cutouts(self.views, size, (0.4, 1.0), seed), perceptor.side
             seen = cut_out(picture, views.on(device, min(size), (side,)), side)
         marks.append(clock(device))
-        far = distance(perceptor.embed_views(seen)[:, None], self.target[None]).mean()
+        far = distance(perceptor.embed_cutouts(seen)[:, None], self.target[None]).mean()
         marks.append(clock(device))
         self.optimizer.zero_grad(set_to_none=True)
         far.backward()  # type: ignore[no-untyped-call]
@@ -174,7 +174,7 @@ class Step:
             )
 
         def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: Cutouts) -> Tensor:
-            seen = networks.perceptor.embed_views(cut_out(picture, looks, side))
+            seen = networks.perceptor.embed_cutouts(cut_out(picture, looks, side))
             return distance(seen[:, None], self.target[None]).mean()
 
         start = self.latent.detach()

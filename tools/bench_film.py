@@ -117,7 +117,7 @@ def stopping(*given: Any, **settings: Any) -> Iterator[optimize.Step]:
 COUNTED: list[int] = []  # steps of each keyframe that `stopping` made
 
 
-def from_grey(plan: Plan, frame: Keyframe, generator: Generator, wishes: object) -> Tensor:
+def from_grey(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets: object) -> Tensor:
     """A chain's start that nobody looked for."""
     with torch.no_grad():
         grey = initial_latent.grey_clouds(plan.size, frame.seed).to(generator.low.device)
@@ -129,7 +129,7 @@ START = initial_latent.choose_initial_latent
 
 
 @torch.no_grad()
-def from_half(plan: Plan, frame: Keyframe, generator: Generator, wishes: Wishes) -> Tensor:
+def from_half(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets: Wishes) -> Tensor:
     """A chain's start after 40 steps at half the size; with `iterations: {first: 60}`."""
     width, height = plan.size
     factor = generator.factor
@@ -137,7 +137,7 @@ def from_half(plan: Plan, frame: Keyframe, generator: Generator, wishes: Wishes)
     small = replace(plan, size=half)
     settings = frame.settings
 
-    sides = tuple(wish.perceptor.side for wish in wishes)
+    sides = tuple(prompt_target.perceptor.side for prompt_target in prompt_targets)
 
     def look(step: int) -> cutouts.Cutouts:
         seed = derived_seed(frame.seed, "half", step)
@@ -145,12 +145,14 @@ def from_half(plan: Plan, frame: Keyframe, generator: Generator, wishes: Wishes)
         return views.on(generator.low.device, min(half), sides)
 
     def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: cutouts.Cutouts) -> Tensor:
-        sight = LossInputs(latent, codes, picture, None, None, looks, wishes, (), None, None)
-        return weighted_sum(sight, settings.losses)
+        inputs = LossInputs(
+            latent, codes, picture, None, None, looks, prompt_targets, (), None, None
+        )
+        return weighted_sum(inputs, settings.losses)
 
     with torch.enable_grad():
         for step in optimize.optimize(
-            START(small, frame, generator, wishes),
+            START(small, frame, generator, prompt_targets),
             generator,
             look,
             loss,

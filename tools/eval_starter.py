@@ -49,7 +49,7 @@ class Figure:
     name: str
     value: float
     least: float | None = None
-    aim: float | None = None
+    prompt: float | None = None
     detail: str = ""
 
 
@@ -147,7 +147,7 @@ def table(found: list[Figure]) -> str:
     """The figures as Markdown."""
     lines = ["| figure | value | at least | aim | |", "| --- | --- | --- | --- | --- |"]
     for figure in found:
-        wanted = ["" if v is None else f"{v:g}" for v in (figure.least, figure.aim)]
+        wanted = ["" if v is None else f"{v:g}" for v in (figure.least, figure.prompt)]
         lines.append(
             f"| {figure.name} | {figure.value:.3g} | {' | '.join(wanted)} | {figure.detail} |"
         )

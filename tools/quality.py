@@ -72,7 +72,7 @@ from render.synthesis.load import load_models
 from render.synthesis.losses import distance
 from render.synthesis.models import Models
 from render.synthesis.perceptor import Perceptor, load_perceptor
-from render.synthesis.targets import embed_targets, prompt_targets
+from render.synthesis.targets import embed_targets, make_prompt_targets
 from render.synthesis.warp import coverage, newly_exposed_mask, resample, source_grid, warp
 from render.weights.library import known_models, named_digest
 
@@ -198,19 +198,22 @@ def plain(
     are changed by `augment`."""
     generator = models.generator
     first = plan.keyframes[0]
-    wishes = prompt_targets(plan, first.aims, models, embed_targets(plan, models))
+    prompt_targets = make_prompt_targets(plan, first.prompts, models, embed_targets(plan, models))
     random = torch.Generator().manual_seed(0)
-    latent = choose_initial_latent(plan, first, generator, wishes)
+    latent = choose_initial_latent(plan, first, generator, prompt_targets)
     for number in range(plan.frame_count):
         latent = latent.detach().requires_grad_()
         optimizer = torch.optim.Adam([latent], lr=PLAIN_STEP_SIZE)
         for _ in range(first.steps if number == 0 else steps):
             picture = generator.decode(latent)
             loss = picture.new_zeros(())
-            for wish in wishes:
-                seen = augment(random_views(picture, views, wish.perceptor.side, random))
-                far = distance(wish.perceptor.embed_views(seen)[:, None], wish.targets[None])
-                loss = loss + wish.weight * (far * wish.weights).sum(1).mean()
+            for prompt_target in prompt_targets:
+                seen = augment(random_views(picture, views, prompt_target.perceptor.side, random))
+                far = distance(
+                    prompt_target.perceptor.embed_cutouts(seen)[:, None],
+                    prompt_target.targets[None],
+                )
+                loss = loss + prompt_target.weight * (far * prompt_target.weights).sum(1).mean()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -304,7 +307,7 @@ def measured(plan: Plan, pictures: list[Tensor], judge: Perceptor, seconds: floa
     sharpness = [sharpness_of(part) for part in (first, last)]
     text = plan.board.shots[0].prompts[0].text or ""
     side = judge.side
-    seen = judge.embed_views(F.interpolate(last, size=(side, side), mode="area"))
+    seen = judge.embed_cutouts(F.interpolate(last, size=(side, side), mode="area"))
     return Figures(
         flicker=sum(flicker) / len(flicker),
         drift=float((colours[1] - colours[0]).norm()),

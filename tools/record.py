@@ -1,6 +1,7 @@
 """Record what must not change while the code around it does, and compare two records.
 
     python tools/record.py make before.json            # everything but the sentences
+    python tools/record.py quick before.json           # without the films, in seconds
     python tools/record.py sentences sentences.json    # runs the tests, and takes minutes
     python tools/record.py compare before.json after.json
 
@@ -96,10 +97,6 @@ def digest(value: Any) -> str:
 
 def films(boards: list[Path], folder: Path) -> dict[str, Any]:
     """The bytes of latents, frames and films, made by the command with one thread."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    import tiny
-
-    tiny.write_models(folder / "models")
     found: dict[str, Any] = {}
     for path in boards:
         output = folder / (path.stem + (".mkv" if "ffv1" in path.read_text() else ".mp4"))
@@ -129,6 +126,14 @@ def films(boards: list[Path], folder: Path) -> dict[str, Any]:
     return found
 
 
+def tiny_models(folder: Path) -> None:
+    """The models that the storyboards of tests/recorded/ name."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import tiny
+
+    tiny.write_models(folder)
+
+
 def render(folder: Path, *arguments: str) -> str:
     """What the command writes to stdout, with the tiny models and one thread."""
     environment = {**os.environ, "RENDER_MODELS": str(folder / "models"), "OMP_NUM_THREADS": "1"}
@@ -142,18 +147,19 @@ def render(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def make(output: Path) -> None:
+def make(output: Path, with_films: bool = True) -> None:
     """Write the record."""
     lessons = sorted((ROOT / "storyboards").glob("*.yaml"))
     boards = sorted(BOARDS.glob("*.yaml"))
     folder = Path(tempfile.mkdtemp())
     try:
         (folder / "models").mkdir()
-        made = films(boards, folder)
+        tiny_models(folder / "models")
+        made = {"films": films(boards, folder)} if with_films else {}
         os.environ["RENDER_MODELS"] = str(folder / "models")  # where the boards' models are
         record = {
             "plans": plans([*lessons, *boards]),
-            "films": made,
+            **made,
             "schema": json_schema(),
             "help": {name: render(folder, *name.split(), "--help") for name in COMMANDS},
         }
@@ -211,7 +217,8 @@ def sentences(output: Path) -> int:
 def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
     """Every place where two records differ."""
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted(before.keys() | after.keys()):
+        shared = before.keys() & after.keys() if place == "" else before.keys() | after.keys()
+        for key in sorted(shared):
             yield from differences(before.get(key), after.get(key), f"{place}/{key}")
     elif isinstance(before, list) and isinstance(after, list) and place == "":
         yield from (f"- {line}" for line in sorted(set(before) - set(after)))
@@ -223,11 +230,11 @@ def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("command", choices=("make", "sentences", "compare"))
+    parser.add_argument("command", choices=("make", "quick", "sentences", "compare"))
     parser.add_argument("files", type=Path, nargs="+")
     given = parser.parse_args()
-    if given.command == "make":
-        make(given.files[0])
+    if given.command in ("make", "quick"):
+        make(given.files[0], with_films=given.command == "make")
     elif given.command == "sentences":
         raise SystemExit(sentences(given.files[0]))
     else:

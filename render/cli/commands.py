@@ -31,8 +31,8 @@ from render.cli.options import (
     quiet_option,
 )
 from render.cli.output import (
-    TEXT_OUTPUT,
-    Output,
+    TEXT_LOG,
+    Log,
     download_bar,
     report_made,
     write_answer,
@@ -170,21 +170,21 @@ def film(
     from render.media.codecs import CODECS, check_output
 
     began = time.monotonic()
-    voice = Output(quiet, log_format == "json")
-    with report_errors(voice, verbose):
-        board = load_storyboard(storyboard, voice)
+    log = Log(quiet, log_format == "json")
+    with report_errors(log, verbose):
+        board = load_storyboard(storyboard, log)
         ending = f"{'.draft' if draft else ''}{CODECS[board.codec].extensions[0]}"
         output = output or Path(f"{storyboard.stem}{ending}")
         check_output(output, board.codec)
         plan = plan_film(board, draft)
         folder = latents or latents_folder(storyboard)
         check_outputs(plan, (output, preview_path(output)), folder, force)
-        machine = load_device(device, precision, voice, model_names(board))
+        machine = load_device(device, precision, log, model_names(board))
         if fresh:
             asked = time.monotonic()
             set_aside(folder, yes, files_needed(board))
             began += time.monotonic() - asked  # an answer may take its time
-        render_film(plan, folder, output, machine, voice, verbose, force, began)
+        render_film(plan, folder, output, machine, log, verbose, force, began)
 
 
 def preview_path(output: Path) -> Path:
@@ -197,7 +197,7 @@ def render_film(
     folder: Path,
     output: Path,
     machine: Device,
-    voice: Output,
+    log: Log,
     verbose: bool,
     force: bool,
     began: float,
@@ -213,11 +213,11 @@ def render_film(
     preview = preview_writer(preview_path(output))
     if verbose:
         for line in (*describe_plan(plan, folder, machine), f"device {machine}"):
-            voice.tell("plan", line, line)
-    with report_interruption(voice, partial(interruption_message, plan, folder)):
-        models, store, todo = prepare(plan, folder, machine, voice, force)
+            log.tell("plan", line, line)
+    with report_interruption(log, partial(interruption_message, plan, folder)):
+        models, store, todo = prepare(plan, folder, machine, log, force)
         started = time.monotonic()
-        with display(voice.display) as show:
+        with display(log.display) as show:
 
             def shown(report: Any) -> None:
                 if report.picture is not None:
@@ -228,7 +228,7 @@ def render_film(
     seconds, gflop = time.monotonic() - started, Costs(plan).total(todo)
     remember_speed(models_folder(), str(machine.device), gflop, seconds, started - began)
     what = f"{plural(plan.frame_count, 'frame')}, {float(plan.board.duration):g} s"
-    report_made(voice, output, what, plan.board.size, time.monotonic() - began)
+    report_made(log, output, what, plan.board.size, time.monotonic() - began)
 
 
 @cli.command()
@@ -282,26 +282,26 @@ def still(
     log_format: str,
 ) -> None:
     """One frame of STORYBOARD as a PNG, making only the keyframes that lead to it."""
-    voice = Output(quiet, log_format == "json")
+    log = Log(quiet, log_format == "json")
     began = time.monotonic()
-    with report_errors(voice):
-        plan = plan_film(load_storyboard(storyboard, voice), draft)
+    with report_errors(log):
+        plan = plan_film(load_storyboard(storyboard, log), draft)
         number = frame_at(at, plan)
         check_picture_output(output)
         folder = latents or latents_folder(storyboard)
         check_outputs(plan, (output,), folder, force)
-        machine = load_device(device, precision, voice, model_names(plan.board))
+        machine = load_device(device, precision, log, model_names(plan.board))
 
         from render.cli.progress import display
         from render.film.film import make_still
         from render.media.provenance import write_png
 
-        with report_interruption(voice, partial(interruption_message, plan, folder)):
-            models, store, todo = prepare(plan, folder, machine, voice, force, number)
-            with display(voice.display) as show:
+        with report_interruption(log, partial(interruption_message, plan, folder)):
+            models, store, todo = prepare(plan, folder, machine, log, force, number)
+            with display(log.display) as show:
                 frame, note = make_still(plan, models, store, todo, number, show)
         write_png(output, frame, note)
-        report_made(voice, output, f"frame {number}", plan.board.size, time.monotonic() - began)
+        report_made(log, output, f"frame {number}", plan.board.size, time.monotonic() - began)
 
 
 @cli.command()
@@ -353,22 +353,22 @@ def interpolate(
     Every input is passed exactly, no frame is doubled: n ways of s seconds are n·s·fps frames, and
     one more for the last picture unless --loop.
     """
-    voice = Output(quiet, log_format == "json")
+    log = Log(quiet, log_format == "json")
     began = time.monotonic()
-    with report_errors(voice):
+    with report_errors(log):
         from render.plan.journey import plan_journey
 
         journey = plan_journey(inputs, output, **options)
         check_overwrite(output, force, inputs)
-        machine = load_device(device, "float32", voice, [f"the generator {journey.generator}"])
+        machine = load_device(device, "float32", log, [f"the generator {journey.generator}"])
 
         from render.cli.progress import display
         from render.film.interpolate import make_journey
 
-        with report_interruption(voice, lambda: "Interrupted."), display(voice.display) as show:
+        with report_interruption(log, lambda: "Interrupted."), display(log.display) as show:
             make_journey(journey, output, machine.device, show)
         what = f"{journey.frame_count} frames, {float(journey.frame_count / journey.fps):.4g} s"
-        report_made(voice, output, what, journey.size, time.monotonic() - began)
+        report_made(log, output, what, journey.size, time.monotonic() - began)
 
 
 @cli.command()
@@ -393,7 +393,7 @@ def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
                 raise InputError(f"{file} has no storyboard; {how}")
             if pictures := files_named_in(text):
                 needed = ", ".join(map(escape_unprintable, pictures))
-                TEXT_OUTPUT.say("note", f"the storyboard needs these files beside it: {needed}")
+                TEXT_LOG.say("note", f"the storyboard needs these files beside it: {needed}")
         else:
             text = format_note(note) + "\n"
         if sys.stdout.isatty():  # a stranger's note must not steer it; a file gets every byte
@@ -422,9 +422,9 @@ def models(ctx: click.Context) -> None:
 @quiet_option
 def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> None:
     """Download the weights of NAME, or take them from a file; checked, resumed, never half-made."""
-    voice = Output(quiet)
+    log = Log(quiet)
     interrupted = "Interrupted; the same command goes on from here."
-    with report_errors(voice), report_interruption(voice, lambda: interrupted):
+    with report_errors(log), report_interruption(log, lambda: interrupted):
         from render.weights.install import add_own_model, install_model
         from render.weights.library import find_model, known_models
 

@@ -69,10 +69,10 @@ def describe_plan(plan: Plan, folder: Path, machine: Device | None = None) -> It
         )
     yield from aligned_columns(rows)
     yield from describe_prompts(plan.board.shots)
-    device, where, room = "cpu", "on a CPU in float32", MemoryBudget(machine_memory())
+    device, where, budget = "cpu", "on a CPU in float32", MemoryBudget(machine_memory())
     if machine:
-        device, where, room = str(machine.device), f"on {machine}", machine.room()
-    cost = estimate(plan, todo, known_speed(library.models_folder(), device), room)
+        device, where, budget = str(machine.device), f"on {machine}", machine.budget()
+    cost = estimate(plan, todo, known_speed(library.models_folder(), device), budget)
     how = "as measured on this machine" if cost.measured else "guessed; the first render measures"
     on = "the CPU" if device == "cpu" else device
     yield (
@@ -81,9 +81,9 @@ def describe_plan(plan: Plan, folder: Path, machine: Device | None = None) -> It
     )
     disk = f"{megabytes_text(cost.disk)} of disk in {folder}"
     yield f"needs about {gibibytes_text(cost.memory)} of memory ({where}), {disk}"
-    if todo and (short := shortfall(plan, room)):
+    if todo and (short := shortfall(plan, budget)):
         yield f"warning: {where}: {short.message}"
-    elif todo and (parts := in_parts_message(plan, room)):
+    elif todo and (parts := in_parts_message(plan, budget)):
         yield f"warning: {where}: {parts}"
     for role, name in absent_models(plan):
         yield f"not here yet: the {role} {name}; get it with `render models get {name}`"

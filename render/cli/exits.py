@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from render.cli.output import TEXT_OUTPUT, Output, write_line
+from render.cli.output import TEXT_LOG, Log, write_line
 from render.errors import RenderError
 
 if TYPE_CHECKING:
@@ -55,40 +55,40 @@ def exit_code_of(interruption: BaseException) -> int:
 
 
 @contextmanager
-def report_errors(voice: Output = TEXT_OUTPUT, verbose: bool = False) -> Iterator[None]:
+def report_errors(log: Log = TEXT_LOG, verbose: bool = False) -> Iterator[None]:
     """Every error that a command may meet, as a sentence and an exit code, never a traceback."""
     try:
         yield
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise
     except (click.Abort, KeyboardInterrupt) as interruption:
-        voice.tell("interrupted", "Interrupted.", "\nInterrupted.")
+        log.tell("interrupted", "Interrupted.", "\nInterrupted.")
         raise click.exceptions.Exit(exit_code_of(interruption)) from None
     except RenderError as error:
-        _tell_error(voice, error)
+        _tell_error(log, error)
         raise click.exceptions.Exit(error.exit_code) from error
     except Exception as error:
         wanted = verbose or bool(os.environ.get("RENDER_TRACEBACK"))
-        if wanted and not voice.json:
+        if wanted and not log.json:
             raise
         message = (
             f"{type(error).__name__}: {error}. This is a defect of Render, not of your storyboard; "
             "finished keyframes are kept. Run again with RENDER_TRACEBACK=1 to see where."
         )
         more: dict[str, object] = {"traceback": traceback.format_exc()} if wanted else {}
-        voice.tell("error", message, f"render: {message}", more)
+        log.tell("error", message, f"render: {message}", more)
         raise click.exceptions.Exit(FAILED) from error
 
 
-def _tell_error(voice: Output, error: RenderError) -> None:
+def _tell_error(log: Log, error: RenderError) -> None:
     """A line or object for each mistake of a storyboard, one for any other error."""
     from render.storyboard.problems import StoryboardError
 
     if not isinstance(error, StoryboardError):
-        voice.tell("error", str(error), f"render: {error}")
-    elif voice.json:
+        log.tell("error", str(error), f"render: {error}")
+    elif log.json:
         for problem in error.problems:
-            voice.tell("error", problem.message, "", _place(error.source, problem))
+            log.tell("error", problem.message, "", _place(error.source, problem))
     else:
         count = len(error.problems)
         write_line(sys.stderr, str(error))
@@ -107,7 +107,7 @@ def report_usage_error(error: click.ClickException, arguments: Iterable[str]) ->
         near = difflib.get_close_matches(error.option_name.lstrip("-"), names)
         error.possibilities[:] = [f"--{name}" for name in near]
     if re.search(r"--log-format[ =]json\b", " ".join(arguments)):
-        Output(json=True).tell("error", error.format_message(), "")
+        Log(json=True).tell("error", error.format_message(), "")
     else:
         shown = io.StringIO()
         error.show(shown)
@@ -115,13 +115,13 @@ def report_usage_error(error: click.ClickException, arguments: Iterable[str]) ->
 
 
 @contextmanager
-def report_interruption(voice: Output, message: Callable[[], str]) -> Iterator[None]:
+def report_interruption(log: Log, message: Callable[[], str]) -> Iterator[None]:
     """Ctrl-C and SIGTERM end cleanly with a sentence that says what is kept."""
     try:
         yield
     except KeyboardInterrupt as interruption:
         sentence = message()
-        voice.tell("interrupted", sentence, f"\n{sentence}")
+        log.tell("interrupted", sentence, f"\n{sentence}")
         raise click.exceptions.Exit(exit_code_of(interruption)) from None
 
 

@@ -14,15 +14,13 @@ from typing import TextIO
 from render.errors import RenderError
 
 
-def report_made(
-    voice: Output, output: Path, what: str, size: tuple[int, int], seconds: float
-) -> None:
+def report_made(log: Log, output: Path, what: str, size: tuple[int, int], seconds: float) -> None:
     """The last line: on stdout what was made; for machines an object, with the others."""
     from render.text import duration_text
 
-    if voice.display == "json":
-        voice.say("done", str(output))
-    elif voice.display == "auto":
+    if log.display == "json":
+        log.say("done", str(output))
+    elif log.display == "auto":
         made = f"{output}: {what}, {size[0]}x{size[1]}, made in {duration_text(seconds)}"
         write_line(sys.stdout, made)  # which the file itself tells too
 
@@ -41,7 +39,7 @@ def download_bar(name: str, quiet: bool) -> Iterator[Callable[[int, int], None]]
 
 
 @dataclass(frozen=True)
-class Output:
+class Log:
     """How a command speaks on stderr, as -q and --log-format ask for."""
 
     quiet: bool = False
@@ -66,7 +64,7 @@ class Output:
             self.tell(event, message, f"{event}: {message}")
 
 
-TEXT_OUTPUT = Output()
+TEXT_LOG = Log()
 
 
 def write_line(stream: TextIO, line: str) -> None:

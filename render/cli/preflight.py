@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from render.cli.exits import _place
-from render.cli.output import TEXT_OUTPUT, Output, write_answer
+from render.cli.output import TEXT_LOG, Log, write_answer
 from render.errors import InputError, RenderError
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from render.synthesis.models import Models
 
 
-def load_storyboard(path: Path, voice: Output = TEXT_OUTPUT) -> Storyboard:
+def load_storyboard(path: Path, log: Log = TEXT_LOG) -> Storyboard:
     """The storyboard, its warnings told; raises StoryboardError."""
     from render.storyboard.parser import load
 
     board = load(path)
-    for warning in () if voice.quiet else board.warnings:
+    for warning in () if log.quiet else board.warnings:
         text = f"{path}:{warning.line}:{warning.column}: warning: {warning.message}"
-        voice.tell("warning", warning.message, text, _place(path, warning))
+        log.tell("warning", warning.message, text, _place(path, warning))
     return board
 
 
@@ -54,21 +54,21 @@ def check_models(plan: Plan) -> None:
         library.require_weights(library.known_models(role)[name])
 
 
-def check_memory(plan: Plan, machine: Device, voice: Output, force: bool) -> int | None:
+def check_memory(plan: Plan, machine: Device, log: Log, force: bool) -> int | None:
     """How many views a perceptor looks at together, in the memory of the device; None is all.
 
     Warns when a step needs more than there is, and refuses what is certainly too much.
     """
     from render.plan.memory import cutouts_at_once, in_parts_message, shortfall
 
-    room = machine.room()
-    if short := shortfall(plan, room):
+    budget = machine.budget()
+    if short := shortfall(plan, budget):
         if short.refused and not force:
             raise InputError(short.message)
-        voice.say("warning", short.message)
-    if parts := in_parts_message(plan, room):
-        voice.say("warning", parts)
-    return cutouts_at_once(plan, room)
+        log.say("warning", short.message)
+    if parts := in_parts_message(plan, budget):
+        log.say("warning", parts)
+    return cutouts_at_once(plan, budget)
 
 
 def check_outputs(plan: Plan, outputs: Iterable[Path], latents: Path, force: bool) -> None:
@@ -83,7 +83,7 @@ def prepare(
     plan: Plan,
     latents: Path,
     machine: Device,
-    voice: Output,
+    log: Log,
     force: bool,
     frame: int | None = None,
 ) -> tuple[Models, Store, list[Keyframe]]:
@@ -97,16 +97,16 @@ def prepare(
     store = Store(latents, latent_shape(plan))
     todo, total = missing_keyframes(plan, store, frame), len(needed_keyframes(plan, frame))
     if machine.asked and len(todo) < total:  # what they were made in is not in their keys
-        voice.say(
+        log.say(
             "note",
             f"{total - len(todo)} of {total} keyframes are there and stay as they were made, "
             "whatever their precision" + ("; --fresh makes all anew" if frame is None else ""),
         )
-    together = check_memory(plan, machine, voice, force) if todo else None
+    together = check_memory(plan, machine, log, force) if todo else None
     store.prepare()
     models = load_models(plan.board, machine, together, steps=bool(todo))
     for remark in remarks(plan, models):
-        voice.say("warning", remark)
+        log.say("warning", remark)
     return models, store, todo
 
 
@@ -230,15 +230,15 @@ def model_names(board: Storyboard) -> list[str]:
     return [f"the generator {board.generator}", *perceptors]
 
 
-def load_device(device: str, precision: str, voice: Output, models: Iterable[str]) -> Device:
+def load_device(device: str, precision: str, log: Log, models: Iterable[str]) -> Device:
     """What computes; tells which models will be loaded, for torch comes first and takes seconds."""
     from render.cli.options import check_device
     from render.synthesis.device import choose_device
 
     check_device(device)
-    if not voice.quiet:
+    if not log.quiet:
         loading = f"loading {' and '.join(models)}"
-        voice.tell("loading", loading, f"{loading} ...")
+        log.tell("loading", loading, f"{loading} ...")
     return choose_device(device, precision)
 
 

@@ -65,7 +65,7 @@ def make_film(
         show(Progress("decode", shot, number, plan.frame_count, 0, 0, meter.at_frame(number)))
 
     with memory_shortage(
-        lambda: memory_advice(plan, models.room), _kept(store)
+        lambda: memory_advice(plan, models.budget), _kept(store)
     ):  # of the disk, the writer tells
         comment = to_text(note_of(plan, "film"))
         metadata = {"title": board.source.stem if board.source else "", "comment": comment}
@@ -83,7 +83,7 @@ def make_still(
 ) -> tuple[Frame, dict[str, Any]]:
     """Frame `number` and its note, after making the keyframes that are `missing` for it."""
     make_keyframes(plan, models, store, todo, Meter(plan, todo, 1), show)
-    with reasons(plan, store, models.room):
+    with reasons(plan, store, models.budget):
         frame = next(frames(plan, store, models.generator, [number]))
     return frame, note_of(plan, "frame", plan.keyframes[plan.moment(number).left], number)
 
@@ -102,7 +102,7 @@ def keyframes_made(
     """`make_keyframes` one by one: each that is stored now."""
     if not todo:
         return
-    with reasons(plan, store, models.room):
+    with reasons(plan, store, models.budget):
         targets = embed_targets(plan, models)
 
     @lru_cache(maxsize=1)  # neighbours mostly keep to the same
@@ -111,7 +111,7 @@ def keyframes_made(
         return shot_statistics(plan, picture, latent, models.generator)
 
     for keyframe in todo:
-        with reasons(plan, store, models.room):
+        with reasons(plan, store, models.budget):
             parent = None
             if keyframe.parent is not None:
                 parent = store.load(plan.keyframes[keyframe.parent].key).to(models.device)
@@ -162,12 +162,12 @@ def report(plan: Plan, keyframe: Keyframe, step: Step, models: Models, meter: Me
 
 
 @contextmanager
-def reasons(plan: Plan, store: Store, room: MemoryBudget = HOST_MEMORY) -> Iterator[None]:
+def reasons(plan: Plan, store: Store, budget: MemoryBudget = HOST_MEMORY) -> Iterator[None]:
     """Turn what a machine runs out of into a sentence that says what would fit."""
     kept = _kept(store)
     with (
         disk_shortage(store.folder, kept),
-        memory_shortage(lambda: memory_advice(plan, room), kept),
+        memory_shortage(lambda: memory_advice(plan, budget), kept),
     ):
         yield
 

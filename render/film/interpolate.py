@@ -37,8 +37,8 @@ def pictures_at_once(device: torch.device, pixels: int) -> int:
     a GPU's memory, all of it and not what is free just now, they may take a quarter."""
     if device.type != "cuda":
         return 1
-    room = torch.cuda.get_device_properties(device).total_memory / 4
-    return next((count for count in (16, 8, 4, 2) if count * DECODING * pixels < room), 1)
+    budget = torch.cuda.get_device_properties(device).total_memory / 4
+    return next((count for count in (16, 8, 4, 2) if count * DECODING * pixels < budget), 1)
 
 
 DECODING = 3000  # bytes a pixel: five of the widest tensors of taming's decoder, and some more

@@ -37,7 +37,7 @@ def note_of(
         written["time_in_shot"] = str(keyframe.time)
         written["prompts"] = [
             {"prompt": a.text or next(f.name for f in (a.image, a.latent) if f), "weight": a.weight}
-            for a in keyframe.aims
+            for a in keyframe.prompts
         ]
         written["key"] = keyframe.key
         written["steps"] = keyframe.steps

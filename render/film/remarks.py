@@ -17,7 +17,7 @@ def remarks(plan: Plan, models: Models) -> Iterator[str]:
     where a GPU is slower than it could be."""
     if models.recorded is False:
         yield "steps cannot be recorded on this GPU; launched kernel by kernel they are slower"
-    texts = dict.fromkeys(a.text for k in plan.keyframes for a in k.aims if a.text)
+    texts = dict.fromkeys(a.text for k in plan.keyframes for a in k.prompts if a.text)
     for (name, _), (perceptor, _) in zip(plan.board.perceptors, models.perceptors, strict=True):
         unknown: dict[str, str | None] = {}
         for text in texts:

@@ -89,13 +89,13 @@ class Costs:
 
 
 def estimate(
-    plan: Plan, todo: Iterable[Keyframe], speed: Speed | None, room: MemoryBudget | None = None
+    plan: Plan, todo: Iterable[Keyframe], speed: Speed | None, budget: MemoryBudget | None = None
 ) -> Estimate:
     """`speed` as it was measured on this machine, or None; `room` is main memory if not given."""
     todo = list(todo)
     gflop = Costs(plan).total(todo)
     usual = speed or Speed(GUESSED_SPEED * (os.cpu_count() or 1), GUESSED_START)
-    room = room or MemoryBudget(machine_memory())
+    budget = budget or MemoryBudget(machine_memory())
     latent = math.prod(latent_shape(plan)) * 4
     return Estimate(
         keyframes=len(todo),
@@ -103,7 +103,7 @@ def estimate(
         gflop=gflop,
         seconds=usual.start + gflop / usual.rate,
         measured=speed is not None,
-        memory=step_memory(plan, room, at_once=cutouts_at_once(plan, room)),
+        memory=step_memory(plan, budget, at_once=cutouts_at_once(plan, budget)),
         disk=len(todo) * (latent + 2048 + len(plan.board.text)),
     )
 

@@ -18,17 +18,17 @@ def derived_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def prompt_parts(aim: ActivePrompt) -> list[Any]:
+def prompt_parts(prompt: ActivePrompt) -> list[Any]:
     """What an aim adds to a key."""
     wanted: list[Any] = [
-        aim.text,
-        file_digest(aim.image) if aim.image else None,
-        aim.weight,
-        aim.stop,
+        prompt.text,
+        file_digest(prompt.image) if prompt.image else None,
+        prompt.weight,
+        prompt.stop,
     ]
-    if aim.where:
-        region = aim.where.picture
-        wanted += [file_digest(region) if region else aim.where.name, aim.moved]
-    if aim.latent:
-        wanted += ["latent", file_digest(aim.latent)]
+    if prompt.where:
+        region = prompt.where.picture
+        wanted += [file_digest(region) if region else prompt.where.name, prompt.moved]
+    if prompt.latent:
+        wanted += ["latent", file_digest(prompt.latent)]
     return wanted

@@ -20,9 +20,9 @@ REFUSED = 1.5  # times the memory that is there; the prediction errs by less
 class MemoryBudget:
     """The memory that a step has, and what of the machine decides how much it takes."""
 
-    there: int | None = None  # bytes; None where the machine does not tell
-    card: bool = False  # it is a graphics card's own: Python and what is mapped lie elsewhere
-    number: int = 4  # bytes of one, in the perceptors' transformers
+    available: int | None = None  # bytes; None where the machine does not tell
+    is_gpu: bool = False  # it is a graphics card's own: Python and what is mapped lie elsewhere
+    bytes_per_number: int = 4  # bytes of one, in the perceptors' transformers
 
 
 HOST_MEMORY = MemoryBudget()  # main memory, however much, and everything in float32
@@ -30,7 +30,7 @@ HOST_MEMORY = MemoryBudget()  # main memory, however much, and everything in flo
 
 def step_memory(
     plan: Plan,
-    room: MemoryBudget = HOST_MEMORY,
+    budget: MemoryBudget = HOST_MEMORY,
     cutouts: int | None = None,
     size: tuple[int, int] | None = None,
     at_once: int | None = None,
@@ -56,9 +56,9 @@ def step_memory(
     together = min(views, at_once or views)
     seen = 0.0
     for model in perceptors:
-        number = room.number if model.is_transformer else 4
+        number = budget.bytes_per_number if model.is_transformer else 4
         seen += 3.1e6 * model.gflop_per_view * together * number / 4 + 12e6 * megapixels * views
-    if room.card:
+    if budget.is_gpu:
         return int(CARD_MEMORY + weights + decoder + seen)
     return int(BASE_MEMORY + ENCODER * megapixels + 2 * weights + decoder + seen)
 
@@ -73,24 +73,24 @@ def most_cutouts(plan: Plan) -> int:
     return max(shot.settings.cutouts for shot in plan.board.shots)
 
 
-def cutouts_at_once(plan: Plan, room: MemoryBudget) -> int | None:
+def cutouts_at_once(plan: Plan, budget: MemoryBudget) -> int | None:
     """How many views may go through a perceptor together in the memory there is; None is all.
 
     A power of two, whatever the film's shots have: parts of another size are other rounding.
     """
-    there = room.there
-    if there is None or step_memory(plan, room) <= there:
+    there = budget.available
+    if there is None or step_memory(plan, budget) <= there:
         return None
     powers = (2**power for power in range(10, 0, -1) if 2**power < most_cutouts(plan))
-    return next((count for count in powers if step_memory(plan, room, at_once=count) <= there), 1)
+    return next((count for count in powers if step_memory(plan, budget, at_once=count) <= there), 1)
 
 
-def memory_advice(plan: Plan, room: MemoryBudget = HOST_MEMORY) -> str:
+def memory_advice(plan: Plan, budget: MemoryBudget = HOST_MEMORY) -> str:
     """How much memory a step needs, with one view at a time, and what would need less."""
     cutouts, (width, height) = most_cutouts(plan), plan.board.size
 
     def least(**changed: Any) -> str:
-        return gibibytes_text(step_memory(plan, room, at_once=1, **changed))
+        return gibibytes_text(step_memory(plan, budget, at_once=1, **changed))
 
     fewer, half = max(1, cutouts // 4), half_size(plan.board.size)
     less = []
@@ -103,12 +103,12 @@ def memory_advice(plan: Plan, room: MemoryBudget = HOST_MEMORY) -> str:
     return f"{needed} {least()}; {instead}."
 
 
-def in_parts_message(plan: Plan, room: MemoryBudget) -> str | None:
+def in_parts_message(plan: Plan, budget: MemoryBudget) -> str | None:
     """A sentence where not all views go through a perceptor together, and the film is made."""
-    together = cutouts_at_once(plan, room)
-    if together is None or shortfall(plan, room):
+    together = cutouts_at_once(plan, budget)
+    if together is None or shortfall(plan, budget):
         return None
-    needed = gibibytes_text(step_memory(plan, room))
+    needed = gibibytes_text(step_memory(plan, budget))
     return (
         f"{most_cutouts(plan)} views at once would need {needed}; they are "
         f"looked at {together} at a time, which takes longer."
@@ -139,12 +139,15 @@ class Shortfall:
     refused: bool  # so much more that the film is not begun unless it is asked for
 
 
-def shortfall(plan: Plan, room: MemoryBudget) -> Shortfall | None:
+def shortfall(plan: Plan, budget: MemoryBudget) -> Shortfall | None:
     """Whether a step needs more memory than there is, and how much more."""
-    there, needed = room.there, step_memory(plan, room, at_once=cutouts_at_once(plan, room))
+    there, needed = (
+        budget.available,
+        step_memory(plan, budget, at_once=cutouts_at_once(plan, budget)),
+    )
     if there is None or needed <= there:
         return None
     refused = needed > REFUSED * there
     end = ", so the film is refused without --force." if refused else "."
-    has = f"{'The card' if room.card else 'This machine'} has {gibibytes_text(there)}"
-    return Shortfall(f"{memory_advice(plan, room)} {has}{end}", refused)
+    has = f"{'The card' if budget.is_gpu else 'This machine'} has {gibibytes_text(there)}"
+    return Shortfall(f"{memory_advice(plan, budget)} {has}{end}", refused)

@@ -68,7 +68,7 @@ class Keyframe:
     sharpen: float  # how much of its finest detail the parent gets back after it was moved
     init: Path | None
     first: int | None  # index of the keyframe whose sharpness and palette it keeps to
-    aims: tuple[ActivePrompt, ...]
+    prompts: tuple[ActivePrompt, ...]
     steps: int
     step_size: float
     seed: int

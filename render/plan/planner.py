@@ -113,7 +113,7 @@ def active_prompts(
 def _shot_prompts(
     shot: Shot, time: Fraction, share: float, frame: tuple[float, float]
 ) -> tuple[ActivePrompt, ...]:
-    aims = []
+    prompts = []
     for prompt in shot.prompts:
         weight = round(prompt.weight.at(time) * prompt.share.at(time) * share, 12)
         stop = -math.inf if prompt.stop is None else _rounded_value(prompt.stop, time)
@@ -122,8 +122,8 @@ def _shot_prompts(
             if prompt.where and prompt.where.moves:
                 moved = camera.between(shot.camera, Fraction(0), time, frame)
             wanted = prompt.text, prompt.image, weight, stop, prompt.where, moved, prompt.latent
-            aims.append(ActivePrompt(*wanted))
-    return tuple(aims)
+            prompts.append(ActivePrompt(*wanted))
+    return tuple(prompts)
 
 
 def _rounded_value(curve: Curve, time: Fraction) -> float:
@@ -131,13 +131,13 @@ def _rounded_value(curve: Curve, time: Fraction) -> float:
     return curve.at(time) if curve.constant else round(curve.at(time), 12)
 
 
-def _merge_prompts(aims: tuple[ActivePrompt, ...]) -> tuple[ActivePrompt, ...]:
+def _merge_prompts(prompts: tuple[ActivePrompt, ...]) -> tuple[ActivePrompt, ...]:
     """One aim for each thing wanted: a prompt that both shots share keeps its full weight."""
     weights: dict[ActivePrompt, float] = {}
-    for aim in aims:
-        wanted = replace(aim, weight=0.0)
-        weights[wanted] = round(weights.get(wanted, 0.0) + aim.weight, 12)
-    return tuple(replace(aim, weight=w) for aim, w in weights.items() if w != 0)
+    for prompt in prompts:
+        wanted = replace(prompt, weight=0.0)
+        weights[wanted] = round(weights.get(wanted, 0.0) + prompt.weight, 12)
+    return tuple(replace(prompt, weight=w) for prompt, w in weights.items() if w != 0)
 
 
 def _keyframe(
@@ -164,7 +164,7 @@ def _keyframe(
         matrix = camera.between(shot.camera, before[-1].time, time, frame)
     moving = camera.moves(matrix)
     sharpen = round(lens.sharpen.at(local), 12) if moving else 0.0
-    aims = active_prompts(board, number, time, frame)
+    prompts = active_prompts(board, number, time, frame)
     steps, step_size = settings.then, settings.then_step
     if parent is None:
         steps, step_size = settings.first, settings.first_step
@@ -180,7 +180,7 @@ def _keyframe(
         "cutouts": [settings.cutouts, *settings.cutout_size],
         "smoothing": settings.smoothing,
         "losses": sorted((n, w) for n, w in settings.losses if w and n not in idle),
-        "aims": [prompt_parts(aim) for aim in aims],
+        "aims": [prompt_parts(prompt) for prompt in prompts],
         "matrix": matrix,
         "border": lens.border if moving else None,
         "init": file_digest(init) if init else None,
@@ -206,7 +206,7 @@ def _keyframe(
         sharpen,
         init,
         first,
-        aims,
+        prompts,
         steps,
         step_size,
         seed,

@@ -44,9 +44,9 @@ class RecordedStep:
         self.given: Cutouts | None = None  # which the recording reads
         self.replay: Thunk | None = None
 
-    def __call__(self, looks: Cutouts) -> Tensor:
+    def __call__(self, cutouts: Cutouts) -> Tensor:
         first = self.given is None
-        given = self.given = self.given or looks
+        given = self.given = self.given or cutouts
 
         def run() -> Tensor:
             with self.constants:
@@ -54,7 +54,7 @@ class RecordedStep:
 
         if first:
             return self.beside(run)
-        for place, tensor in zip(given.tensors(), looks.tensors(), strict=True):
+        for place, tensor in zip(given.tensors(), cutouts.tensors(), strict=True):
             place.copy_(tensor)
         if self.replay is None:
             try:

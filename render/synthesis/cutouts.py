@@ -129,7 +129,7 @@ def sample_cutouts(
     )
 
 
-def cut_out(picture: Tensor, looks: Cutouts, side: int) -> Tensor:
+def cut_out(picture: Tensor, cutouts: Cutouts, side: int) -> Tensor:
     """(1, 3, H, W) in [0, 1] to views (n, 3, side, side); differentiable in the picture.
 
     A view that shrinks the picture reads from a copy averaged to about its own scale, so that
@@ -139,7 +139,7 @@ def cut_out(picture: Tensor, looks: Cutouts, side: int) -> Tensor:
     height, width = picture.shape[-2:]
     grid, scale = pixel_centres(side, device), per_pixel(width, height, device)
     pieces: list[Tensor] = []
-    reduced, shown = picture, looks.sides[side]
+    reduced, shown = picture, cutouts.sides[side]
     for level, matrices in enumerate(shown.matrices):
         if level:
             reduced = F.avg_pool2d(reduced, 2, ceil_mode=True, count_include_pad=False)
@@ -149,7 +149,7 @@ def cut_out(picture: Tensor, looks: Cutouts, side: int) -> Tensor:
             pieces.append(
                 F.grid_sample(source, points, padding_mode="reflection", align_corners=False)
             )
-    cuts = torch.cat(pieces)[shown.order] * looks.gains  # (n, 3, S, S)
+    cuts = torch.cat(pieces)[shown.order] * cutouts.gains  # (n, 3, S, S)
     return cuts if shown.noise is None else cuts + shown.noise
 
 
@@ -190,12 +190,12 @@ def numbers_by_level(views: CutoutDraw, side: int, shorter: int) -> list[list[in
     return [[n for n, level in enumerate(levels) if level == of] for of in range(max(levels) + 1)]
 
 
-def region_shares(masks: Tensor, looks: Cutouts) -> Tensor:
+def region_shares(masks: Tensor, cutouts: Cutouts) -> Tensor:
     """How much of each view lies in each mask (p, 1, H, W): (n, p) in [0, 1]."""
     height, width = masks.shape[-2:]
-    count = len(looks.homographies)
+    count = len(cutouts.homographies)
     grid = pixel_centres(12, masks.device).expand(count, -1, -1, -1)
-    points = warp_grid(grid, looks.homographies)
+    points = warp_grid(grid, cutouts.homographies)
     points = points * per_pixel(width, height, masks.device)
     seen = F.grid_sample(
         masks[:, 0].expand(count, -1, -1, -1), points, padding_mode="border", align_corners=False

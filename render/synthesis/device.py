@@ -28,15 +28,15 @@ class Device:
     step_type: torch.dtype  # of the generator's decoder and the perceptors' transformers
     asked: bool = False  # for that type, by name
 
-    def room(self) -> memory.MemoryBudget:
+    def budget(self) -> memory.MemoryBudget:
         """The memory that its steps have."""
         import torch
 
-        card = self.device.type == "cuda"
+        is_gpu = self.device.type == "cuda"
         there = memory.machine_memory()
-        if card:
+        if is_gpu:
             there = int(torch.cuda.get_device_properties(self.device).total_memory)
-        return memory.MemoryBudget(there, card, self.step_type.itemsize)
+        return memory.MemoryBudget(there, is_gpu, self.step_type.itemsize)
 
     def __str__(self) -> str:
         return f"{self.device}, steps in {str(self.step_type).removeprefix('torch.')}"

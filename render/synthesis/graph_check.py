@@ -32,14 +32,16 @@ def recording_works(models: Models) -> bool:
         kept = palette_of(held), sharpness_of(held)
         wanted = [(p, w, embed_image(held, p)[None]) for p, w in models.perceptors]
     one = torch.ones(1, device=models.device)
-    wishes = tuple(PromptTarget(p, weight, target, one, -one) for p, weight, target in wanted)
+    prompt_targets = tuple(
+        PromptTarget(p, weight, target, one, -one) for p, weight, target in wanted
+    )
 
     def look(step: int) -> Cutouts:
         return sample_cutouts(4, size, (0.4, 1.0), step).on(models.device, min(size), models.sides)
 
-    def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: Cutouts) -> Tensor:
-        sight = LossInputs(latent, codes, picture, held, start, looks, wishes, (), *kept)
-        return weighted_sum(sight, tuple((name, 1.0) for name in LOSSES))
+    def loss(latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts) -> Tensor:
+        inputs = LossInputs(latent, codes, picture, held, start, cutouts, prompt_targets, (), *kept)
+        return weighted_sum(inputs, tuple((name, 1.0) for name in LOSSES))
 
     down = partial(optimize, start, generator, look, loss, step_size=0.1, smoothing=0.0)
     try:

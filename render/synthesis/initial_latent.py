@@ -58,7 +58,7 @@ def draw_candidates(size: tuple[int, int], seed: int) -> Tensor:
 
 @torch.no_grad()
 def choose_initial_latent(
-    plan: Plan, keyframe: Keyframe, generator: Generator, wishes: tuple[PromptTarget, ...]
+    plan: Plan, keyframe: Keyframe, generator: Generator, prompt_targets: tuple[PromptTarget, ...]
 ) -> Tensor:
     """The latent of the soft colours that the perceptors find nearest to what is asked, or of grey.
 
@@ -67,7 +67,7 @@ def choose_initial_latent(
     six more at what is nearest, cost about as much as a few steps.
     """
     grey = grey_clouds(plan.size, keyframe.seed).to(generator.low.device)
-    if not wishes:
+    if not prompt_targets:
         return generator.encode(grey)
     width, height = plan.size
     short = 40  # pixels; they are soft
@@ -75,27 +75,29 @@ def choose_initial_latent(
     # A strip of a picture is looked at as one of eight to one: there is no more in its colours.
     small = (min(round(width * scale), 8 * short), min(round(height * scale), 8 * short))
     drawn = draw_candidates(small, derived_seed(keyframe.seed, "ground")).to(grey.device)
-    if wishes[0].masks is None:  # else a ground may be far from all prompts and near to one
+    if prompt_targets[0].masks is None:  # else a ground may be far from all prompts and near to one
         squeezed = F.interpolate(drawn, size=(short, short), mode="area")
-        far = candidate_distances(squeezed, wishes, CROPS[:1])
+        far = candidate_distances(squeezed, prompt_targets, CROPS[:1])
         drawn = drawn[far.sum(1).topk(SHORTLIST, largest=False).indices]
-    far = candidate_distances(drawn, wishes, CROPS)
+    far = candidate_distances(drawn, prompt_targets, CROPS)
     ground = drawn[far.sum(1).argmin(0, keepdim=True)]
-    if wishes[0].masks is not None:
-        ground = combine_by_region(ground, drawn, far, wishes[0])
+    if prompt_targets[0].masks is not None:
+        ground = combine_by_region(ground, drawn, far, prompt_targets[0])
     picture = F.interpolate(ground, size=(height, width), mode="bicubic", align_corners=False)
     return generator.encode((picture + (grey - 0.5)).clamp(0, 1))
 
 
 def candidate_distances(
-    drawn: Tensor, wishes: tuple[PromptTarget, ...], places: tuple[tuple[float, float, float], ...]
+    drawn: Tensor,
+    prompt_targets: tuple[PromptTarget, ...],
+    places: tuple[tuple[float, float, float], ...],
 ) -> Tensor:
     """How far each of these pictures (n, 3, H, W) is from each prompt in these places, weighed and
     summed: (n, p)."""
     height, width = drawn.shape[-2:]
-    far = drawn.new_zeros(len(drawn), len(wishes[0].targets))
-    for wish in wishes:
-        side, embed = wish.perceptor.side, wish.perceptor.embed_views
+    far = drawn.new_zeros(len(drawn), len(prompt_targets[0].targets))
+    for prompt_target in prompt_targets:
+        side, embed = prompt_target.perceptor.side, prompt_target.perceptor.embed_cutouts
         for down, across, share in places:
             size = round(min(height, width) * share)
             top, left = round(down * (height - size)), round(across * (width - size))
@@ -103,22 +105,26 @@ def candidate_distances(
             seen = F.interpolate(seen, size=side, mode="bilinear", align_corners=False)
             # In parts, so that a large perceptor needs no more memory here than for its views.
             embedded = torch.cat([embed(part) for part in torch.split(seen, 16)])
-            away = distance(embedded[:, None], wish.targets[None])
-            far += wish.weight * away * wish.weights
+            away = distance(embedded[:, None], prompt_target.targets[None])
+            far += prompt_target.weight * away * prompt_target.weights
     return far
 
 
-def combine_by_region(ground: Tensor, drawn: Tensor, far: Tensor, wish: PromptTarget) -> Tensor:
+def combine_by_region(
+    ground: Tensor, drawn: Tensor, far: Tensor, prompt_target: PromptTarget
+) -> Tensor:
     """Every region with the ground that is nearest to what is asked of it, elsewhere `ground`.
 
     (1, 3, h, w), (n, 3, h, w), and how far each of n is from each of p prompts, (n, p).
     """
-    assert wish.masks is not None
-    masks = F.interpolate(wish.masks, size=ground.shape[-2:], mode="area")[:, 0]  # (p, h, w)
+    assert prompt_target.masks is not None
+    masks = F.interpolate(prompt_target.masks, size=ground.shape[-2:], mode="area")[
+        :, 0
+    ]  # (p, h, w)
     flat = masks.flatten(1)
     shared = flat @ flat.T / flat.sum(1, keepdim=True).clamp_min(1e-6)  # of each, with each other
     chosen = drawn[(far @ shared.T).argmin(0)]  # (p, 3, h, w)
-    covers = (masks * (wish.weights > 0)[:, None, None])[:, None]
+    covers = (masks * (prompt_target.weights > 0)[:, None, None])[:, None]
     total = covers.sum(0, keepdim=True)
     mixed = (chosen * covers).sum(0, keepdim=True) / total.clamp_min(1e-6)
     return torch.lerp(ground, mixed, total.clamp(max=1))

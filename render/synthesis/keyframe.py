@@ -15,7 +15,7 @@ from render.synthesis.losses import LossInputs, weighted_sum
 from render.synthesis.models import Models
 from render.synthesis.optimize import Step, optimize
 from render.synthesis.statistics import ShotStatistics
-from render.synthesis.targets import FilmTargets, latent_targets, prompt_targets
+from render.synthesis.targets import FilmTargets, make_latent_targets, make_prompt_targets
 from render.synthesis.warm_start import newly_exposed, release_newly_exposed, warm_start
 
 
@@ -33,9 +33,9 @@ def optimize_keyframe(
     """
     settings = keyframe.settings
     begun, held = warm_start(plan, keyframe, models.generator, parent)
-    wishes = prompt_targets(plan, keyframe.aims, models, targets)
-    goals = latent_targets(plan, keyframe.aims, models.generator, targets)
-    palette, sharp = (kept.palette, kept.sharp) if kept else (None, None)
+    prompt_targets = make_prompt_targets(plan, keyframe.prompts, models, targets)
+    latent_targets = make_latent_targets(plan, keyframe.prompts, models.generator, targets)
+    palette, sharp = (kept.palette, kept.sharpness) if kept else (None, None)
     new = newly_exposed(keyframe, plan.size, models.device)
 
     def look(step: int) -> Cutouts:
@@ -43,16 +43,20 @@ def optimize_keyframe(
         views = sample_cutouts(settings.cutouts, plan.size, settings.cutout_size, seed)
         return views.on(models.device, min(plan.size), models.sides)
 
-    def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: Cutouts) -> Tensor:
+    def loss(latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts) -> Tensor:
         parent = (
             release_newly_exposed(held, picture, new),
             release_newly_exposed(begun, latent, new),
         )
-        sight = LossInputs(latent, codes, picture, *parent, looks, wishes, goals, palette, sharp)
-        return weighted_sum(sight, settings.losses)
+        inputs = LossInputs(
+            latent, codes, picture, *parent, cutouts, prompt_targets, latent_targets, palette, sharp
+        )
+        return weighted_sum(inputs, settings.losses)
 
     return optimize(
-        choose_initial_latent(plan, keyframe, models.generator, wishes) if begun is None else begun,
+        choose_initial_latent(plan, keyframe, models.generator, prompt_targets)
+        if begun is None
+        else begun,
         models.generator,
         look,
         loss,

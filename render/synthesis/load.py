@@ -36,7 +36,7 @@ def load_models(
                 )
                 for name, weight in board.perceptors
             ),
-            machine.room(),
+            machine.budget(),
         )
         if steps and machine.device.type == "cuda":
             return replace(models, recorded=recording_works(models))

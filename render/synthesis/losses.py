@@ -31,11 +31,11 @@ class LossInputs:
     picture: Tensor  # (B, 3, H, W) in [0, 1]
     parent: Tensor | None  # (B, 3, H, W): the keyframe before, as the camera sees it now
     parent_latent: Tensor | None  # (B, C, h, w): its latent, moved along
-    looks: Cutouts
-    wishes: tuple[PromptTarget, ...]
-    goals: tuple[LatentTarget, ...] = ()
+    cutouts: Cutouts
+    prompt_targets: tuple[PromptTarget, ...]
+    latent_targets: tuple[LatentTarget, ...] = ()
     palette: Tensor | None = None  # (2, 3): what `palette_of` says of the picture to keep to
-    sharp: Tensor | None = None  # (): what `sharpness_of` says of the shot's first keyframe
+    sharpness: Tensor | None = None  # (): what `sharpness_of` says of the shot's first keyframe
 
     @cached_property
     def palette_now(self) -> Tensor:
@@ -46,13 +46,14 @@ class LossInputs:
     def seen(self) -> tuple[Tensor, ...]:
         """The views as each wish's perceptor understands them, (n, D)."""
         return tuple(
-            embed_picture(self.picture, self.looks, wish.perceptor) for wish in self.wishes
+            embed_picture(self.picture, self.cutouts, prompt_target.perceptor)
+            for prompt_target in self.prompt_targets
         )
 
 
-def embed_picture(picture: Tensor, looks: Cutouts, perceptor: Perceptor) -> Tensor:
+def embed_picture(picture: Tensor, cutouts: Cutouts, perceptor: Perceptor) -> Tensor:
     """What a perceptor makes of each view of a picture (B, 3, H, W): (n, D), unit length."""
-    return perceptor.embed_views(cut_out(picture, looks, perceptor.side))
+    return perceptor.embed_cutouts(cut_out(picture, cutouts, perceptor.side))
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
@@ -76,29 +77,35 @@ class _StopGradient(torch.autograd.Function):
         return gradient * pulls, None
 
 
-def prompts(sight: LossInputs) -> Tensor:
+def prompts(inputs: LossInputs) -> Tensor:
     """How far every view is from what the prompts ask, with sign, weight and stop (K. Crowson).
 
     A negative weight turns the sign, so that the picture moves away. Divided by the sum of the
     weights' sizes: doubling every weight changes nothing. Latents pull beside them, by as much as
     all perceptors together.
     """
-    total = sight.picture.new_zeros(())
-    goals = sum(abs(goal.weight) for goal in sight.goals)
-    for wish, embeddings in zip(sight.wishes, sight.seen, strict=True):
-        far = distance(embeddings[:, None], wish.targets[None])  # (n, p)
-        signed = _StopGradient.apply(far * wish.weights.sign(), wish.stops)
-        strength = wish.weights.abs() / (wish.weights.abs().sum() + goals)
-        if wish.masks is not None:
-            strength = strength * region_strength(region_shares(wish.masks, sight.looks))
-        total = total + wish.weight * (signed * strength).sum(1).mean()
-    if sight.goals:
-        perceptors = sum(wish.weight for wish in sight.wishes) or 1.0
-        all_weights = goals + sum(wish.weights.abs().sum() for wish in sight.wishes[:1])
-        for goal in sight.goals:
-            signed = goal.distance(sight.latent) * math.copysign(1, goal.weight)
-            pull = _StopGradient.apply(signed, torch.full_like(signed, goal.stop))
-            total = total + perceptors * abs(goal.weight) / all_weights * pull
+    total = inputs.picture.new_zeros(())
+    latent_targets = sum(abs(latent_target.weight) for latent_target in inputs.latent_targets)
+    for prompt_target, embeddings in zip(inputs.prompt_targets, inputs.seen, strict=True):
+        far = distance(embeddings[:, None], prompt_target.targets[None])  # (n, p)
+        signed = _StopGradient.apply(far * prompt_target.weights.sign(), prompt_target.stops)
+        strength = prompt_target.weights.abs() / (
+            prompt_target.weights.abs().sum() + latent_targets
+        )
+        if prompt_target.masks is not None:
+            strength = strength * region_strength(
+                region_shares(prompt_target.masks, inputs.cutouts)
+            )
+        total = total + prompt_target.weight * (signed * strength).sum(1).mean()
+    if inputs.latent_targets:
+        perceptors = sum(prompt_target.weight for prompt_target in inputs.prompt_targets) or 1.0
+        all_weights = latent_targets + sum(
+            prompt_target.weights.abs().sum() for prompt_target in inputs.prompt_targets[:1]
+        )
+        for latent_target in inputs.latent_targets:
+            signed = latent_target.distance(inputs.latent) * math.copysign(1, latent_target.weight)
+            pull = _StopGradient.apply(signed, torch.full_like(signed, latent_target.stop))
+            total = total + perceptors * abs(latent_target.weight) / all_weights * pull
     return total
 
 
@@ -113,89 +120,89 @@ def region_strength(shares: Tensor) -> Tensor:
     return square / square.mean(0).clamp_min(1e-6)
 
 
-def smoothness(sight: LossInputs) -> Tensor:
+def smoothness(inputs: LossInputs) -> Tensor:
     """Total variation, squared: neighbouring pixels are alike."""
-    picture = sight.picture
+    picture = inputs.picture
     return (picture[..., 1:, :] - picture[..., :-1, :]).square().mean() + (
         picture[..., :, 1:] - picture[..., :, :-1]
     ).square().mean()
 
 
-def commitment(sight: LossInputs) -> Tensor:
+def commitment(inputs: LossInputs) -> Tensor:
     """The latent stays near the code that stands for it, so that its next step is felt."""
-    return F.mse_loss(sight.latent, sight.codes.detach())
+    return F.mse_loss(inputs.latent, inputs.codes.detach())
 
 
-def decay(sight: LossInputs) -> Tensor:
+def decay(inputs: LossInputs) -> Tensor:
     """The latent stays small: the MSE towards nothing of nerdyrodent's VQGAN-CLIP notebook."""
-    return sight.latent.square().mean()
+    return inputs.latent.square().mean()
 
 
-def hold(sight: LossInputs) -> Tensor:
+def hold(inputs: LossInputs) -> Tensor:
     """Stay near the keyframe before, as the camera sees it now; 0 where a chain starts."""
-    if sight.parent is None:
-        return sight.picture.new_zeros(())
-    return F.mse_loss(sight.picture, sight.parent)
+    if inputs.parent is None:
+        return inputs.picture.new_zeros(())
+    return F.mse_loss(inputs.picture, inputs.parent)
 
 
-def latent(sight: LossInputs) -> Tensor:
+def latent(inputs: LossInputs) -> Tensor:
     """Stay near the latent of the keyframe before, moved along: calmer than `hold`, and coarser."""
-    if sight.parent_latent is None:
-        return sight.picture.new_zeros(())
-    return F.mse_loss(sight.latent, sight.parent_latent)
+    if inputs.parent_latent is None:
+        return inputs.picture.new_zeros(())
+    return F.mse_loss(inputs.latent, inputs.parent_latent)
 
 
-def likeness(sight: LossInputs) -> Tensor:
+def likeness(inputs: LossInputs) -> Tensor:
     """Stay what the keyframe before was to the perceptors, view by view; the pixels may change."""
-    total = sight.picture.new_zeros(())
-    if sight.parent is None:
+    total = inputs.picture.new_zeros(())
+    if inputs.parent is None:
         return total
-    for wish, embeddings in zip(sight.wishes, sight.seen, strict=True):
+    for prompt_target, embeddings in zip(inputs.prompt_targets, inputs.seen, strict=True):
         with torch.no_grad():
-            before = embed_picture(sight.parent, sight.looks, wish.perceptor)
-        total = total + wish.weight * distance(embeddings, before).mean()
+            before = embed_picture(inputs.parent, inputs.cutouts, prompt_target.perceptor)
+        total = total + prompt_target.weight * distance(embeddings, before).mean()
     return total
 
 
-def edges(sight: LossInputs) -> Tensor:
+def edges(inputs: LossInputs) -> Tensor:
     """Keep the outlines of the keyframe before, by Sobel's operator; the colours may change."""
-    if sight.parent is None:
-        return sight.picture.new_zeros(())
-    return F.mse_loss(sobel(sight.picture), sobel(sight.parent))
+    if inputs.parent is None:
+        return inputs.picture.new_zeros(())
+    return F.mse_loss(sobel(inputs.picture), sobel(inputs.parent))
 
 
-def colours(sight: LossInputs) -> Tensor:
+def colours(inputs: LossInputs) -> Tensor:
     """Keep the palette's colours: the mean and deviation of CIELAB's a and b."""
-    return _palette_difference(sight, (slice(None), slice(1, 3)))
+    return _palette_difference(inputs, (slice(None), slice(1, 3)))
 
 
-def brightness(sight: LossInputs) -> Tensor:
+def brightness(inputs: LossInputs) -> Tensor:
     """Be as light as the palette on the whole: the mean of CIELAB's L."""
-    return _palette_difference(sight, (0, slice(0, 1)))
+    return _palette_difference(inputs, (0, slice(0, 1)))
 
 
-def contrast(sight: LossInputs) -> Tensor:
+def contrast(inputs: LossInputs) -> Tensor:
     """Be as rich in light and dark as the palette: the deviation of CIELAB's L."""
-    return _palette_difference(sight, (1, slice(0, 1)))
+    return _palette_difference(inputs, (1, slice(0, 1)))
 
 
-def sharpness(sight: LossInputs) -> Tensor:
+def sharpness(inputs: LossInputs) -> Tensor:
     """Be no less sharp than the shot's first keyframe: the square of the logarithm of what is lost.
 
     A zoom magnifies all that is there, and a dozen steps do not paint what is missing then: without
     this, thirty seconds of zoom leave a third of the first second's sharpness, and resampling is
     not why (the same happens to latents that are carried over exactly).
     """
-    if sight.sharp is None:
-        return sight.picture.new_zeros(())
-    now = sharpness_of(sight.picture).clamp_min(1e-8)
-    return (now / sight.sharp.clamp_min(1e-8)).log().clamp(max=0).square()
+    if inputs.sharpness is None:
+        return inputs.picture.new_zeros(())
+    now = sharpness_of(inputs.picture).clamp_min(1e-8)
+    return (now / inputs.sharpness.clamp_min(1e-8)).log().clamp(max=0).square()
 
 
-def _palette_difference(sight: LossInputs, part: tuple[int | slice, slice]) -> Tensor:
-    if sight.palette is None:  # the shot's first keyframe is the palette
-        return sight.picture.new_zeros(())
-    return F.mse_loss(sight.palette_now[part], sight.palette[part])
+def _palette_difference(inputs: LossInputs, part: tuple[int | slice, slice]) -> Tensor:
+    if inputs.palette is None:  # the shot's first keyframe is the palette
+        return inputs.picture.new_zeros(())
+    return F.mse_loss(inputs.palette_now[part], inputs.palette[part])
 
 
 LOSSES: dict[str, Callable[[LossInputs], Tensor]] = {
@@ -214,10 +221,10 @@ LOSSES: dict[str, Callable[[LossInputs], Tensor]] = {
 }
 
 
-def weighted_sum(sight: LossInputs, weights: tuple[tuple[str, float], ...]) -> Tensor:
+def weighted_sum(inputs: LossInputs, weights: tuple[tuple[str, float], ...]) -> Tensor:
     """The one number that a keyframe goes down."""
-    total = sight.picture.new_zeros(())
+    total = inputs.picture.new_zeros(())
     for name, weight in weights:
         if weight != 0:
-            total = total + weight * LOSSES[name](sight)
+            total = total + weight * LOSSES[name](inputs)
     return total

@@ -17,7 +17,7 @@ class Models:
 
     generator: Generator
     perceptors: tuple[tuple[Perceptor, float], ...]  # with their weights
-    room: MemoryBudget = HOST_MEMORY  # for their steps
+    budget: MemoryBudget = HOST_MEMORY  # for their steps
     recorded: bool | None = None  # whether steps are launched whole; None if it was not tried
 
     @property

@@ -74,12 +74,12 @@ def optimize(
             latent = start + new * (latent - start)
         return latent.maximum(generator.low).minimum(generator.high)
 
-    def one(looks: Cutouts, alone: bool) -> Tensor:
+    def one(cutouts: Cutouts, alone: bool) -> Tensor:
         """All that a step does on its device."""
         optimizer.zero_grad(set_to_none=True)
         latent = now(alone)
         codes = generator.quantise(latent)
-        value = loss(latent, codes, generator.paint(codes, step=True), looks)
+        value = loss(latent, codes, generator.paint(codes, step=True), cutouts)
         if value.requires_grad:  # else nothing is asked of it: every weight is 0 just now
             value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -98,7 +98,7 @@ class Perceptor(nn.Module):
         embeddings = [self.clip.encode_text(row).float() for row in tokens.split(1)]
         return F.normalize(torch.cat(embeddings), dim=-1).to(self.mean.device)
 
-    def embed_views(self, views: Tensor) -> Tensor:
+    def embed_cutouts(self, views: Tensor) -> Tensor:
         """(n, 3, S, S) in [0, 1] to (n, D), unit length."""
         if self.at_once is None or len(views) <= self.at_once:
             return self._embed(views)

@@ -20,7 +20,7 @@ class ShotStatistics:
     """What a keyframe keeps to, if it does; as `losses.Sight` holds it."""
 
     palette: Tensor | None = None
-    sharp: Tensor | None = None
+    sharpness: Tensor | None = None
 
 
 @torch.no_grad()

@@ -30,8 +30,8 @@ class FilmTargets:
 
 def embed_targets(plan: Plan, models: Models) -> FilmTargets:
     """Every text, image and latent that any keyframe wants; raises LatentError."""
-    aims = [aim for keyframe in plan.keyframes for aim in keyframe.aims]
-    wanted = list(dict.fromkeys((a.text, a.image) for a in aims if not a.latent))
+    prompts = [prompt for keyframe in plan.keyframes for prompt in keyframe.prompts]
+    wanted = list(dict.fromkeys((a.text, a.image) for a in prompts if not a.latent))
     texts = [text for text, _ in wanted if text is not None]
     images = [image for _, image in wanted if image is not None]
     tables = []
@@ -44,7 +44,7 @@ def embed_targets(plan: Plan, models: Models) -> FilmTargets:
         for image in images:
             table[None, image] = embed_image(load_image(image, models.device), perceptor)
         tables.append(table)
-    stored = dict.fromkeys(aim.latent for aim in aims if aim.latent)
+    stored = dict.fromkeys(prompt.latent for prompt in prompts if prompt.latent)
     latents = {path: load_latent_target(path, plan, models.generator) for path in stored}
     return FilmTargets(tuple(tables), latents)
 
@@ -69,29 +69,31 @@ def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
     """(1, 3, H, W) to (D,): the mean direction of sixteen seeded views, without noise."""
     height, width = picture.shape[-2:]
     views = sample_cutouts(16, (width, height), (0.6, 1.0), seed=0, noise=False)
-    looks = views.on(picture.device, min(width, height), (perceptor.side,))
-    mean = perceptor.embed_views(cut_out(picture, looks, perceptor.side)).mean(0)
+    cutouts = views.on(picture.device, min(width, height), (perceptor.side,))
+    mean = perceptor.embed_cutouts(cut_out(picture, cutouts, perceptor.side)).mean(0)
     return F.normalize(mean, dim=0)
 
 
-def prompt_targets(
-    plan: Plan, aims: tuple[ActivePrompt, ...], models: Models, targets: FilmTargets
+def make_prompt_targets(
+    plan: Plan, prompts: tuple[ActivePrompt, ...], models: Models, targets: FilmTargets
 ) -> tuple[PromptTarget, ...]:
     """The keyframe's texts and images as tensors, for each perceptor."""
-    aims = tuple(aim for aim in aims if not aim.latent)
-    if not aims:
+    prompts = tuple(prompt for prompt in prompts if not prompt.latent)
+    if not prompts:
         return ()
     device = models.device
     masks = None
-    if any(aim.where for aim in aims):
-        masks = torch.cat([region_mask(aim.where, aim.moved, plan.size, device) for aim in aims])
-    weights = torch.tensor([aim.weight for aim in aims], device=device)
-    stops = torch.tensor([aim.stop for aim in aims], device=device)
+    if any(prompt.where for prompt in prompts):
+        masks = torch.cat(
+            [region_mask(prompt.where, prompt.moved, plan.size, device) for prompt in prompts]
+        )
+    weights = torch.tensor([prompt.weight for prompt in prompts], device=device)
+    stops = torch.tensor([prompt.stop for prompt in prompts], device=device)
     return tuple(
         PromptTarget(
             perceptor,
             weight,
-            torch.stack([table[a.text, a.image] for a in aims]),
+            torch.stack([table[a.text, a.image] for a in prompts]),
             weights,
             stops,
             masks,
@@ -100,22 +102,22 @@ def prompt_targets(
     )
 
 
-def latent_targets(
-    plan: Plan, aims: tuple[ActivePrompt, ...], generator: Generator, targets: FilmTargets
+def make_latent_targets(
+    plan: Plan, prompts: tuple[ActivePrompt, ...], generator: Generator, targets: FilmTargets
 ) -> tuple[LatentTarget, ...]:
     """The keyframe's latents, and where each is meant."""
-    goals = []
-    for aim in aims:
-        if aim.latent:
-            latent, mask = targets.latents[aim.latent], None
-            if aim.where:
-                mask = region_mask(aim.where, aim.moved, plan.size, latent.device)
+    latent_targets = []
+    for prompt in prompts:
+        if prompt.latent:
+            latent, mask = targets.latents[prompt.latent], None
+            if prompt.where:
+                mask = region_mask(prompt.where, prompt.moved, plan.size, latent.device)
                 mask = F.avg_pool2d(mask, generator.factor)
             # Pushed away from it is as far as two random codes are: beyond is no picture at all.
-            stop = max(aim.stop, -1.0) if aim.weight < 0 else aim.stop
+            stop = max(prompt.stop, -1.0) if prompt.weight < 0 else prompt.stop
             spread = 2 * generator.codebook.var(0, correction=0).mean()
-            goals.append(LatentTarget(latent, aim.weight, stop, spread, mask))
-    return tuple(goals)
+            latent_targets.append(LatentTarget(latent, prompt.weight, stop, spread, mask))
+    return tuple(latent_targets)
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ def test_a_tower_sees_what_open_clip_sees(shape: dict) -> None:
 
     def seen(reference: bool) -> tuple[Tensor, Tensor]:
         given = views.clone().requires_grad_()
-        embedded = Perceptor(copy.deepcopy(clip), reference=reference).embed_views(given)
+        embedded = Perceptor(copy.deepcopy(clip), reference=reference).embed_cutouts(given)
         (embedded * weights).sum().backward()
         assert given.grad is not None
         return embedded.detach(), given.grad
@@ -205,9 +205,9 @@ def test_a_transformer_looks_in_sixteen_bits_and_no_other_tower() -> None:
     views = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     transformer, tower = Perceptor(build_clip(TRANSFORMER)), tiny.perceptor()
     for perceptor, most in ((transformer, 0.02), (tower, 0.0)):
-        wanted, texts = perceptor.embed_views(views), perceptor.embed_texts(["a sea"])
+        wanted, texts = perceptor.embed_cutouts(views), perceptor.embed_texts(["a sea"])
         perceptor.on(torch.device("cpu"), torch.bfloat16)
-        given = perceptor.embed_views(views)
+        given = perceptor.embed_cutouts(views)
         assert given.dtype == torch.float32
         assert off(given, wanted) <= most
         assert torch.equal(given, wanted) == (most == 0)

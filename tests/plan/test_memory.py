@@ -171,13 +171,13 @@ def test_views_are_looked_at_in_parts_before_a_film_is_refused() -> None:
 def test_narrower_numbers_and_a_card_need_less() -> None:
     residual, transformer = planned(), planned(f"models: {{perceptors: ViT-B/32}}\n{TEXT}")
     for plan in (residual, transformer):
-        assert step_memory(plan, MemoryBudget(card=True)) < step_memory(plan)
-    assert step_memory(residual, MemoryBudget(number=2)) == step_memory(
+        assert step_memory(plan, MemoryBudget(is_gpu=True)) < step_memory(plan)
+    assert step_memory(residual, MemoryBudget(bytes_per_number=2)) == step_memory(
         residual
     )  # its tower stays float32
-    less = step_memory(transformer) - step_memory(transformer, MemoryBudget(number=2))
+    less = step_memory(transformer) - step_memory(transformer, MemoryBudget(bytes_per_number=2))
     assert less == pytest.approx(8 * 3.1e6 * 8.8 / 2, rel=0.02)
-    short = shortfall(transformer, MemoryBudget(2**30, card=True))
+    short = shortfall(transformer, MemoryBudget(2**30, is_gpu=True))
     assert short is not None
     assert "The card has 1.0 GiB" in short.message
 

@@ -186,8 +186,8 @@ def test_a_region_decides_and_one_that_moves_goes_with_the_camera() -> None:
     top, moving = region("top"), region("{mask: top, moves: true}")
     assert {k.key for k in top.keyframes}.isdisjoint(k.key for k in plan(DAWN).keyframes)
     assert top.keyframes[0].key == moving.keyframes[0].key  # there it has not moved yet
-    assert top.keyframes[2].aims[0].moved == IDENTITY
-    assert moving.keyframes[2].aims[0].moved[0] == pytest.approx(1.1)  # after a second
+    assert top.keyframes[2].prompts[0].moved == IDENTITY
+    assert moving.keyframes[2].prompts[0].moved[0] == pytest.approx(1.1)  # after a second
     assert top.keyframes[2].key != moving.keyframes[2].key
 
 
@@ -343,7 +343,7 @@ def test_a_crossfade_of_texts_that_cross_over_keeps_the_weight() -> None:
         time = Fraction(tenth, 10)
         share = min(1.0, tenth / 5)
         eased = share * share * (3 - 2 * share)
-        total = sum(aim.weight for aim in active_prompts(one, 1, time))
+        total = sum(prompt.weight for prompt in active_prompts(one, 1, time))
         assert total == pytest.approx(3 * eased + (1 - eased), abs=1e-11)
 
 

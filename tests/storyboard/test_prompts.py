@@ -64,10 +64,10 @@ def test_the_shares_are_the_prompt_s_weight_at_any_time(
     written = ", ".join(f"{n}s: {{value: {t}, ease: {e}}}" for n, (t, e) in enumerate(keys))
     text = f"{{text: {{{written}}}, weight: {weight} + 0.3*sin(t)}}"
     film = parse(f"version: 1\nshots:\n- {{duration: 8s, prompts: [{text}]}}\n", Path("/nowhere"))
-    aims = active_prompts(film, 0, time)
-    assert all(aim.weight > 0 for aim in aims)
+    prompts = active_prompts(film, 0, time)
+    assert all(prompt.weight > 0 for prompt in prompts)
     expected = film.shots[0].prompts[0].weight.at(time)
-    assert sum(aim.weight for aim in aims) == pytest.approx(expected, abs=1e-11)
+    assert sum(prompt.weight for prompt in prompts) == pytest.approx(expected, abs=1e-11)
 
 
 def test_style_is_behind_every_text() -> None:

@@ -74,10 +74,10 @@ def test_noise_is_only_added_when_asked() -> None:
 
 def test_every_step_looks_in_the_same_shapes() -> None:
     """So that it can be recorded: which views read the picture's half is drawn, how many is not."""
-    looks = [
+    cutouts = [
         sample_cutouts(16, (160, 96), (0.4, 1.0), seed=seed).on(CPU, 96, (64, 32))
         for seed in range(30)
     ]
-    assert len({tuple(each.shape for each in look.tensors()) for look in looks}) == 1
-    assert {len(matrices) > 0 for matrices in looks[0].sides[32].matrices} == {True}
-    assert len({look.sides[32].matrices[0].sum().item() for look in looks}) == 30
+    assert len({tuple(each.shape for each in look.tensors()) for look in cutouts}) == 1
+    assert {len(matrices) > 0 for matrices in cutouts[0].sides[32].matrices} == {True}
+    assert len({look.sides[32].matrices[0].sum().item() for look in cutouts}) == 30

@@ -68,11 +68,13 @@ def test_of_several_gpus_the_one_that_is_named_is_spoken_to(
 
 def test_the_room_is_the_devices_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("render.plan.memory.machine_memory", lambda: 7)
-    assert Device(CPU, THIRTY_TWO).room() == MemoryBudget(7)
-    assert Device(CPU, SIXTEEN).room() == MemoryBudget(7, number=2)
-    card = SimpleNamespace(total_memory=5)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
-    assert Device(torch.device("cuda:1"), SIXTEEN).room() == MemoryBudget(5, card=True, number=2)
+    assert Device(CPU, THIRTY_TWO).budget() == MemoryBudget(7)
+    assert Device(CPU, SIXTEEN).budget() == MemoryBudget(7, bytes_per_number=2)
+    is_gpu = SimpleNamespace(total_memory=5)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: is_gpu)
+    assert Device(torch.device("cuda:1"), SIXTEEN).budget() == MemoryBudget(
+        5, is_gpu=True, bytes_per_number=2
+    )
 
 
 def test_how_threads_wait_is_left_to_who_says_it(monkeypatch: pytest.MonkeyPatch) -> None:

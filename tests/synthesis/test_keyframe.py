@@ -53,9 +53,9 @@ from render.synthesis.models import Models
 from render.synthesis.statistics import ShotStatistics, palette_of, sharpness_of, shot_statistics
 from render.synthesis.targets import (
     embed_targets,
-    latent_targets,
     load_latent_target,
-    prompt_targets,
+    make_latent_targets,
+    make_prompt_targets,
 )
 from render.synthesis.warm_start import (
     fill_newly_exposed,
@@ -160,8 +160,10 @@ def test_the_colours_of_a_strip_take_no_more_memory(monkeypatch: pytest.MonkeyPa
     )
     text = planned().board.text.replace("size: 48x32", "size: 1024x16")
     plan = make_plan(parse(text, Path()), 4, lambda role, name: name)
-    wishes = prompt_targets(plan, plan.keyframes[0].aims, MODELS, embed_targets(plan, MODELS))
-    start = choose_initial_latent(plan, plan.keyframes[0], MODELS.generator, wishes)
+    prompt_targets = make_prompt_targets(
+        plan, plan.keyframes[0].prompts, MODELS, embed_targets(plan, MODELS)
+    )
+    start = choose_initial_latent(plan, plan.keyframes[0], MODELS.generator, prompt_targets)
     assert sizes == [(320, 40)]
     assert start.shape == (1, 4, 4, 256)
 
@@ -395,7 +397,7 @@ def test_a_latent_that_became_nan_is_not_stored(
     plan, store = planned(), Store(tmp_path)
     monkeypatch.setattr(
         "render.synthesis.keyframe.weighted_sum",
-        lambda sight, weights: sight.picture.sum() * float("nan"),
+        lambda inputs, weights: inputs.picture.sum() * float("nan"),
     )
     meter = Meter(plan, plan.keyframes, 1)
     with pytest.raises(FilmError, match="became NaN"):
@@ -456,7 +458,9 @@ def test_a_chain_starts_from_the_ground_that_looks_nearest() -> None:
     """The slow, obvious version: one look at a time."""
     plan = planned()
     generator, keyframe = MODELS.generator, plan.keyframes[0]
-    wishes = prompt_targets(plan, keyframe.aims, MODELS, embed_targets(plan, MODELS))
+    prompt_targets = make_prompt_targets(
+        plan, keyframe.prompts, MODELS, embed_targets(plan, MODELS)
+    )
     drawn = draw_candidates((60, 40), derived_seed(keyframe.seed, "ground"))
     assert 0 <= drawn.min() <= drawn.max() <= 1
     assert len(drawn) + SHORTLIST * len(CROPS) == CANDIDATE_CUTOUTS
@@ -464,10 +468,10 @@ def test_a_chain_starts_from_the_ground_that_looks_nearest() -> None:
 
     def score(look: torch.Tensor) -> float:
         total = 0.0
-        for wish in wishes:
-            view = F.interpolate(look, size=wish.perceptor.side, mode="bilinear")
-            away = distance(wish.perceptor.embed_views(view), wish.targets)
-            total += wish.weight * float((away * wish.weights).sum())
+        for prompt_target in prompt_targets:
+            view = F.interpolate(look, size=prompt_target.perceptor.side, mode="bilinear")
+            away = distance(prompt_target.perceptor.embed_cutouts(view), prompt_target.targets)
+            total += prompt_target.weight * float((away * prompt_target.weights).sum())
         return total
 
     def everywhere(ground: torch.Tensor) -> float:
@@ -480,7 +484,7 @@ def test_a_chain_starts_from_the_ground_that_looks_nearest() -> None:
     best = min(nearest[:SHORTLIST], key=everywhere)
     picture = F.interpolate(best, size=(32, 48), mode="bicubic")
     picture = picture + grey_clouds((48, 32), keyframe.seed) - 0.5
-    start = choose_initial_latent(plan, keyframe, generator, wishes)
+    start = choose_initial_latent(plan, keyframe, generator, prompt_targets)
     assert torch.allclose(start, generator.encode(picture.clamp(0, 1)), atol=1e-4)
     assert warm_start(plan, plan.keyframes[0], generator, None) == (None, None)
 
@@ -525,14 +529,14 @@ def test_regions_are_where_their_names_say(tmp_path: Path) -> None:
 def test_a_prompt_pulls_where_it_is_meant() -> None:
     """The gradient in the picture of a prompt for the left half lies in the left half."""
     plan = planned()
-    aim = plan.keyframes[0].aims[0]
-    only = (replace(aim, where=Region("left-third")),)
-    wish, *_ = prompt_targets(plan, only, MODELS, embed_targets(plan, MODELS))
+    prompt = plan.keyframes[0].prompts[0]
+    only = (replace(prompt, where=Region("left-third")),)
+    prompt_target, *_ = make_prompt_targets(plan, only, MODELS, embed_targets(plan, MODELS))
     picture = torch.rand(1, 3, 32, 48, requires_grad=True)
     views = sample_cutouts(64, (48, 32), (0.2, 0.4), seed=0)
     looks = views.on(picture.device, 32, MODELS.sides)
     nothing = torch.zeros(1, 4, 8, 12)
-    look = LossInputs(nothing, nothing, picture, None, None, looks, (wish,))
+    look = LossInputs(nothing, nothing, picture, None, None, looks, (prompt_target,))
     (slope,) = torch.autograd.grad(LOSSES["prompts"](look), picture)
     strength = slope.abs().sum((0, 1, 2))
     assert strength[:16].sum() > 10 * strength[30:].sum() >= 0
@@ -546,10 +550,13 @@ def test_regions_begin_with_their_own_colours() -> None:
     )
     plan = make_plan(parse(text, Path()), 4, lambda role, name: name)
     keyframe = plan.keyframes[0]
-    wishes = prompt_targets(plan, keyframe.aims, MODELS, embed_targets(plan, MODELS))
-    everywhere = tuple(replace(wish, masks=None) for wish in wishes)
+    prompt_targets = make_prompt_targets(
+        plan, keyframe.prompts, MODELS, embed_targets(plan, MODELS)
+    )
+    everywhere = tuple(replace(prompt_target, masks=None) for prompt_target in prompt_targets)
     starts = [
-        choose_initial_latent(plan, keyframe, MODELS.generator, w) for w in (wishes, everywhere)
+        choose_initial_latent(plan, keyframe, MODELS.generator, w)
+        for w in (prompt_targets, everywhere)
     ]
     assert torch.isfinite(starts[0]).all()
     assert not torch.equal(*starts)
@@ -608,8 +615,10 @@ def test_a_latent_is_pushed_away_from_as_far_as_another_code(tmp_path: Path) -> 
         )
         plan = make_plan(parse(board, tmp_path), 4, lambda role, name: name)
         targets = embed_targets(plan, MODELS)
-        (goal,) = latent_targets(plan, plan.keyframes[0].aims, MODELS.generator, targets)
-        stops[extra] = (goal.weight, goal.stop)
+        (latent_target,) = make_latent_targets(
+            plan, plan.keyframes[0].prompts, MODELS.generator, targets
+        )
+        stops[extra] = (latent_target.weight, latent_target.stop)
     assert list(stops.values()) == [(-1.0, -1.0), (-1.0, -0.3)]
 
 
@@ -681,18 +690,18 @@ def test_a_shot_keeps_to_the_palette_of_its_first_keyframe_or_of_a_picture(
     own, kept = last(strong)
     red, reddened = last(strong + "    palette: red.png\n")
     wanted = shot_statistics(red, tmp_path / "red.png", None, MODELS.generator)
-    assert wanted.sharp is None
+    assert wanted.sharpness is None
     assert (reddened - wanted.palette)[0].norm() < (free - wanted.palette)[0].norm() - 0.02
     assert not torch.equal(kept, free)
     first = torch.randn(1, 4, 8, 12)
     decoded = MODELS.generator.decode(first)
     both = shot_statistics(own, None, first, MODELS.generator)
     assert torch.equal(both.palette, palette_of(decoded))
-    assert torch.equal(both.sharp, sharpness_of(decoded))
+    assert torch.equal(both.sharpness, sharpness_of(decoded))
     assert shot_statistics(own, None, None, MODELS.generator) == ShotStatistics()
     others = shot_statistics(red, tmp_path / "red.png", first, MODELS.generator)
     assert torch.equal(others.palette, wanted.palette)  # its sharpness is another matter
-    assert torch.equal(others.sharp, both.sharp)
+    assert torch.equal(others.sharpness, both.sharpness)
     Image.new("RGB", (30, 90), "blue").save(tmp_path / "red.png")
     assert (
         planned(strong + "    palette: red.png\n", tmp_path).keyframes[0].key
@@ -733,8 +742,10 @@ def test_no_step_waits_for_the_device(number: int) -> None:
     models = Models(deepcopy(MODELS.generator).on(meta), perceptors)
     latent = torch.empty(1, 4, 8, 12, device="meta")
     targets = replace(embed_targets(plan, models), latents={Path("kept"): latent})
-    goal = ActivePrompt(None, None, 0.5, -math.inf, latent=Path("kept"))
-    keyframe = replace(plan.keyframes[number], aims=(*plan.keyframes[number].aims, goal))
+    latent_target = ActivePrompt(None, None, 0.5, -math.inf, latent=Path("kept"))
+    keyframe = replace(
+        plan.keyframes[number], prompts=(*plan.keyframes[number].prompts, latent_target)
+    )
     kept = ShotStatistics(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
     climbing = optimize_keyframe(plan, keyframe, models, targets, latent if number else None, kept)
     next(climbing)

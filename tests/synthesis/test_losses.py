@@ -17,24 +17,32 @@ from render.synthesis.statistics import palette_of, sharpness_of
 from render.synthesis.targets import PromptTarget
 
 
-def sight(parent: bool = True, weights: tuple[float, ...] = (1.0, -0.5), stop: float = -math.inf):  # type: ignore[no-untyped-def]
+def inputs(parent: bool = True, weights: tuple[float, ...] = (1.0, -0.5), stop: float = -math.inf):  # type: ignore[no-untyped-def]
     generator, perceptor = tiny.generator(), tiny.perceptor()
     latent = torch.randn(1, 4, 8, 12, generator=torch.Generator().manual_seed(0)) * 0.3
     latent.requires_grad_()
     codes = generator.quantise(latent)
     targets = perceptor.embed_texts(["a sea", "a fire"])[: len(weights)]
-    wish = PromptTarget(
+    prompt_target = PromptTarget(
         perceptor, 1.0, targets, torch.tensor(weights), torch.full((len(weights),), float(stop))
     )
     picture = generator.paint(codes)
     before = torch.full_like(picture, 0.5) if parent else None
     views = sample_cutouts(4, (48, 32), (0.5, 1.0), seed=1)
-    looks = views.on(latent.device, 32, (perceptor.side,))
+    cutouts = views.on(latent.device, 32, (perceptor.side,))
     moved = torch.zeros_like(latent) if parent else None
     kept = palette_of(torch.rand(1, 3, 32, 48)) if parent else None
     sharp = sharpness_of(torch.rand(1, 3, 32, 48)) if parent else None
     return LossInputs(
-        latent, codes, picture, before, moved, looks, (wish,), palette=kept, sharp=sharp
+        latent,
+        codes,
+        picture,
+        before,
+        moved,
+        cutouts,
+        (prompt_target,),
+        palette=kept,
+        sharpness=sharp,
     )
 
 
@@ -45,7 +53,7 @@ def test_the_storyboard_knows_the_same_losses() -> None:
 
 @pytest.mark.parametrize("name", list(LOSSES))
 def test_every_loss_is_finite_and_moves_the_latent(name: str) -> None:
-    look = sight()
+    look = inputs()
     value = weighted_sum(look, ((name, 2.0),))
     assert torch.isfinite(value)
     assert value.item() == pytest.approx(2 * LOSSES[name](look).item(), rel=1e-5)
@@ -67,7 +75,7 @@ def test_opposite_vectors_have_a_finite_gradient() -> None:
 
 
 def test_a_negative_weight_pushes_away() -> None:
-    pull, push = sight(weights=(1.0,)), sight(weights=(-1.0,))
+    pull, push = inputs(weights=(1.0,)), inputs(weights=(-1.0,))
     # Of the picture: behind it, colours at their end let only one of two opposite slopes through.
     (towards,) = torch.autograd.grad(LOSSES["prompts"](pull), pull.picture)
     (away,) = torch.autograd.grad(LOSSES["prompts"](push), push.picture)
@@ -76,30 +84,30 @@ def test_a_negative_weight_pushes_away() -> None:
 
 
 def test_doubling_every_weight_changes_nothing() -> None:
-    once, twice = sight(weights=(1.0, -0.5)), sight(weights=(2.0, -1.0))
+    once, twice = inputs(weights=(1.0, -0.5)), inputs(weights=(2.0, -1.0))
     assert torch.allclose(LOSSES["prompts"](once), LOSSES["prompts"](twice))
 
 
 def test_beyond_its_stop_a_prompt_no_longer_pulls() -> None:
-    far = sight(weights=(1.0,), stop=100.0)  # every distance is below 100
+    far = inputs(weights=(1.0,), stop=100.0)  # every distance is below 100
     (gradient,) = torch.autograd.grad(LOSSES["prompts"](far), far.latent)
     assert gradient.abs().max() == 0
 
 
 @pytest.mark.parametrize("name", ["hold", "latent", "likeness", "edges", *OF_PALETTE, "sharpness"])
 def test_what_holds_on_is_nothing_where_a_chain_starts(name: str) -> None:
-    assert LOSSES[name](sight(parent=False)) == 0
+    assert LOSSES[name](inputs(parent=False)) == 0
 
 
 def test_outlines_hold_on_to_no_colour() -> None:
-    look = sight()
+    look = inputs()
     darker = dataclasses.replace(look, picture=look.parent * 0.5 + 0.1)  # flat, as its parent is
     assert LOSSES["edges"](darker) < 1e-9
     assert LOSSES["hold"](darker) > 1e-3
 
 
 def test_likeness_is_to_what_was_seen_before() -> None:
-    look = sight()
+    look = inputs()
     same = dataclasses.replace(look, picture=look.parent)
     assert LOSSES["likeness"](same) < 0.01 * LOSSES["likeness"](look)
 
@@ -109,7 +117,7 @@ def test_each_loss_of_the_palette_minds_its_own_part_of_it() -> None:
     picture = torch.rand(1, 3, 32, 48, generator=random) * 0.4 + 0.3
 
     def away(changed: torch.Tensor) -> dict[str, float]:
-        look = dataclasses.replace(sight(), picture=changed, palette=palette_of(picture))
+        look = dataclasses.replace(inputs(), picture=changed, palette=palette_of(picture))
         return {name: LOSSES[name](look).item() for name in OF_PALETTE}
 
     assert max(away(picture.flip(-1).roll(5, -2)).values()) < 1e-9  # places do not matter
@@ -128,11 +136,11 @@ def test_a_flat_picture_has_a_finite_slope_towards_a_palette() -> None:
 
 
 def test_only_what_is_less_sharp_is_sharpened() -> None:
-    look = sight()
+    look = inputs()
     own = sharpness_of(look.picture).detach()
     for share, away in ((0.5, 0.0), (1.0, 0.0), (2.0, math.log(2) ** 2)):
-        value = LOSSES["sharpness"](dataclasses.replace(look, sharp=own * share))
+        value = LOSSES["sharpness"](dataclasses.replace(look, sharpness=own * share))
         assert value.item() == pytest.approx(away, abs=1e-6)
     flat = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
-    LOSSES["sharpness"](dataclasses.replace(look, picture=flat, sharp=own)).backward()
+    LOSSES["sharpness"](dataclasses.replace(look, picture=flat, sharpness=own)).backward()
     assert torch.isfinite(flat.grad).all()

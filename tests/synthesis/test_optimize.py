@@ -15,7 +15,7 @@ def run(steps: int = 20, smoothing: float = 0.5) -> list[Step]:
     target = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     start = torch.zeros(1, 4, 8, 8)
 
-    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, looks: object):  # type: ignore[no-untyped-def]
+    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, cutouts: object):  # type: ignore[no-untyped-def]
         return (picture - target).square().mean()
 
     return list(
@@ -111,7 +111,7 @@ def test_what_is_new_goes_down_alone_at_first() -> None:
     new = torch.zeros(1, 1, 4, 4)
     new[..., 2:] = 1
 
-    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, looks: object):  # type: ignore[no-untyped-def]
+    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, cutouts: object):  # type: ignore[no-untyped-def]
         return (picture - 1).square().mean()
 
     taken = optimize(

@@ -25,7 +25,7 @@ from render.weights.library import known_models
 def test_embeddings_are_unit_vectors_that_differ() -> None:
     perceptor = tiny.perceptor()
     texts = perceptor.embed_texts(["a red sea", "огонь 🔥 a fire", ""])
-    views = perceptor.embed_views(torch.rand(4, 3, 32, 32))
+    views = perceptor.embed_cutouts(torch.rand(4, 3, 32, 32))
     for vectors in (texts, views):
         assert torch.allclose(vectors.norm(dim=-1), torch.ones(len(vectors)), atol=1e-5)
     assert not torch.allclose(texts[0], texts[1])
@@ -34,7 +34,7 @@ def test_embeddings_are_unit_vectors_that_differ() -> None:
 def test_views_carry_gradients_and_weights_do_not() -> None:
     perceptor = tiny.perceptor()
     views = torch.rand(2, 3, 32, 32, requires_grad=True)
-    perceptor.embed_views(views).sum().backward()
+    perceptor.embed_cutouts(views).sum().backward()
     assert views.grad is not None
     assert all(parameter.grad is None for parameter in perceptor.parameters())
 
@@ -60,7 +60,7 @@ def test_a_stored_perceptor_is_loaded(models_folder: Path, monkeypatch: pytest.M
     monkeypatch.setenv("RENDER_MODELS", str(models_folder))
     loaded, made = load_perceptor(known_models("perceptor")["tiny-clip"]), tiny.perceptor()
     views = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(loaded.embed_views(views), made.embed_views(views), atol=1e-5)
+    assert torch.allclose(loaded.embed_cutouts(views), made.embed_cutouts(views), atol=1e-5)
     assert loaded.side == 32
     assert len(loaded.digest) == 64
 
@@ -122,7 +122,7 @@ def test_views_in_parts_are_the_same_in_less_memory() -> None:
     def seen(at_once: int | None) -> tuple[torch.Tensor, torch.Tensor, int]:
         perceptor.at_once = at_once
         views = given.clone().requires_grad_()
-        embedded, kept = tiny.kept_by(lambda: perceptor.embed_views(views))
+        embedded, kept = tiny.kept_by(lambda: perceptor.embed_cutouts(views))
         embedded.square().cumsum(1).sum().backward()
         assert views.grad is not None
         return embedded.detach(), views.grad, kept

@@ -45,7 +45,7 @@ store = Store(Path("latents"))
 todo = missing_keyframes(plan, store)
 make_film(plan, models, store, todo, Path("film.mp4"), lambda report: None)
 ffmpeg = int(ENCODER * plan.size[0] * plan.size[1] / 1e6)
-print(peak(), step_memory(plan, machine.room()) - ffmpeg, imported)
+print(peak(), step_memory(plan, machine.budget()) - ffmpeg, imported)
 """
 
 
@@ -98,7 +98,7 @@ def test_512_pixels_in_sixteen_bits_keep_less_than_two_gibibytes() -> None:
         def step(latent: torch.Tensor = latent) -> torch.Tensor:
             picture = generator.paint(generator.quantise(latent), step=True)
             looks = sample_cutouts(32, size, (0.4, 1), 0).on(meta, 512, (224,))
-            return perceptor.embed_views(cut_out(picture, looks, 224))
+            return perceptor.embed_cutouts(cut_out(picture, looks, 224))
 
         weights = [
             *generator.parameters(),

@@ -119,7 +119,7 @@ def recognised(perceptor: Perceptor, kind: str, each: int) -> dict[str, float]:
     found = {}
     for number, (name, paint) in enumerate(TWELVES[kind].items()):
         shown = torch.stack([as_tensor(as_bytes(paint(random))) for _ in range(each)])
-        best = (perceptor.embed_views(scaled(shown, perceptor.side)) @ names.T).argmax(1)
+        best = (perceptor.embed_cutouts(scaled(shown, perceptor.side)) @ names.T).argmax(1)
         found[name] = float((best == number).float().mean())
     return found
 
@@ -127,7 +127,7 @@ def recognised(perceptor: Perceptor, kind: str, each: int) -> dict[str, float]:
 @torch.no_grad()
 def captions_found(perceptor: Perceptor, pairs: Pairs) -> float:
     """The share of the pictures whose own caption is the nearest of all."""
-    seen = perceptor.embed_views(scaled(torch.stack(list(pairs.values())), perceptor.side))
+    seen = perceptor.embed_cutouts(scaled(torch.stack(list(pairs.values())), perceptor.side))
     best = (seen @ perceptor.embed_texts(list(pairs)).T).argmax(1)
     return float((best == torch.arange(len(pairs))).float().mean())
 
@@ -141,9 +141,9 @@ def similarity_kept(perceptor: Perceptor, pairs: Pairs, reach: float = 1.0) -> f
     texts = perceptor.embed_texts(list(pairs))
     others = (texts.sum(0) - texts) / (len(texts) - 1)
     views = scaled(torch.stack(list(pairs.values())), perceptor.side).requires_grad_()
-    nearer = (perceptor.embed_views(views) * (texts - others)).sum(1)
+    nearer = (perceptor.embed_cutouts(views) * (texts - others)).sum(1)
     (slope,) = torch.autograd.grad(nearer.sum(), views)
     push = F.normalize(slope.flatten(1), dim=1).view_as(slope) * reach
     with torch.no_grad():
-        still = (perceptor.embed_views((views - push).clamp(0, 1)) * (texts - others)).sum(1)
+        still = (perceptor.embed_cutouts((views - push).clamp(0, 1)) * (texts - others)).sum(1)
     return float(still.mean() / nearer.detach().mean())
