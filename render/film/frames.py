@@ -1,4 +1,4 @@
-"""Every output frame from the stored keyframes."""
+"""Frames of the film, painted from the stored keyframes."""
 
 from __future__ import annotations
 
@@ -27,73 +27,135 @@ Frame = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 
 
 def to_frame(picture: Tensor, size: tuple[int, int]) -> Frame:
-    """(1, 3, H, W) in [0, 1] to (height, width, 3) uint8, its middle cropped to `size`."""
+    """Returns a picture (1, 3, H, W) in [0, 1] as a frame (height, width, 3) uint8.
+
+    The frame is the centre crop of the picture to `size`, (width, height).
+    """
     return next(to_frames([picture], size))
 
 
 def to_frames(pictures: Iterable[Tensor], size: tuple[int, int]) -> Iterator[Frame]:
-    """Every picture of these (n, 3, H, W) in [0, 1] as `to_frame` makes it.
+    """Yields each picture of these batches (n, 3, H, W) in [0, 1] as `to_frame` returns it.
 
-    A GPU is one batch ahead: it paints while what it painted before is copied and used.
+    A GPU works one batch ahead (see `FrameDownload`).
     """
-    width, height = size
-    ahead: deque[tuple[Tensor, torch.cuda.Event | None]] = deque()
-
-    def arrived() -> Iterator[Frame]:
-        pixels, copied = ahead.popleft()
-        if copied is not None:
-            copied.synchronize()
-        yield from pixels.numpy()
-
+    download = FrameDownload(size)
     for picture in pictures:
-        top, left = (picture.shape[-2] - height) // 2, (picture.shape[-1] - width) // 2
-        cropped = picture[..., top : top + height, left : left + width]
-        pixels = (cropped * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-        copied = torch.cuda.Event() if pixels.is_cuda else None  # type: ignore[no-untyped-call]
-        ahead.append((pixels.to("cpu", non_blocking=pixels.is_cuda), copied))
-        if copied is not None:
-            copied.record(torch.cuda.current_stream(pixels.device))
-        if copied is None or len(ahead) > 1:
-            yield from arrived()
-    while ahead:
-        yield from arrived()
+        yield from download.push(picture)
+    yield from download.flush()
+
+
+class FrameDownload:
+    """Converts pictures to frames and copies them to the CPU, in order.
+
+    On a GPU one batch stays in flight: the GPU paints the next pictures while the last ones are
+    copied and used. On a CPU nothing is held back.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        """`size` is the (width, height) of a frame: the centre of each picture is cropped to it."""
+        self.size = size
+        self._copies: deque[tuple[Tensor, torch.cuda.Event | None]] = deque()
+
+    def push(self, pictures: Tensor) -> Iterator[Frame]:
+        """Starts the copy of (n, 3, H, W) in [0, 1]; returns the frames that are due now.
+
+        On a CPU these are the given ones, on a GPU those of the batch before. Frames that the
+        caller does not take are returned by the next call.
+        """
+        self._copies.append(start_copy(crop_to_bytes(pictures, self.size)))
+        return self._arrived(in_flight=1 if pictures.is_cuda else 0)
+
+    def flush(self) -> Iterator[Frame]:
+        """Returns the frames that are still in flight."""
+        return self._arrived(in_flight=0)
+
+    def _arrived(self, in_flight: int) -> Iterator[Frame]:
+        """Waits for all copies but the last `in_flight`, and yields their frames."""
+        while len(self._copies) > in_flight:
+            pixels, copied = self._copies.popleft()
+            if copied is not None:
+                copied.synchronize()
+            yield from pixels.numpy()
+
+
+def crop_to_bytes(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Returns the centres of (n, 3, H, W) in [0, 1] as (n, height, width, 3) uint8."""
+    width, height = size
+    top, left = (pictures.shape[-2] - height) // 2, (pictures.shape[-1] - width) // 2
+    cropped = pictures[..., top : top + height, left : left + width]
+    return (cropped * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def start_copy(pixels: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+    """Returns a copy on the CPU, and the event after which it is complete (None: it is now)."""
+    if not pixels.is_cuda:
+        return pixels.to("cpu"), None
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copy = pixels.to("cpu", non_blocking=True)
+    copied.record(torch.cuda.current_stream(pixels.device))
+    return copy, copied
 
 
 def frames(
     plan: Plan, store: Store, generator: Generator, numbers: Iterable[int]
 ) -> Iterator[Frame]:
-    """The film's frames of these numbers, each asked for when the frame before it was painted; its
-    keyframes must be there by then. Holds four keyframes at a time, however long the film."""
-    device = generator.low.device
+    """Yields the film's frames of these numbers.
 
-    @lru_cache(maxsize=4)  # two neighbours of each shot
-    def codes(index: int) -> Tensor:
-        return generator.quantise(store.load(plan.keyframes[index].key).to(device))
+    A number is drawn from `numbers` after the frame before it was painted; the keyframes of the
+    frame must be stored by then.
+    """
+    painter = FramePainter(plan, store, generator)
+    yield from to_frames((painter.paint(number) for number in numbers), plan.board.size)
 
-    @lru_cache(maxsize=4)
-    def picture(index: int) -> Tensor:
-        return generator.paint(codes(index))
 
-    @lru_cache(maxsize=4)
-    def sharp(index: int) -> Tensor:
-        return sharpness_of(picture(index))
+class FramePainter:
+    """Paints the frames of a film from its stored keyframes.
 
-    @torch.no_grad()  # here and not around all: who gives the numbers may be optimising
-    def paint(moment: Moment) -> Tensor:
+    Caches the codes, pictures and sharpness of four keyframes, two neighbours for each of two
+    overlapping shots, so memory does not grow with the length of the film.
+    """
+
+    def __init__(self, plan: Plan, store: Store, generator: Generator) -> None:
+        device = generator.low.device
+
+        @lru_cache(maxsize=4)
+        def codes(index: int) -> Tensor:
+            return generator.quantise(store.load(plan.keyframes[index].key).to(device))
+
+        @lru_cache(maxsize=4)
+        def picture(index: int) -> Tensor:
+            return generator.paint(codes(index))
+
+        @lru_cache(maxsize=4)
+        def sharpness(index: int) -> Tensor:
+            return sharpness_of(picture(index))
+
+        self._plan, self._generator = plan, generator
+        # Closures, not methods: caches that refer to `self` would keep their tensors until the
+        # garbage collector runs.
+        self._codes, self._picture, self._sharpness = codes, picture, sharpness
+
+    @torch.no_grad()
+    def paint(self, number: int) -> Tensor:
+        """Returns frame `number` as a picture (1, 3, H, W) in [0, 1], H and W as of the plan.
+
+        The keyframes of the frame must be stored; raises LatentError where one cannot be loaded.
+        """
+        return self._paint(self._plan.moment(number))
+
+    def _paint(self, moment: Moment) -> Tensor:
+        """The picture of one moment; during a transition both shots are painted and mixed."""
         if moment.before is not None:
-            before, after = moment.before, replace(moment, before=None)
-            mix = MIXES[moment.transition]
-            return mix(generator, paint(before), paint(after), moment.share)
-        if moment.fraction == 0.0:
-            return picture(moment.left)
+            before, after = self._paint(moment.before), self._paint(replace(moment, before=None))
+            return MIXES[moment.transition](self._generator, before, after, moment.share)
+        left, right, fraction = moment.left, moment.right, moment.fraction
+        if fraction == 0.0:
+            return self._picture(left)
         if moment.between == "latent":
-            mixed = lerp(codes(moment.left), codes(moment.right), moment.fraction)
-            return generator.paint(mixed)
-        wanted = lerp(sharp(moment.left), sharp(moment.right), moment.fraction)
-        return blend_keyframes(picture(moment.left), picture(moment.right), moment, wanted)
-
-    pictures = (paint(plan.moment(number)) for number in numbers)
-    yield from to_frames(pictures, plan.board.size)
+            return self._generator.paint(lerp(self._codes(left), self._codes(right), fraction))
+        sharpness = lerp(self._sharpness(left), self._sharpness(right), fraction)
+        return blend_keyframes(self._picture(left), self._picture(right), moment, sharpness)
 
 
 def morph(generator: Generator, before: Tensor, after: Tensor, share: float) -> Tensor:
