@@ -1,4 +1,4 @@
-"""Frames to one finished video file, or an error; and back, to check what was written.
+"""Frames to one finished video file or an error, and back again.
 
 Everything goes through the ffmpeg binary that imageio-ffmpeg brings, in a process of our own:
 `imageio_ffmpeg.write_frames` never looks at ffmpeg's exit status and rounds fps to two decimals.
@@ -16,11 +16,11 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from render.media.atomic import (
     FULL,
@@ -76,6 +76,49 @@ class Video:
     """(H, W, 3) each, decoded as they are asked for, once."""
 
 
+@contextmanager
+def video_writer(
+    path: Path,
+    size: tuple[int, int],
+    fps: Fraction,
+    codec: str,
+    quality: int,
+    metadata: Mapping[str, str],
+    sound: tuple[Audio, Fraction] | None = None,
+) -> Iterator[VideoWriter]:
+    """A film that is written while the block runs: give every frame to the writer's `send`.
+
+    `size` is (width, height). `sound` is played from the first frame on, for as many seconds as
+    stand beside it. Players show the metadata's `title` and `comment`; other names are not kept by
+    every container.
+
+    `path` is replaced when the block ends and ffmpeg has ended well. Whatever is raised before
+    that, ffmpeg is ended, what it wrote is removed, and the error continues. Raises VideoError,
+    FileError, and InputError before anything is started.
+    """
+    check_output(path, codec)
+    check_frame(size, fps, codec, quality)
+    # OSError is caught only where files of ours are touched: the block may raise its own.
+    remove_stale_partials(path.parent, path.name)
+    with atomic_write(path) as partial:
+        # Beside the film and not in a folder of its own: what a killed run leaves is swept with it.
+        notes = partial_path(path)
+        try:
+            with file_errors(path):
+                notes.write_bytes(metadata_file(metadata))
+            suffix = path.suffix.lower()
+            command = _write_command(notes, partial, suffix, size, fps, codec, quality, sound)
+            writer = VideoWriter(command, size, path, (partial, notes))
+            try:
+                yield writer
+                writer.finish()
+            finally:
+                writer.close()
+        finally:
+            with suppress(OSError):
+                notes.unlink(missing_ok=True)
+
+
 def write_video(
     path: Path,
     frames: Iterable[bytes | NDArray[np.uint8]],
@@ -86,33 +129,13 @@ def write_video(
     metadata: Mapping[str, str],
     sound: tuple[Audio, Fraction] | None = None,
 ) -> None:
-    """Write `frames`, each (H, W, 3) uint8 or as many bytes, to `path`, and `metadata` into it.
+    """Write `frames`, each (H, W, 3) uint8 or as many bytes, to `path`: `video_writer` in one call.
 
     A frame may be read until a dozen later ones are asked for: its maker leaves it as it is.
-
-    `sound` plays from the first frame on, for as many seconds as stand beside it.
-
-    `size` is (width, height). Players show the metadata's `title` and `comment`; other names are
-    not kept by every container. `path` is replaced only by a finished film: whatever goes wrong,
-    ffmpeg is ended, what it wrote is removed and the error goes on. Raises VideoError, FileError,
-    and InputError before anything is begun.
     """
-    check_output(path, codec)
-    check_frame(size, fps, codec, quality)
-    # What `frames` raises is not ours to rename, so OSError is caught only where files are touched.
-    remove_stale_partials(path.parent, path.name)
-    with atomic_write(path) as partial:
-        # Beside the film and not in a folder of its own: what a killed run leaves is swept with it.
-        notes = partial_path(path)
-        try:
-            with file_errors(path):
-                notes.write_bytes(metadata_file(metadata))
-            suffix = path.suffix.lower()
-            command = _write_command(notes, partial, suffix, size, fps, codec, quality, sound)
-            _encode(command, frames, size, path, (partial, notes))
-        finally:
-            with suppress(OSError):
-                notes.unlink(missing_ok=True)
+    with video_writer(path, size, fps, codec, quality, metadata, sound) as writer:
+        for frame in frames:
+            writer.send(frame)
 
 
 def read_video(path: Path) -> Video:
@@ -184,98 +207,107 @@ def _write_command(
     ]
 
 
-def _encode(
-    command: list[str],
-    frames: Iterable[bytes | NDArray[np.uint8]],
-    size: tuple[int, int],
-    path: Path,
-    unfinished: tuple[Path, ...],
-) -> None:
-    try:
-        # In a session of its own, so that Ctrl-C reaches us alone and we decide what becomes of it.
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            env=ffmpeg_environment(),
-        )
-    except OSError as error:
-        raise VideoError(cannot_run_message(command[0], error)) from error
-    assert process.stdin is not None
-    assert process.stderr is not None
-    said: deque[bytes] = deque(maxlen=50)
-    # Unread, a full pipe would stop ffmpeg, which would stop us.
-    reader = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
-    writer = _Writer(process.stdin, unfinished)
-    try:
-        reader.start()
-        writer.thread.start()
-        count = 0
-        for frame in frames:
-            writer.waiting.put(_frame_bytes(frame, size))
-            if not writer.taken:
-                break
-            count += 1
-        if writer.taken and not count:
-            raise VideoError(f"{path} was not written: there are no frames.")
-        taken = writer.finish() and _taken(process.stdin.close)
-        if writer.failure is not None:
-            raise writer.failure
-        status = process.wait()
-        reader.join()
-        if status or not taken:
-            raise VideoError(not_written(path, _reason(status, b"".join(said))))
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        writer.finish()
-        with suppress(OSError):
-            process.stdin.close()
-        if reader.ident is not None:
-            reader.join()
-        process.stderr.close()
-
-
 AHEAD = 8  # frames that may wait for ffmpeg: more would only be memory
-PULSE = 60.0  # seconds without a frame, after which it is said that work goes on
+PULSE = 60.0  # seconds without a frame, after which the unfinished files are marked as in use
 
 
-class _Writer:
-    """Hands frames to ffmpeg beside us, so that the next is painted while it takes the last.
+class VideoWriter:
+    """One ffmpeg process, fed from a thread: the next frame is made while it takes the last.
 
-    It keeps what is unfinished young, however long the next frame takes and however many of them
-    the encoder holds before it writes another byte: who sweeps takes an old file for left behind.
+    The thread keeps the unfinished files' times young, however long the next frame takes and
+    however many frames the encoder holds back: other runs remove partial files that are old.
     """
 
-    def __init__(self, pipe: IO[bytes], unfinished: tuple[Path, ...]) -> None:
-        self.pipe, self.unfinished = pipe, unfinished
-        self.taken = True  # ffmpeg has taken all so far; once it does not, it has ended
-        self.failure: Exception | None = None  # what is not ffmpeg's
-        self.waiting = queue.Queue[bytes | memoryview | None](AHEAD)
-        self.thread = threading.Thread(target=self._write, daemon=True)
+    def __init__(
+        self, command: list[str], size: tuple[int, int], path: Path, unfinished: tuple[Path, ...]
+    ) -> None:
+        """`command` starts ffmpeg, which reads raw frames from stdin; `path` is for sentences."""
+        self.size, self.path, self.unfinished = size, path, unfinished
+        self.count = 0  # frames sent
+        self.accepted = True  # whether ffmpeg has taken everything; if not, it has ended
+        self.failure: Exception | None = None  # an error of the thread that is not ffmpeg's
+        self.queue = queue.Queue[bytes | memoryview | None](AHEAD)
+        self.said: deque[bytes] = deque(maxlen=50)  # the last lines of ffmpeg's stderr
+        try:
+            # In a session of its own, so that Ctrl-C reaches us alone and we decide what follows.
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env=ffmpeg_environment(),
+            )
+        except OSError as error:
+            raise VideoError(cannot_run_message(command[0], error)) from error
+        assert self.process.stdin is not None
+        assert self.process.stderr is not None
+        self.stdin, self.stderr = self.process.stdin, self.process.stderr
+        # Unread, a full pipe would stop ffmpeg, which would stop us.
+        self.reader = threading.Thread(target=self.said.extend, args=(self.stderr,), daemon=True)
+        self.feeder = threading.Thread(target=self._feed, daemon=True)
+        try:
+            self.reader.start()
+            self.feeder.start()
+        except BaseException:
+            self.close()
+            raise
 
-    def _write(self) -> None:
+    def send(self, frame: bytes | NDArray[np.uint8]) -> None:
+        """Hand over the next frame, (H, W, 3) uint8 or as many bytes; waits while AHEAD wait.
+
+        The frame is read later: its maker leaves it as it is. Raises VideoError where ffmpeg has
+        ended or the frame has another shape.
+        """
+        self.queue.put(_frame_bytes(frame, self.size))
+        if not self.accepted:
+            self.finish()  # which raises the reason
+        self.count += 1
+
+    def finish(self) -> None:
+        """Wait until ffmpeg has written the last frame; raises VideoError where it did not."""
+        if self.accepted and not self.count:
+            raise VideoError(f"{self.path} was not written: there are no frames.")
+        self._stop_feeding()
+        accepted = self.accepted and _accepted(self.stdin.close)
+        if self.failure is not None:
+            raise self.failure
+        status = self.process.wait()
+        self.reader.join()
+        if status or not accepted:
+            raise VideoError(not_written(self.path, _reason(status, b"".join(self.said))))
+
+    def close(self) -> None:
+        """End ffmpeg and both threads, if they still run."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._stop_feeding()
+        with suppress(OSError):
+            self.stdin.close()
+        if self.reader.ident is not None:
+            self.reader.join()
+        self.stderr.close()
+
+    def _feed(self) -> None:
+        """Run in a thread: write every queued frame to ffmpeg, until None comes."""
         while True:
             for file in self.unfinished:
                 keep_fresh(file)
             try:
-                if (frame := self.waiting.get(timeout=PULSE)) is None:
+                if (frame := self.queue.get(timeout=PULSE)) is None:
                     return
-                self.taken = self.taken and _taken(self.pipe.write, frame)
+                self.accepted = self.accepted and _accepted(self.stdin.write, frame)
             except queue.Empty:
                 continue
-            except Exception as error:  # and goes on taking frames, or who makes them would wait
-                self.taken, self.failure = False, error
+            except Exception as error:  # keep taking frames, or `send` would wait for ever
+                self.accepted, self.failure = False, error
 
-    def finish(self) -> bool:
-        """Whether ffmpeg took every frame, after it has."""
-        if self.thread.is_alive():
-            self.waiting.put(None)
-            self.thread.join()
-        return self.taken
+    def _stop_feeding(self) -> None:
+        """Wait until the thread has written what is queued."""
+        if self.feeder.is_alive():
+            self.queue.put(None)
+            self.feeder.join()
 
 
 def _frame_bytes(frame: bytes | NDArray[np.uint8], size: tuple[int, int]) -> bytes | memoryview:
@@ -294,8 +326,8 @@ def _frame_bytes(frame: bytes | NDArray[np.uint8], size: tuple[int, int]) -> byt
     return np.ascontiguousarray(frame).data.cast("B")
 
 
-def _taken(do: Callable[..., object], *arguments: object) -> bool:
-    """Whether ffmpeg took it all; it does not when it has ended, and says why on stderr."""
+def _accepted(do: Callable[..., object], *arguments: object) -> bool:
+    """Whether ffmpeg took all of it; it does not once it has ended, and says why on stderr."""
     try:
         do(*arguments)
     except OSError:
