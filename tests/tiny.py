@@ -12,7 +12,7 @@ import torch
 from render.generators.vqgan import Generator
 from render.synthesis.cutouts import Cutouts
 from render.synthesis.perceptor import MEAN, STD, Perceptor, build_clip
-from render.weights.checkpoint import Entry
+from render.weights.checkpoint import DTYPES, Entry
 from render.weights.convert import write_tensors
 
 GENERATOR = {
@@ -127,7 +127,8 @@ def write_models(folder: Path) -> None:
 
 def entries(state: dict[str, torch.Tensor]) -> dict[str, Entry]:
     """Tensors as `write_tensors` takes them."""
+    names = {getattr(torch, element.torch_name): name for name, element in DTYPES.items()}
     return {
-        name: Entry(value.dtype, tuple(value.shape), partial(torch.clone, value))
+        name: Entry(names[value.dtype], tuple(value.shape), partial(torch.clone, value))
         for name, value in state.items()
     }

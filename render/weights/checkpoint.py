@@ -1,11 +1,14 @@
-"""Read the tensors of published checkpoints without running anything in them.
+"""Reads the tensors of published checkpoints without running any code in them.
 
-A PyTorch checkpoint is a zip of raw tensor bytes and one pickle, and a pickle is a program.
-The official VQGANs' hold pytorch-lightning objects, so `torch.load(weights_only=True)` refuses
-them, and anything else would run whatever they name. Here the pickle is read by an unpickler
-that knows only tensors and plain containers; every other class it names becomes a placeholder
-that takes what it is given and does nothing. OpenAI's CLIPs are TorchScript archives, zips of
-the same kind, and are read the same way: their code is never loaded.
+A PyTorch checkpoint is a zip archive of raw tensor bytes and one pickle, and a pickle is a
+program. The checkpoints of the official VQGANs contain pytorch-lightning objects, so
+`torch.load(weights_only=True)` refuses them, and any other loader would run whatever they name.
+This module reads the pickle with an unpickler that knows only tensors and plain containers. Every
+other class becomes a placeholder that accepts all arguments and does nothing. OpenAI's CLIPs are
+TorchScript archives, which are zip archives of the same kind; they are read the same way, and
+their code is never loaded.
+
+torch is imported only when a tensor is read.
 """
 
 from __future__ import annotations
@@ -21,68 +24,198 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from render.weights.catalog import ModelError
 
-DTYPES = {  # dtype: name in safetensors
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.int16: "I16",
-    torch.int8: "I8",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class ElementType(NamedTuple):
+    """An element type of tensors."""
+
+    torch_name: str  # of the torch.dtype
+    size: int  # bytes per element
+    storage: str  # PyTorch's storage class in checkpoints
+
+
+DTYPES = {  # by their names in safetensors
+    "F64": ElementType("float64", 8, "DoubleStorage"),
+    "F32": ElementType("float32", 4, "FloatStorage"),
+    "F16": ElementType("float16", 2, "HalfStorage"),
+    "BF16": ElementType("bfloat16", 2, "BFloat16Storage"),
+    "I64": ElementType("int64", 8, "LongStorage"),
+    "I32": ElementType("int32", 4, "IntStorage"),
+    "I16": ElementType("int16", 2, "ShortStorage"),
+    "I8": ElementType("int8", 1, "CharStorage"),
+    "U8": ElementType("uint8", 1, "ByteStorage"),
+    "BOOL": ElementType("bool", 1, "BoolStorage"),
 }
-_STORAGES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}
-_PICKLE_LIMIT = 16 << 20  # bytes; those of the official checkpoints have less than 1 MB
-_CLASS_LIMIT = 10_000
-_ENTRY_LIMIT = 100_000
-_DEPTH_LIMIT = 64  # of modules within modules
+_STORAGES = {element.storage: name for name, element in DTYPES.items()}
+_PICKLE_LIMIT = 16 << 20  # bytes; the pickles of the official checkpoints are below 1 MB
+_CLASS_LIMIT = 10_000  # unknown classes named by a pickle
+_ENTRY_LIMIT = 100_000  # files in a zip archive
+_DEPTH_LIMIT = 64  # nesting of TorchScript modules
 
 
 class _DamagedError(Exception):
-    """The bytes of a checkpoint do not fit together."""
+    """The bytes of a checkpoint are inconsistent; the message completes a sentence."""
 
 
-class _Kind:
-    """Stands for a torch storage class; callable by nobody."""
+@dataclass(frozen=True)
+class Entry:
+    """A tensor in a file: its element type and shape, and how to read it."""
+
+    dtype: str  # a name in DTYPES
+    shape: tuple[int, ...]
+    read: Callable[[], Tensor]
+
+
+@contextlib.contextmanager
+def open_tensors(path: Path) -> Iterator[dict[str, Entry]]:
+    """Open a checkpoint, a TorchScript archive or a safetensors file; give its tensors by name.
+
+    If a checkpoint has a "state_dict", its tensors are given, otherwise those at the top level. A
+    tensor's bytes are read when `Entry.read` is called. No code in the file is run. Raises
+    ModelError, also from `Entry.read` inside the `with` block.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror or error})") from error
+    if start[:4] == b"PK\x03\x04":
+        with _open_zip(path) as entries:
+            yield entries
+    elif start[8:9] == b"{":
+        with _open_safetensors(path) as entries:
+            yield entries
+    elif start[257:262] == b"ustar" or start[:1] == b"\x80":
+        raise ModelError(
+            f"{path} is in the format that PyTorch wrote before version 1.6, which cannot be read "
+            "without running it. If you trust it, load it in PyTorch and save it again"
+        )
+    else:
+        what = "is not a PyTorch checkpoint" if start else "is empty"
+        raise ModelError(f"{path} {what}; download it again")
+
+
+@contextlib.contextmanager
+def _open_safetensors(path: Path) -> Iterator[dict[str, Entry]]:
+    """`open_tensors` for a safetensors file."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            entries = {}
+            for name in file.keys():  # noqa: SIM118
+                view = file.get_slice(name)
+                dtype, shape = view.get_dtype(), tuple(view.get_shape())
+                if dtype in DTYPES:
+                    entries[name] = Entry(dtype, shape, partial(file.get_tensor, name))
+            yield entries
+    except SafetensorError as error:
+        raise ModelError(f"{path} is not a whole safetensors file ({error})") from error
+
+
+@contextlib.contextmanager
+def _open_zip(path: Path) -> Iterator[dict[str, Entry]]:
+    """`open_tensors` for a checkpoint or a TorchScript archive."""
+    try:
+        with contextlib.ExitStack() as stack:
+            with _zip_errors():
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                folder = _check_archive(archive, path)
+                pickled = archive.read(f"{folder}/data.pkl")
+            try:
+                root = _TensorUnpickler(pickled).load()
+            except Exception as error:  # a damaged pickle can fail in any way
+                raise ModelError(f"{path} is damaged: its pickle does not read") from error
+            yield {
+                name: Entry(
+                    lazy.storage.dtype, lazy.shape, partial(_materialise, archive, folder, lazy)
+                )
+                for name, lazy in _named_tensors(root)
+            }
+    except _DamagedError as error:
+        raise ModelError(
+            f"{path} is damaged or was cut off ({error}); download it again"
+        ) from error
+
+
+@contextlib.contextmanager
+def _zip_errors() -> Iterator[None]:
+    """Turn every exception that zipfile raises for a damaged archive into a _DamagedError."""
+    try:
+        yield
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        EOFError,
+        NotImplementedError,
+        OverflowError,
+        OSError,
+        ValueError,
+        struct.error,
+    ) as error:
+        raise _DamagedError(str(error) or type(error).__name__) from error
+
+
+def _check_archive(archive: zipfile.ZipFile, path: Path) -> str:
+    """Return the folder in the archive that contains the pickle.
+
+    Raises ModelError for an archive that PyTorch would not write, _DamagedError or an error of
+    zipfile for one that is damaged.
+    """
+    entries = archive.infolist()
+    roots = [name[:-9] for name in archive.namelist() if re.fullmatch(r"[^/]+/data\.pkl", name)]
+    if len(roots) != 1 or len(entries) > _ENTRY_LIMIT:
+        raise ModelError(f"{path} is a zip file but not a PyTorch checkpoint")
+    if len(set(archive.namelist())) != len(entries):
+        raise ModelError(f"{path} is not as PyTorch writes it: an entry is there twice")
+    # An uncompressed entry cannot be larger than the file. (TorchScript's code is compressed, but
+    # it is never read.)
+    pickled, raw = f"{roots[0]}/data.pkl", f"{roots[0]}/data/"
+    read = [entry for entry in entries if entry.filename.startswith((pickled, raw))]
+    if any(
+        entry.compress_type != zipfile.ZIP_STORED
+        or entry.file_size != entry.compress_size
+        or entry.flag_bits & 1  # encrypted
+        for entry in read
+    ):
+        raise ModelError(f"{path} is not as PyTorch writes it: its tensors are not plain bytes")
+    if sum(entry.file_size for entry in read) > path.stat().st_size:
+        raise ModelError(f"{path} is not as PyTorch writes it: its tensors overlap")
+    if archive.getinfo(pickled).file_size > _PICKLE_LIMIT:
+        raise ModelError(f"{path} is not a checkpoint of tensors: its pickle is too large")
+    with contextlib.suppress(KeyError):
+        order = archive.getinfo(f"{roots[0]}/byteorder")
+        if order.file_size > 16 or archive.read(order) != b"little":
+            raise ModelError(f"{path} was written on a big-endian machine; that is not read")
+    return roots[0]
+
+
+class _StorageType:
+    """Stands for a torch storage class in the unpickler. It cannot be called."""
 
     __slots__ = ("dtype",)
 
-    def __init__(self, dtype: torch.dtype) -> None:
+    def __init__(self, dtype: str) -> None:
         self.dtype = dtype
 
 
 class _Storage:
-    """Bytes in the archive that have not been read."""
+    """A torch storage whose bytes have not been read: `count` elements in the entry `key`."""
 
     __slots__ = ("count", "dtype", "key")
 
-    def __init__(self, dtype: torch.dtype, key: str, count: int) -> None:
+    def __init__(self, dtype: str, key: str, count: int) -> None:
         self.dtype, self.key, self.count = dtype, key, count
 
 
-class _Lazy:
-    """A tensor that has not been read."""
+class _LazyTensor:
+    """A tensor whose bytes have not been read; `offset` and `stride` are in elements."""
 
     __slots__ = ("offset", "shape", "storage", "stride")
 
@@ -93,33 +226,38 @@ class _Lazy:
 
 
 class _RebuildTensor:
-    """In place of torch._utils._rebuild_tensor_v2. An object without a __dict__, not a function:
-    a pickle may set attributes of what it finds, and of a function that would last."""
+    """Replaces torch._utils._rebuild_tensor_v2 in the unpickler.
+
+    It is an object without a __dict__ and not a function, because a pickle may set attributes of
+    what it finds, and attributes of a function would persist.
+    """
 
     __slots__ = ()
 
     def __call__(
         self, storage: Any, offset: Any, shape: Any, stride: Any, *others: Any
-    ) -> _Lazy | _Placeholder:
+    ) -> _LazyTensor | _Placeholder:
+        """Return the lazy tensor, or a placeholder if the arguments describe none."""
         numbers = (offset, *shape, *stride)
         if not isinstance(storage, _Storage) or len(shape) != len(stride) or len(shape) > 16:
             return _Placeholder()
         if not all(type(number) is int and number >= 0 for number in numbers):
             return _Placeholder()
-        return _Lazy(storage, offset, tuple(shape), tuple(stride))
+        return _LazyTensor(storage, offset, tuple(shape), tuple(stride))
 
 
 class _RebuildParameter:
-    """In place of torch._utils._rebuild_parameter."""
+    """Replaces torch._utils._rebuild_parameter in the unpickler."""
 
     __slots__ = ()
 
     def __call__(self, data: Any, *others: Any) -> Any:
+        """Return the tensor that the parameter holds."""
         return data
 
 
 class _Placeholder:
-    """Stands for an object of any class that is not known here: takes everything, does nothing."""
+    """Stands for an object of an unknown class: accepts every call and item, and does nothing."""
 
     __slots__ = ("state",)
 
@@ -145,15 +283,19 @@ class _Placeholder:
         pass
 
 
-# The pickle module's own unpickler in Python, not the one in C: its memory grows with what is
-# in the file and not with the numbers that the file claims.
+# The pickle module's unpickler in Python, not the one in C: its memory grows with the content of
+# the file and not with the sizes that the file claims.
 _Unpickler: Any = pickle._Unpickler
 
 
 class _TensorUnpickler(_Unpickler):  # type: ignore[misc]
-    """Unpickles tensors as `_Lazy`, plain containers as themselves, all else as placeholders."""
+    """Unpickles tensors as `_LazyTensor`, plain containers as themselves, all else as placeholders.
 
-    # Buffers out of the stream and lengths announced before the bytes: PyTorch writes neither.
+    It never imports a module and never calls anything from outside this module, except
+    OrderedDict.
+    """
+
+    # Without out-of-band buffers and lengths announced before the bytes; PyTorch writes neither.
     dispatch = {  # noqa: RUF012
         code: act
         for code, act in _Unpickler.dispatch.items()
@@ -165,7 +307,7 @@ class _TensorUnpickler(_Unpickler):  # type: ignore[misc]
         self.unknown: dict[tuple[str, str], type[_Placeholder]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for module.name; nothing is ever imported."""
+        """Return what stands for module.name. Nothing is imported."""
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):
@@ -173,197 +315,74 @@ class _TensorUnpickler(_Unpickler):  # type: ignore[misc]
         if module == "torch._utils" and name == "_rebuild_parameter":
             return _RebuildParameter()
         if module == "torch" and name in _STORAGES:
-            return _Kind(_STORAGES[name])
+            return _StorageType(_STORAGES[name])
         if len(self.unknown) > _CLASS_LIMIT:
             raise pickle.UnpicklingError("too many classes")
-        # A class of its own: a pickle may set attributes of a class it has found.
+        # A separate class for each name, because a pickle may set attributes of a class it finds.
         new = type("_Unknown", (_Placeholder,), {"__slots__": ()})
         return self.unknown.setdefault((module, name), new)
 
     def persistent_load(self, pid: Any) -> Any:
-        """A storage: ("storage", its class, its entry in the zip, its device, its length)."""
+        """Return a storage for ("storage", class, entry in the archive, device, element count)."""
         if isinstance(pid, tuple) and len(pid) == 5 and pid[0] == "storage":
-            _, kind, key, _, count = pid
-            if isinstance(kind, _Kind) and isinstance(key, str) and type(count) is int:
-                return _Storage(kind.dtype, key, count)
+            _, storage_type, key, _, count = pid
+            if (
+                isinstance(storage_type, _StorageType)
+                and isinstance(key, str)
+                and type(count) is int
+            ):
+                return _Storage(storage_type.dtype, key, count)
         return _Placeholder()
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A tensor in a file: what it is, and how to read it."""
+def _named_tensors(root: Any) -> Iterator[tuple[str, _LazyTensor]]:
+    """Yield (name, tensor) for the unpickled object.
 
-    dtype: torch.dtype
-    shape: tuple[int, ...]
-    read: Callable[[], Tensor]
-
-
-def read_tensors(path: Path, keep: Callable[[str], bool] = lambda name: True) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, a TorchScript archive or a safetensors file, by their names.
-
-    Of a checkpoint those in its "state_dict" if it has one. Only the tensors whose name `keep`
-    accepts are read. No code in the file is run. Raises ModelError.
+    It is a state dict, a dict that contains one under "state_dict", or a TorchScript module.
     """
-    with open_tensors(path) as entries:
-        return {name: entry.read() for name, entry in entries.items() if keep(name)}
-
-
-@contextlib.contextmanager
-def open_tensors(path: Path) -> Iterator[dict[str, Entry]]:
-    """As `read_tensors`, but each tensor is read when it is asked for. Raises ModelError."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(512)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror or error})") from error
-    if start[:4] == b"PK\x03\x04":
-        with _open_zip(path) as entries:
-            yield entries
-    elif start[8:9] == b"{":
-        with _open_safetensors(path) as entries:
-            yield entries
-    elif start[257:262] == b"ustar" or start[:1] == b"\x80":
-        raise ModelError(
-            f"{path} is in the format that PyTorch wrote before version 1.6, which cannot be read "
-            "without running it. If you trust it, load it in PyTorch and save it again"
-        )
-    else:
-        what = "is not a PyTorch checkpoint" if start else "is empty"
-        raise ModelError(f"{path} {what}; download it again")
-
-
-@contextlib.contextmanager
-def _open_safetensors(path: Path) -> Iterator[dict[str, Entry]]:
-    dtypes = {name: dtype for dtype, name in DTYPES.items()}
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            entries = {}
-            for name in file.keys():  # noqa: SIM118
-                about = file.get_slice(name)
-                if about.get_dtype() in dtypes:
-                    dtype, shape = dtypes[about.get_dtype()], tuple(about.get_shape())
-                    entries[name] = Entry(dtype, shape, partial(file.get_tensor, name))
-            yield entries
-    except SafetensorError as error:
-        raise ModelError(f"{path} is not a whole safetensors file ({error})") from error
-
-
-@contextlib.contextmanager
-def _open_zip(path: Path) -> Iterator[dict[str, Entry]]:
-    try:
-        with contextlib.ExitStack() as stack:
-            with _damaged():
-                archive = stack.enter_context(zipfile.ZipFile(path))
-                folder = _check_archive(archive, path)
-                pickled = archive.read(f"{folder}/data.pkl")
-            try:
-                root = _TensorUnpickler(pickled).load()
-            except Exception as error:  # a damaged pickle can fail in any way
-                raise ModelError(f"{path} is damaged: its pickle does not read") from error
-            yield {
-                name: Entry(
-                    lazy.storage.dtype, lazy.shape, partial(_materialise, archive, folder, lazy)
-                )
-                for name, lazy in _tensors(root)
-            }
-    except _DamagedError as error:
-        raise ModelError(
-            f"{path} is damaged or was cut off ({error}); download it again"
-        ) from error
-
-
-@contextlib.contextmanager
-def _damaged() -> Iterator[None]:
-    """Everything with which zipfile greets a damaged archive, as one."""
-    try:
-        yield
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        EOFError,
-        NotImplementedError,
-        OverflowError,
-        OSError,
-        ValueError,
-        struct.error,
-    ) as error:
-        raise _DamagedError(str(error) or type(error).__name__) from error
-
-
-def _check_archive(archive: zipfile.ZipFile, path: Path) -> str:
-    """The folder in the archive that holds the pickle; what PyTorch never writes is refused."""
-    entries = archive.infolist()
-    roots = [name[:-9] for name in archive.namelist() if re.fullmatch(r"[^/]+/data\.pkl", name)]
-    if len(roots) != 1 or len(entries) > _ENTRY_LIMIT:
-        raise ModelError(f"{path} is a zip file but not a PyTorch checkpoint")
-    if len(set(archive.namelist())) != len(entries):
-        raise ModelError(f"{path} is not as PyTorch writes it: an entry is there twice")
-    # Stored as it is, an entry cannot hold more than the file does. (TorchScript's code, which
-    # is never read, is compressed.)
-    pickled, raw = f"{roots[0]}/data.pkl", f"{roots[0]}/data/"
-    read = [entry for entry in entries if entry.filename.startswith((pickled, raw))]
-    if any(
-        entry.compress_type != zipfile.ZIP_STORED
-        or entry.file_size != entry.compress_size
-        or entry.flag_bits & 1  # encrypted
-        for entry in read
-    ):
-        raise ModelError(f"{path} is not as PyTorch writes it: its tensors are not plain bytes")
-    if sum(entry.file_size for entry in read) > path.stat().st_size:
-        raise ModelError(f"{path} is not as PyTorch writes it: its tensors overlap")
-    if archive.getinfo(pickled).file_size > _PICKLE_LIMIT:
-        raise ModelError(f"{path} is not a checkpoint of tensors: its pickle is too large")
-    with contextlib.suppress(KeyError):
-        order = archive.getinfo(f"{roots[0]}/byteorder")
-        if order.file_size > 16 or archive.read(order) != b"little":
-            raise ModelError(f"{path} was written on a big-endian machine; that is not read")
-    return roots[0]
-
-
-def _tensors(root: Any) -> Iterator[tuple[str, _Lazy]]:
-    """(name, tensor) of what was unpickled: a state dict, one inside, or a TorchScript module."""
     if isinstance(root, dict):
-        inside = root.get("state_dict")
-        for name, value in (inside if isinstance(inside, dict) else root).items():
-            if isinstance(name, str) and isinstance(value, _Lazy):
+        state_dict = root.get("state_dict")
+        for name, value in (state_dict if isinstance(state_dict, dict) else root).items():
+            if isinstance(name, str) and isinstance(value, _LazyTensor):
                 yield name, value
         return
-    waiting = [("", root, 0)]
-    while waiting:
-        prefix, module, depth = waiting.pop()
+    pending = [("", root, 0)]
+    while pending:
+        prefix, module, depth = pending.pop()
         state = module.state if isinstance(module, _Placeholder) else None
         if not isinstance(state, dict) or depth > _DEPTH_LIMIT:
             continue
         for name, value in state.items():
-            if isinstance(value, _Lazy):
+            if isinstance(value, _LazyTensor):
                 yield f"{prefix}{name}", value
             else:
-                waiting.append((f"{prefix}{name}.", value, depth + 1))
+                pending.append((f"{prefix}{name}.", value, depth + 1))
 
 
-def _materialise(archive: zipfile.ZipFile, prefix: str, lazy: _Lazy) -> Tensor:
-    """The tensor itself; _DamagedError if it does not fit its bytes."""
-    storage, size = lazy.storage, torch.empty(0, dtype=lazy.storage.dtype).element_size()
+def _materialise(archive: zipfile.ZipFile, folder: str, lazy: _LazyTensor) -> Tensor:
+    """Read a tensor; raises _DamagedError if it does not fit its bytes."""
+    import torch
+
+    storage, element = lazy.storage, DTYPES[lazy.storage.dtype]
+    dtype = getattr(torch, element.torch_name)
     try:
-        entry = archive.getinfo(f"{prefix}/data/{storage.key}")
+        entry = archive.getinfo(f"{folder}/data/{storage.key}")
     except KeyError:
         raise _DamagedError(f"the bytes {storage.key} of a tensor are missing") from None
-    if entry.file_size != storage.count * size:
+    if entry.file_size != storage.count * element.size:
         raise _DamagedError(f"the bytes {storage.key} of a tensor are {entry.file_size} long")
     count, last = 1, lazy.offset
     for side, step in zip(lazy.shape, lazy.stride, strict=True):
         count *= side
         last += (side - 1) * step
-    # A step of zero would make much out of little.
+    # The first comparison refuses strides of zero, with which few bytes make a large tensor.
     if count > storage.count or (count and last >= storage.count):
         raise _DamagedError(f"a tensor of shape {lazy.shape} is larger than its bytes")
     if not count:
-        return torch.empty(lazy.shape, dtype=storage.dtype)
-    with _damaged():
+        return torch.empty(lazy.shape, dtype=dtype)
+    with _zip_errors():
         data = bytearray(archive.read(entry))
-    flat = torch.frombuffer(data, dtype=storage.dtype)
-    # A tensor that is all of its storage need not be copied.
-    tensor = flat.as_strided(lazy.shape, lazy.stride, lazy.offset)
-    return (
-        tensor if count == storage.count and tensor.is_contiguous() else tensor.contiguous().clone()
-    )
+    # A tensor that covers its whole storage need not be copied.
+    tensor = torch.frombuffer(data, dtype=dtype).as_strided(lazy.shape, lazy.stride, lazy.offset)
+    whole = count == storage.count and tensor.is_contiguous()
+    return tensor if whole else tensor.contiguous().clone()

@@ -1,8 +1,10 @@
-"""Published checkpoints to the safetensors files that Render uses, and the configs of users' own.
+"""Converts published checkpoints to Render's safetensors files, and reads users' VQGAN configs.
 
-Each checkpoint is converted once, when it is got: only the tensors that are needed, checked
-against the shapes that the model's config gives, with the config and the digest of the published
-file in the header.
+A checkpoint is converted once, when its model is installed. The safetensors file contains only the
+tensors that Render needs, checked against the shapes that the model's config gives, and its header
+contains the config and the digest of the published file.
+
+torch and the networks' own packages are imported only by the functions that need them.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -26,27 +27,72 @@ from render.weights.checkpoint import DTYPES, Entry, open_tensors
 from render.weights.config import check_config
 from render.weights.download import disk_errors
 
-# Groups of a VQGAN's tensors that Render uses; loss.*, the discriminator's, is dropped.
-_GROUPS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "quantize.")
-_CONFIG_LIMIT = 1 << 20  # bytes
-_DEPTH_LIMIT = 50
+# The parts of a VQGAN that Render uses; the discriminator (loss.*) is dropped.
+_GENERATOR_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "quantize.")
+_CONFIG_LIMIT = 1 << 20  # bytes of a YAML config
+_DEPTH_LIMIT = 50  # nesting of a YAML config
+
+
+def convert(source: Path, target: Path, model: Model, source_sha256: str) -> None:
+    """Write the tensors of the checkpoint `source` that the model needs to the file `target`.
+
+    `target` becomes a safetensors file whose metadata includes `source_sha256`. Raises ModelError
+    if a tensor is missing or has another shape than the model's config says, DownloadError if
+    `target` cannot be written.
+    """
+    if model.role == "generator":
+        shapes, config = generator_shapes(model.config), model.config
+        metadata = {"format": "render.generator.1", "config": json.dumps(config, sort_keys=True)}
+    elif "open_clip" not in model.config:
+        raise ModelError(
+            f"{model.name} is a perceptor of your own, of which only a .safetensors that Render "
+            f"wrote can be taken; {source} is none"
+        )
+    else:
+        shapes, config = _perceptor_shapes(model.config["open_clip"])
+        metadata = {
+            "format": "render.perceptor.1",
+            "config": json.dumps(config, sort_keys=True),
+            "mean": json.dumps(model.config["mean"]),
+            "std": json.dumps(model.config["std"]),
+        }
+    metadata |= {"licence": model.licence, "name": model.name, "source_sha256": source_sha256}
+    with open_tensors(source) as entries:
+        # The checkpoint of a transformer contains the VQGAN that it was trained on.
+        if any(name.startswith("first_stage_model.") for name in entries):
+            entries = {
+                name.removeprefix("first_stage_model."): entry
+                for name, entry in entries.items()
+                if name.startswith("first_stage_model.")
+            }
+        _check_shapes(source, model, shapes, entries)
+        write_tensors(target, {name: entries[name] for name in shapes}, metadata)
+
+
+def check_weights(source: Path, model: Model) -> None:
+    """Raise ModelError unless the .safetensors of a generator has the tensors of its config."""
+    with open_tensors(source) as entries:
+        _check_shapes(source, model, generator_shapes(model.config), entries)
 
 
 def write_tensors(target: Path, entries: dict[str, Entry], metadata: dict[str, str]) -> None:
-    """Write a safetensors file: whole or not at all, and the same bytes for the same content.
+    """Write a safetensors file atomically; the same content always gives the same bytes.
 
-    safetensors' own writer orders the metadata as it happens, so two machines would get files
-    of different digests; and it wants all tensors in memory at once. Raises DownloadError.
+    safetensors' own writer orders the metadata arbitrarily, so files from two machines would have
+    different digests, and it needs all tensors in memory at once. Raises DownloadError if the file
+    cannot be written.
     """
-    # Larger elements first, so that all are aligned.
-    names = sorted(entries, key=lambda name: (-entries[name].dtype.itemsize, name))
+    import torch
+
+    sizes = {name: DTYPES[entry.dtype].size for name, entry in entries.items()}  # of an element
+    names = sorted(entries, key=lambda name: (-sizes[name], name))  # keeps all tensors aligned
     header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
     end = 0
     for name in names:
         begin, entry = end, entries[name]
-        end += math.prod(entry.shape) * entry.dtype.itemsize
+        end += math.prod(entry.shape) * sizes[name]
         header[name] = {
-            "dtype": DTYPES[entry.dtype],
+            "dtype": entry.dtype,
             "shape": list(entry.shape),
             "data_offsets": [begin, end],
         }
@@ -59,86 +105,39 @@ def write_tensors(target: Path, entries: dict[str, Entry], metadata: dict[str, s
             file.write(tensor.flatten().view(torch.uint8).numpy().data)
 
 
-def convert(source: Path, target: Path, model: Model, source_sha256: str) -> None:
-    """Write exactly the tensors of `source` that the model needs to `target`, a safetensors file.
+def read_config(path: Path) -> dict[str, Any]:
+    """Read the YAML of a VQGAN (model.params.ddconfig, embed_dim, n_embed) as a `Model.config`.
 
-    `source_sha256` is noted in it. Raises ModelError if a tensor is missing or of another shape
-    than the model's config says, DownloadError if the disk would not take it.
+    The YAML of a transformer contains that of its VQGAN as first_stage_config. Raises ModelError.
     """
-    if model.role == "generator":
-        wanted, config = generator_shapes(model.config), model.config
-        metadata = {"format": "render.generator.1", "config": json.dumps(config, sort_keys=True)}
-    elif "open_clip" not in model.config:
-        raise ModelError(
-            f"{model.name} is a perceptor of your own, of which only a .safetensors that Render "
-            f"wrote can be taken; {source} is none"
-        )
-    else:
-        wanted, config = _perceptor_shapes(model.config["open_clip"])
-        metadata = {
-            "format": "render.perceptor.1",
-            "config": json.dumps(config, sort_keys=True),
-            "mean": json.dumps(model.config["mean"]),
-            "std": json.dumps(model.config["std"]),
+    params, target = _vqgan_params(_load_yaml(path), path)
+    try:
+        config = {
+            "ddconfig": OmegaConf.to_container(params["ddconfig"], resolve=True),
+            "embed_dim": params["embed_dim"],
+            "n_embed": params["n_embed"],
+            "gumbel": "gumbel" in target.lower(),
         }
-    metadata |= {"licence": model.licence, "name": model.name, "source_sha256": source_sha256}
-    with open_tensors(source) as entries:
-        # A transformer's checkpoint holds the VQGAN that it was trained on top of.
-        if any(name.startswith("first_stage_model.") for name in entries):
-            entries = {
-                name.removeprefix("first_stage_model."): entry
-                for name, entry in entries.items()
-                if name.startswith("first_stage_model.")
-            }
-        _check_shapes(source, model, wanted, entries)
-        write_tensors(target, {name: entries[name] for name in wanted}, metadata)
-
-
-def check_weights(source: Path, model: Model) -> None:
-    """Raise ModelError unless a generator's .safetensors holds what its config says."""
-    with open_tensors(source) as entries:
-        _check_shapes(source, model, generator_shapes(model.config), entries)
-
-
-def _check_shapes(
-    source: Path,
-    model: Model,
-    wanted: dict[str, tuple[int, ...]],
-    entries: dict[str, Entry],
-) -> None:
-    """Raise ModelError unless the entries are what is wanted, and no more of the same kind."""
-    if missing := [name for name in wanted if name not in entries]:
-        raise ModelError(f"{source} is not a checkpoint of {model.name}: it lacks {_few(missing)}")
-    for name, shape in wanted.items():
-        if entries[name].shape != shape:
-            raise ModelError(
-                f"{source} does not fit the config of {model.name}: {name} is "
-                f"{_by(entries[name].shape)}, and should be {_by(shape)}"
-            )
-    if model.role != "generator":
-        return  # OpenAI's archives carry constants that nobody needs
-    if more := [name for name in entries if name.startswith(_GROUPS) and name not in wanted]:
+    except (KeyError, TypeError, ValueError, OmegaConfBaseException) as error:
         raise ModelError(
-            f"{source} does not fit the config of {model.name}: it also has {_few(more)}"
-        )
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "a number"
+            f"{path} is not the config of a VQGAN: model.params needs ddconfig, embed_dim and "
+            f"n_embed ({str(error).splitlines()[0]})"
+        ) from error
+    check_config("generator", config, path)
+    return config
 
 
 def generator_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The shapes of a VQGAN's tensors by their names in taming's checkpoints; ModelError."""
+    """Return the shapes of a VQGAN's tensors by their names in taming's checkpoints.
+
+    Raises ModelError if taming cannot build a network from the config.
+    """
+    import torch
     from taming.modules.diffusionmodules.model import Decoder, Encoder
 
     options, codes, channels = config["ddconfig"], config["n_embed"], config["embed_dim"]
     try:
-        # taming's Decoder prints its shape.
+        # taming's Decoder prints its latent shape.
         with torch.device("meta"), contextlib.redirect_stdout(io.StringIO()):
             halves = {"encoder": Encoder(**options), "decoder": Decoder(**options)}
     except (TypeError, ValueError, ZeroDivisionError, RuntimeError, IndexError) as error:
@@ -166,8 +165,9 @@ def generator_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def _perceptor_shapes(open_clip_name: str) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
-    """The shapes of a CLIP's tensors by their names, and the keywords that build it."""
+    """Return the shapes of a CLIP's tensors by name, and the keywords of open_clip's CLIP class."""
     import open_clip
+    import torch
 
     config: dict[str, Any] = open_clip.get_model_config(open_clip_name)
     with torch.device("meta"):
@@ -175,36 +175,52 @@ def _perceptor_shapes(open_clip_name: str) -> tuple[dict[str, tuple[int, ...]], 
     return {name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()}, config
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """A VQGAN's own YAML (model.params.ddconfig, embed_dim, n_embed) as a generator's config.
-
-    The config of a transformer holds its VQGAN's as first_stage_config. Raises ModelError.
-    """
-    params, target = _first_stage(_load_yaml(path), path)
-    try:
-        config = {
-            "ddconfig": OmegaConf.to_container(params["ddconfig"], resolve=True),
-            "embed_dim": params["embed_dim"],
-            "n_embed": params["n_embed"],
-            "gumbel": "gumbel" in target.lower(),
-        }
-    except (KeyError, TypeError, ValueError, OmegaConfBaseException) as error:
+def _check_shapes(
+    source: Path,
+    model: Model,
+    shapes: dict[str, tuple[int, ...]],
+    entries: dict[str, Entry],
+) -> None:
+    """Raise ModelError unless the entries have these shapes, and a generator no further tensors."""
+    if missing := [name for name in shapes if name not in entries]:
         raise ModelError(
-            f"{path} is not the config of a VQGAN: model.params needs ddconfig, embed_dim and "
-            f"n_embed ({str(error).splitlines()[0]})"
-        ) from error
-    check_config("generator", config, path)
-    return config
+            f"{source} is not a checkpoint of {model.name}: it lacks {_first_names(missing)}"
+        )
+    for name, shape in shapes.items():
+        if entries[name].shape != shape:
+            raise ModelError(
+                f"{source} does not fit the config of {model.name}: {name} is "
+                f"{_shape_text(entries[name].shape)}, and should be {_shape_text(shape)}"
+            )
+    if model.role != "generator":
+        return  # OpenAI's archives contain constants besides the weights
+    parts = [name for name in entries if name.startswith(_GENERATOR_PARTS)]
+    if more := [name for name in parts if name not in shapes]:
+        raise ModelError(
+            f"{source} does not fit the config of {model.name}: it also has {_first_names(more)}"
+        )
+
+
+def _first_names(names: list[str]) -> str:
+    """Return the first three names and the number of the others."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    """Return a shape as "16x8"."""
+    return "x".join(map(str, shape)) or "a number"
 
 
 def _load_yaml(path: Path) -> Any:
+    """Return the content of a YAML file as OmegaConf nodes; raises ModelError."""
     try:
         if path.stat().st_size > _CONFIG_LIMIT:
             raise ModelError(f"{path} is too large to be a config (1 MB at most)")
         text = path.read_text(encoding="utf-8")
         depth = 0
         for event in yaml.parse(text):
-            # Aliases within aliases grow without end, and no published config has one.
+            # Nested aliases can expand without limit, and no published config has any.
             if isinstance(event, yaml.AliasEvent):
                 raise ModelError(f"{path} uses YAML aliases (*name), which are not read here")
             depth += isinstance(event, yaml.CollectionStartEvent)
@@ -218,8 +234,8 @@ def _load_yaml(path: Path) -> Any:
         raise ModelError(f"{path} is not readable YAML ({' '.join(str(error).split())})") from error
 
 
-def _first_stage(root: Any, path: Path) -> tuple[Any, str]:
-    """(params, target) of the VQGAN in a config file."""
+def _vqgan_params(root: Any, path: Path) -> tuple[Any, str]:
+    """Return (params, class name) of the VQGAN in a YAML config; raises ModelError."""
     try:
         node = root["model"]
         if "first_stage_config" in node["params"]:
