@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-import numpy as np
 import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
@@ -19,23 +18,14 @@ from render.generators.vqgan import Generator
 from render.plan.camera import Matrix, moves
 from render.plan.moments import Moment
 from render.plan.plan import Plan
+from render.synthesis.images import Frame, crop_to_bytes
 from render.synthesis.latents import Store
 from render.synthesis.statistics import detail, sharpness_of
 from render.synthesis.warp import coverage, warp
 
-Frame = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
-
-
-def to_frame(picture: Tensor, size: tuple[int, int]) -> Frame:
-    """Returns a picture (1, 3, H, W) in [0, 1] as a frame (height, width, 3) uint8.
-
-    The frame is the centre crop of the picture to `size`, (width, height).
-    """
-    return next(to_frames([picture], size))
-
 
 def to_frames(pictures: Iterable[Tensor], size: tuple[int, int]) -> Iterator[Frame]:
-    """Yields each picture of these batches (n, 3, H, W) in [0, 1] as `to_frame` returns it.
+    """Yields each picture of these batches (n, 3, H, W) in [0, 1] as a frame (height, width, 3) uint8.
 
     A GPU works one batch ahead (see `FrameDownload`).
     """
@@ -77,14 +67,6 @@ class FrameDownload:
             if copied is not None:
                 copied.synchronize()
             yield from pixels.numpy()
-
-
-def crop_to_bytes(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """Returns the centres of (n, 3, H, W) in [0, 1] as (n, height, width, 3) uint8."""
-    width, height = size
-    top, left = (pictures.shape[-2] - height) // 2, (pictures.shape[-1] - width) // 2
-    cropped = pictures[..., top : top + height, left : left + width]
-    return (cropped * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def start_copy(pixels: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:

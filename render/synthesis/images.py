@@ -1,4 +1,4 @@
-"""Picture files, and the regions that prompts are meant for, as tensors."""
+"""Picture files and the regions of prompts, as tensors."""
 
 from __future__ import annotations
 
@@ -16,26 +16,30 @@ from render.storyboard.model import BOXES, FADES, Region
 from render.storyboard.named_files import IMAGE_FORMATS
 from render.synthesis.warp import resample
 
+Frame = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]  # (height, width, 3)
+
 
 def load_image(path: Path, device: torch.device, size: tuple[int, int] | None = None) -> Tensor:
-    """A picture file as (1, 3, H, W) in [0, 1]; filled and cropped to (width, height) if given.
+    """Returns a picture file as (1, 3, H, W) in [0, 1], scaled and cropped to `size`, (width,
+    height), if given.
 
-    Upright as its camera says, and on white where it is transparent.
+    The orientation in its EXIF data is applied; transparent pixels are put on white.
     """
     with Image.open(path, formats=IMAGE_FORMATS) as image:
         upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+        if upright.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
             upright = Image.fromarray((np.asarray(upright) / 257).round().astype(np.uint8))
         upright = upright.convert("RGBA")
-        paper = Image.new("RGBA", upright.size, "white")
-        flat = Image.alpha_composite(paper, upright).convert("RGB")
-        pixels = torch.from_numpy(np.array(flat))  # (H, W, 3) uint8
+        white = Image.new("RGBA", upright.size, "white")
+        opaque = Image.alpha_composite(white, upright).convert("RGB")
+        pixels = torch.from_numpy(np.array(opaque))  # (H, W, 3) uint8
     picture = pixels.permute(2, 0, 1)[None].to(device).float() / 255
     return picture if size is None else fill(picture, size)
 
 
 def fill(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """Scale (1, 3, H, W) until it covers (width, height), keep its middle."""
+    """Returns (1, 3, H, W) in [0, 1] scaled until it covers `size`, (width, height), and cropped to
+    its centre."""
     width, height = size
     scale = max(width / picture.shape[-1], height / picture.shape[-2])
     covering = (
@@ -47,33 +51,57 @@ def fill(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return picture[..., top : top + height, left : left + width]
 
 
+def to_frame(picture: Tensor, size: tuple[int, int]) -> Frame:
+    """Returns the centre of a picture (1, 3, H, W) in [0, 1] as a frame (height, width, 3) uint8.
+
+    `size` is (width, height).
+    """
+    frame: Frame = crop_to_bytes(picture, size)[0].cpu().numpy()
+    return frame
+
+
+def crop_to_bytes(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Returns the centres of (n, 3, H, W) in [0, 1] as (n, height, width, 3) uint8."""
+    width, height = size
+    top, left = (pictures.shape[-2] - height) // 2, (pictures.shape[-1] - width) // 2
+    cropped = pictures[..., top : top + height, left : left + width]
+    return (cropped * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
 def region_mask(
     region: Region | None, moved: Matrix, size: tuple[int, int], device: torch.device
 ) -> Tensor:
-    """How much of each pixel a region holds: (1, 1, height, width) in [0, 1]; None is all."""
-    width, height = size
+    """Returns the share of each pixel that belongs to a region: (1, 1, height, width) in [0, 1].
+
+    `moved` is the camera matrix that has moved the region with the picture; no region is the whole
+    picture.
+    """
     if region is None:
-        return torch.ones(1, 1, height, width, device=device)
+        return torch.ones(1, 1, size[1], size[0], device=device)
     if region.picture:
-        mask = _mask_file(region.picture, device, size)
+        mask = _load_mask(region.picture, device, size)
     else:
-        across = ((torch.arange(width, device=device) + 0.5) / width)[None, :]
-        down = ((torch.arange(height, device=device) + 0.5) / height)[:, None]
-        name = str(region.name)
-        if name in BOXES:
-            left, top, right, bottom = BOXES[name]
-            inside = (left <= across) & (across < right) & (top <= down) & (down < bottom)
-            mask = inside.float()[None, None]
-        else:
-            right, below = FADES[name]
-            mask = 0.5 + right * (across - 0.5) + below * (down - 0.5)
-            mask = mask.expand(height, width)[None, None]
+        mask = named_mask(str(region.name), size, device)
     if moves(moved):
         mask = resample(mask, moved, "smear").clamp(0, 1)
     return mask
 
 
+def named_mask(name: str, size: tuple[int, int], device: torch.device) -> Tensor:
+    """Returns the mask (1, 1, height, width) in [0, 1] of a name in `BOXES` or `FADES`."""
+    width, height = size
+    x = ((torch.arange(width, device=device) + 0.5) / width)[None, :]
+    y = ((torch.arange(height, device=device) + 0.5) / height)[:, None]
+    if name in BOXES:
+        left, top, right, bottom = BOXES[name]
+        inside = (left <= x) & (x < right) & (top <= y) & (y < bottom)
+        return inside.float()[None, None]
+    slope_x, slope_y = FADES[name]
+    mask = 0.5 + slope_x * (x - 0.5) + slope_y * (y - 0.5)
+    return mask.expand(height, width)[None, None]
+
+
 @lru_cache(maxsize=8)
-def _mask_file(path: Path, device: torch.device, size: tuple[int, int]) -> Tensor:
-    """A mask of one's own (1, 1, height, width), read once and not for every keyframe."""
+def _load_mask(path: Path, device: torch.device, size: tuple[int, int]) -> Tensor:
+    """Returns a mask file as (1, 1, height, width) in [0, 1]; cached, as every keyframe needs it."""
     return load_image(path, device, size).mean(1, keepdim=True)
