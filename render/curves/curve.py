@@ -1,4 +1,4 @@
-"""Numbers that change over time: keys and what lies between them, and what a rate adds up to."""
+"""Curves: numbers over time, given by keys or a formula, and the integrals of rates."""
 
 from __future__ import annotations
 
@@ -16,45 +16,49 @@ KINDS = ("value", "rate", "growth")
 
 
 class Course(Protocol):
-    """How a number goes over time, in seconds, whatever it measures: Keys, or a Formula.
+    """The values of a curve over time in seconds, whatever they measure: Keys or a Formula.
 
-    With `logs` what is interpolated and summed up are the logarithms of its values, all above 0.
+    Where `logarithmic` is true, the logarithms of the values are interpolated and integrated
+    instead of the values, which must all be above 0.
     """
 
     @property
-    def still(self) -> float | None:
-        """Its value where it never changes; None where it does."""
+    def constant_value(self) -> float | None:
+        """The value where it is the same at every time, else None."""
 
-    def at(self, time: Fraction | float, logs: bool) -> float:
-        """The value at `time`."""
+    def at(self, time: Fraction | float, logarithmic: bool) -> float:
+        """Returns the value at `time`; never its logarithm."""
 
-    def area(self, start: Fraction | float, end: Fraction | float, logs: bool) -> float:
-        """The integral from `start` to `end`, start <= end."""
+    def area(self, start: Fraction | float, end: Fraction | float, logarithmic: bool) -> float:
+        """Returns the integral from `start` to `end`, start <= end, of the value or its log."""
 
     def corners(
-        self, start: Fraction | float, end: Fraction | float, logs: bool
+        self, start: Fraction | float, end: Fraction | float, logarithmic: bool
     ) -> Iterable[Fraction | float]:
-        """Times between `start` and `end` at which it turns or jumps; elsewhere it is smooth."""
+        """Returns the times between `start` and `end` at which it may not be smooth."""
 
-    def extremes(self, logs: bool) -> tuple[float, float]:
-        """The least and the greatest value."""
+    def extremes(self, logarithmic: bool) -> tuple[float, float]:
+        """Returns the least and the greatest value."""
 
     def scaled(self, factor: float) -> Course:
-        """Every value times `factor`."""
+        """Returns a course with every value multiplied by `factor`."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """A value at a time in seconds; `ease` shapes the way from the key before to this one."""
+    """A value at a time in seconds; `ease` shapes the interval from the key before to this one."""
 
     time: Fraction
     value: float
-    ease: str = "linear"  # a name in easings.EASINGS, or a Bezier
+    ease: str = "linear"  # a name of easing.EASINGS, or a text such as easing.BEZIER_FORM
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Values at times. Before the first and after the last the value holds."""
+    """A Course through keys. Before the first key and after the last, the value stays constant.
+
+    Raises ValueError if there are no keys, or if their times do not increase.
+    """
 
     keys: tuple[Key, ...]
 
@@ -71,112 +75,127 @@ class Keys:
         return " to ".join(values)
 
     @property
-    def still(self) -> float | None:
+    def constant_value(self) -> float | None:
+        """The value of all keys where they have the same, else None."""
         value = self.keys[0].value
         return value if all(key.value == value for key in self.keys) else None
 
-    def at(self, time: Fraction | float, logs: bool) -> float:
+    def at(self, time: Fraction | float, logarithmic: bool) -> float:
+        """Returns the value at `time`, interpolated between the keys beside it."""
         keys = self.keys
         if len(keys) == 1:
             return keys[0].value
-        after = bisect.bisect_right(keys, time, key=lambda key: key.time)
-        if after == 0 or after == len(keys):
-            return keys[max(after - 1, 0)].value
-        a, b = keys[after - 1], keys[after]
-        way = self._way(after, logs)(float((time - a.time) / (b.time - a.time)))
-        return _between(a.value, b.value, way, logs)
+        number = bisect.bisect_right(keys, time, key=lambda key: key.time)
+        if number == 0 or number == len(keys):
+            return keys[max(number - 1, 0)].value
+        a, b = keys[number - 1], keys[number]
+        share = self._easing_to(number, logarithmic)(float((time - a.time) / (b.time - a.time)))
+        return _interpolate(a.value, b.value, share, logarithmic)
 
-    def area(self, start: Fraction | float, end: Fraction | float, logs: bool) -> float:
+    def area(self, start: Fraction | float, end: Fraction | float, logarithmic: bool) -> float:
+        """Returns the integral from `start` to `end`, start <= end, of the value or its log."""
         keys = self.keys
         first, last = keys[0], keys[-1]
         if first is last:
-            return _level(first, logs) * float(end - start)
+            return _value_or_log(first, logarithmic) * float(end - start)
         total = 0.0
         if start < first.time:
-            total += _level(first, logs) * float(min(end, first.time) - start)
-        for after, (a, b) in enumerate(itertools.pairwise(keys), 1):
+            total += _value_or_log(first, logarithmic) * float(min(end, first.time) - start)
+        for number, (a, b) in enumerate(itertools.pairwise(keys), 1):
             if start < b.time and a.time < end:
                 length = b.time - a.time
                 u, until = (
                     float((min(max(time, a.time), b.time) - a.time) / length)
                     for time in (start, end)
                 )
-                way = self._way(after, logs)
-                rise = _level(b, logs) - _level(a, logs)
-                eased = area(way, until) - area(way, u)
-                total += float(length) * (_level(a, logs) * (until - u) + rise * eased)
+                ease = self._easing_to(number, logarithmic)
+                value = _value_or_log(a, logarithmic)
+                difference = _value_or_log(b, logarithmic) - value
+                eased = area(ease, until) - area(ease, u)
+                total += float(length) * (value * (until - u) + difference * eased)
         if end > last.time:
-            total += _level(last, logs) * float(end - max(start, last.time))
+            total += _value_or_log(last, logarithmic) * float(end - max(start, last.time))
         return total
 
     def corners(
-        self, start: Fraction | float, end: Fraction | float, logs: bool
+        self, start: Fraction | float, end: Fraction | float, logarithmic: bool
     ) -> Iterable[Fraction | float]:
+        """Returns the times of the keys between `start` and `end`."""
         return (key.time for key in self.keys if start < key.time < end)
 
-    def extremes(self, logs: bool) -> tuple[float, float]:
-        """Of the keys; a Bezier may swing beyond them."""
-        reached = [key.value for key in self.keys]
+    def extremes(self, logarithmic: bool) -> tuple[float, float]:
+        """Returns the least and the greatest value, with what a Bezier overshoots its keys by."""
+        values = [key.value for key in self.keys]
         for a, b in itertools.pairwise(self.keys):
-            reached += (_between(a.value, b.value, way, logs) for way in span(easing(b.ease)))
-        return min(reached), max(reached)
+            shares = span(easing(b.ease))
+            values += (_interpolate(a.value, b.value, share, logarithmic) for share in shares)
+        return min(values), max(values)
 
     def scaled(self, factor: float) -> Keys:
+        """Returns the keys with every value multiplied by `factor`."""
         return Keys(tuple(replace(key, value=key.value * factor) for key in self.keys))
 
-    def _way(self, after: int, logs: bool) -> Easing:
-        """The easing that leads to the key number `after` from the one before."""
-        ease = self.keys[after].ease
-        secant = self._secant(after, logs)
+    def _easing_to(self, number: int, logarithmic: bool) -> Easing:
+        """Returns the easing of the interval that ends at key `number`."""
+        ease = self.keys[number].ease
+        secant = self._secant(number, logarithmic)
         if ease != "smooth" or secant == 0.0:
             return easing(ease)
-        return hermite(self._slope(after - 1, logs) / secant, self._slope(after, logs) / secant)
+        return hermite(
+            self._slope(number - 1, logarithmic) / secant, self._slope(number, logarithmic) / secant
+        )
 
-    def _secant(self, after: int, logs: bool) -> float:
-        """Change per second on the way to the key number `after`; of one that jumps, none."""
-        a, b = self.keys[after - 1], self.keys[after]
+    def _secant(self, number: int, logarithmic: bool) -> float:
+        """Returns the mean change per second up to key `number`; 0 where the value jumps there."""
+        a, b = self.keys[number - 1], self.keys[number]
         if b.ease == "hold":
             return 0.0
-        return (_level(b, logs) - _level(a, logs)) / float(b.time - a.time)
+        return (_value_or_log(b, logarithmic) - _value_or_log(a, logarithmic)) / float(
+            b.time - a.time
+        )
 
-    def _slope(self, number: int, logs: bool) -> float:
-        """Change per second at a key where the way is smooth on both sides.
+    def _slope(self, number: int, logarithmic: bool) -> float:
+        """Returns the change per second at key `number` of a curve that is smooth on both sides.
 
-        The weighted harmonic mean of the secants beside it (Fritsch & Butland 1984, as PCHIP): 0 at
-        a peak, and never so steep that the curve overshoots. This differs from PCHIP at the first
-        and the last key, where it is 0, because before and after them the value holds.
+        It is the weighted harmonic mean of the secants beside the key (Fritsch & Butland 1984, as
+        PCHIP): 0 at a peak, and never so steep that the curve overshoots. It differs from PCHIP at
+        the first and the last key, where it is 0, because the value is constant outside them.
         """
         if number in (0, len(self.keys) - 1):
             return 0.0
-        before, behind = self._secant(number, logs), self._secant(number + 1, logs)
-        if before * behind <= 0.0:
+        before = self._secant(number, logarithmic)
+        after = self._secant(number + 1, logarithmic)
+        if before * after <= 0.0:
             return 0.0
         a, b, c = (float(key.time) for key in self.keys[number - 1 : number + 2])
-        near, far = 2 * (c - b) + (b - a), (c - b) + 2 * (b - a)
-        return (near + far) / (near / before + far / behind)
+        weight_before, weight_after = 2 * (c - b) + (b - a), (c - b) + 2 * (b - a)
+        return (weight_before + weight_after) / (weight_before / before + weight_after / after)
 
 
-def _level(key: Key, logs: bool) -> float:
-    return math.log(key.value) if logs else key.value
+def _value_or_log(key: Key, logarithmic: bool) -> float:
+    """Returns the key's value, or its logarithm."""
+    return math.log(key.value) if logarithmic else key.value
 
 
-def _between(a: float, b: float, way: float, logs: bool) -> float:
-    """The value a share of the way from a to b."""
-    if logs:
-        return float(a * (b / a) ** way)
-    return a + (b - a) * way
+def _interpolate(a: float, b: float, share: float, logarithmic: bool) -> float:
+    """Returns the value at a share of the difference from a to b, or of that of their logs."""
+    if logarithmic:
+        return float(a * (b / a) ** share)
+    return a + (b - a) * share
 
 
 @dataclass(frozen=True)
 class Curve:
     """A number over time, in seconds.
 
-    kind "value":  at(t) is the course's own value.
-    kind "rate":   the course is in units per second; at(t) is what they add up to from 0 to t.
-    kind "growth": the course is of factors per second; at(t) is what they multiply to from 0 to t,
-                   exp of the integral of their logarithm, between which they are interpolated.
-    geometric interpolates a "value" curve between logarithms too: a zoom from 1 to 4 passes 2
-    half-way, and looks even. Growth and geometric curves need values above zero.
+    kind "value":  at(t) is the course's value.
+    kind "rate":   the course is in units per second; at(t) is its integral from 0 to t.
+    kind "growth": the course is in factors per second; at(t) is the factor reached from 0 to t, exp
+                   of the integral of the course's logarithm. The logarithms are interpolated.
+    geometric interpolates the logarithms of a "value" curve as well: a zoom from 1 to 4 passes 2
+    half-way and looks even.
+
+    Raises ValueError for another kind, and for a growth or geometric curve with a key of 0 or less.
     """
 
     course: Course
@@ -187,63 +206,67 @@ class Curve:
         if self.kind not in KINDS:
             raise ValueError(f"unknown kind of curve {self.kind!r}: one of {', '.join(KINDS)}")
         keys = self.course.keys if isinstance(self.course, Keys) else ()
-        if self.logs and any(key.value <= 0 for key in keys):
+        if self.logarithmic and any(key.value <= 0 for key in keys):
             raise ValueError("a growth or geometric curve needs values above zero")
 
     def __str__(self) -> str:
         return str(self.course)
 
     @property
-    def logs(self) -> bool:
-        """Whether its values are interpolated, and summed up, as logarithms."""
+    def logarithmic(self) -> bool:
+        """Whether the logarithms of the values are interpolated and integrated."""
         return self.geometric or self.kind == "growth"
 
     @property
     def constant(self) -> bool:
         """Whether at() is the same at every time."""
-        still = self.course.still
+        value = self.course.constant_value
         return (
-            still is not None and still == {"value": still, "rate": 0.0, "growth": 1.0}[self.kind]
+            value is not None and value == {"value": value, "rate": 0.0, "growth": 1.0}[self.kind]
         )
 
     def at(self, time: Fraction | float) -> float:
-        """The value at `time` in seconds. A Fraction stays exact up to the last operation."""
+        """Returns the value at `time`. A Fraction stays exact up to the last operation."""
         if self.kind == "value":
             return self.interpolated(time)
         total = self.total(Fraction(0), time)
         return math.exp(total) if self.kind == "growth" else total
 
     def interpolated(self, time: Fraction | float) -> float:
-        """The course's own value at `time`: of a rate the speed, not what it adds up to."""
-        return self.course.at(time, self.logs)
+        """Returns the course's value at `time`: of a rate the speed, not its integral."""
+        return self.course.at(time, self.logarithmic)
 
     def total(self, start: Fraction | float, end: Fraction | float) -> float:
-        """What a rate adds up to from `start` to `end`, or the logarithm of a growth's factor.
+        """Returns the integral of a rate from `start` to `end`, or the log of a growth's factor.
 
-        It is summed up over that stretch alone: hours into a film nothing is lost to rounding.
+        Only that stretch is integrated, so no digits are lost hours into a film. `end` may be
+        before `start`.
         """
         if end < start:
             return -self.total(end, start)
-        return self.course.area(start, end, self.logs)
+        return self.course.area(start, end, self.logarithmic)
 
     def corners(self, start: Fraction | float, end: Fraction | float) -> set[Fraction | float]:
-        """Times between `start` and `end` at which it may turn or jump; elsewhere it is smooth."""
-        return set(self.course.corners(start, end, self.logs))
+        """Returns the times between `start` and `end` at which the curve may not be smooth."""
+        return set(self.course.corners(start, end, self.logarithmic))
 
     def extremes(self) -> tuple[float, float]:
-        """The least and the greatest of the course's own values: of a rate the speeds."""
-        return self.course.extremes(self.logs)
+        """Returns the least and the greatest value of the course: of a rate the speeds."""
+        return self.course.extremes(self.logarithmic)
 
     def scaled(self, factor: float) -> Curve:
-        """Every value times `factor`; a geometric one only by a factor above zero."""
+        """Returns the curve with every value of the course multiplied by `factor`.
+
+        A growth or geometric curve needs a factor above 0.
+        """
         return replace(self, course=self.course.scaled(factor))
 
 
 def keyed(keys: Iterable[Key], kind: str = "value", geometric: bool = False) -> Curve:
-    """A curve through keys."""
+    """Returns a curve through keys; raises ValueError as `Keys` and `Curve` do."""
     return Curve(Keys(tuple(keys)), kind, geometric)
 
 
 def constant(value: float) -> Curve:
-    """A curve that is `value` at every time."""
+    """Returns a curve that is `value` at every time."""
     return keyed((Key(Fraction(0), value),))

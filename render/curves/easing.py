@@ -1,4 +1,4 @@
-"""How the way from one value to the next is shaped: a share of the way for a share of the time."""
+"""Easings: functions from the share of time between two keys to the share of their difference."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from render.curves.quadrature import integral
 
-Easing = Callable[[float], float]  # u in 0..1 to a share of the way, e(0) = 0 and e(1) = 1
+# From u in 0..1, the share of the time, to the share of the difference; e(0) = 0 and e(1) = 1.
+Easing = Callable[[float], float]
 
 
 def _linear(u: float) -> float:
@@ -25,10 +26,11 @@ def _in_out(u: float) -> float:
     return u * u * (3.0 - 2.0 * u)
 
 
-# A new easing is a row. Polynomials on purpose: their integrals come out exact in `area`.
+# A new easing is a row. All are polynomials, whose integrals `area` computes exactly.
 EASINGS: dict[str, Easing] = {
     "linear": _linear,
-    "smooth": _in_out,  # between two keys; among more it is shaped by its neighbours, in curves.py
+    # Between two keys only; with more keys `Keys` in curve.py shapes it by the keys beside it.
+    "smooth": _in_out,
     "in": lambda u: u * u,
     "out": lambda u: u * (2.0 - u),
     "in-out": _in_out,
@@ -36,15 +38,15 @@ EASINGS: dict[str, Easing] = {
     "hold": _hold,
 }
 BEZIER_FORM = "bezier(0.4, 0, 0.2, 1)"
-BEZIER_HEIGHT = (-1.0, 2.0)  # of a handle: how far the way may swing beyond its ends
+BEZIER_HEIGHT = (-1.0, 2.0)  # the range of a handle's y: how far a curve may overshoot its keys
 
 
 @dataclass(frozen=True)
 class Bezier:
-    """CSS's cubic-bezier(): from (0, 0) to (1, 1), pulled by handles (x1, y1) and (x2, y2).
+    """CSS's cubic-bezier(): the curve from (0, 0) to (1, 1) with handles (x1, y1) and (x2, y2).
 
-    With both x in 0..1 there is one share of the way for every time (CSS Easing Functions Level 1,
-    section 2.2); y may leave 0..1, and the way then swings beyond its ends.
+    With both x in 0..1 every time has exactly one value (CSS Easing Functions Level 1, section
+    2.2). Each y may lie outside 0..1, and the curve then overshoots its ends.
     """
 
     x1: float
@@ -53,73 +55,78 @@ class Bezier:
     y2: float
 
     def __call__(self, u: float) -> float:
+        """Returns y where x is `u`; 0 below 0 and 1 above 1."""
         if u <= 0.0 or u >= 1.0:
             return float(u > 0.0)
         return _bernstein(self.y1, self.y2, self._parameter(u))
 
     def area(self, u: float) -> float:
-        """The integral from 0 to u: of y dx along the curve, which is a polynomial."""
+        """Returns the integral of y dx from x = 0 to x = `u`: of a polynomial, so it is exact."""
         return integral(
-            lambda s: _bernstein(self.y1, self.y2, s) * _slope(self.x1, self.x2, s),
+            lambda s: _bernstein(self.y1, self.y2, s) * _bernstein_slope(self.x1, self.x2, s),
             0.0,
             self._parameter(u),
         )
 
     def span(self) -> tuple[float, float]:
-        """The least and the greatest share of the way: 0 and 1, or beyond."""
-        # _slope(y1, y2, s) is a quadratic in s; where it is 0 the curve turns.
+        """Returns the least and the greatest y: (0, 1), or wider where the curve overshoots."""
+        # The derivative of y is a quadratic in s; y has its extremes where that is 0.
         a, b, c = 3 * self.y1 - 3 * self.y2 + 1, 2 * self.y2 - 4 * self.y1, self.y1
-        turns: list[float] = []
+        roots: list[float] = []
         if abs(a) < 1e-12:
-            turns = [-c / b] if abs(b) > 1e-12 else []
-        elif (under := b * b - 4 * a * c) >= 0:
-            turns = [(-b - math.sqrt(under)) / (2 * a), (-b + math.sqrt(under)) / (2 * a)]
-        heights = [_bernstein(self.y1, self.y2, s) for s in turns if 0 < s < 1]
+            roots = [-c / b] if abs(b) > 1e-12 else []
+        elif (discriminant := b * b - 4 * a * c) >= 0:
+            root = math.sqrt(discriminant)
+            roots = [(-b - root) / (2 * a), (-b + root) / (2 * a)]
+        heights = [_bernstein(self.y1, self.y2, s) for s in roots if 0 < s < 1]
         return min(0.0, *heights, 1.0), max(0.0, *heights, 1.0)
 
     def _parameter(self, u: float) -> float:
-        """Where along the curve x is u: Newton's steps, halving where one would lead astray."""
+        """Returns the parameter s at which x is `u`: Newton's method, bisecting where it fails."""
         if u <= 0.0 or u >= 1.0:
             return float(u > 0.0)
         low, high, s = 0.0, 1.0, u
         for _ in range(100):
-            missed = _bernstein(self.x1, self.x2, s) - u
-            if missed == 0.0:
+            error = _bernstein(self.x1, self.x2, s) - u
+            if error == 0.0:
                 break
-            low, high = (low, s) if missed > 0 else (s, high)
-            slope = _slope(self.x1, self.x2, s)
-            step = s - missed / slope if slope > 0 else low
-            nearer = step if low < step < high else (low + high) / 2
-            if abs(nearer - s) < 1e-15:
+            low, high = (low, s) if error > 0 else (s, high)
+            slope = _bernstein_slope(self.x1, self.x2, s)
+            newton = s - error / slope if slope > 0 else low
+            following = newton if low < newton < high else (low + high) / 2
+            if abs(following - s) < 1e-15:
                 break
-            s = nearer
+            s = following
         return s
 
 
 def _bernstein(first: float, second: float, s: float) -> float:
-    """The cubic from 0 to 1 with these two handles, at s in 0..1."""
+    """Returns the cubic Bezier polynomial from 0 to 1 with these two handles, at s in 0..1."""
     rest = 1.0 - s
     return s * (3.0 * rest * (rest * first + s * second) + s * s)
 
 
-def _slope(first: float, second: float, s: float) -> float:
-    """Its derivative."""
+def _bernstein_slope(first: float, second: float, s: float) -> float:
+    """Returns the derivative of `_bernstein` by s."""
     rest = 1.0 - s
     return 3.0 * (rest * rest * first + 2.0 * rest * s * (second - first) + s * s * (1.0 - second))
 
 
-def hermite(leaving: float, arriving: float) -> Easing:
-    """The cubic from 0 to 1 with these slopes; within 0..3 both, it never overshoots or turns
-    (Fritsch & Carlson 1980)."""
-    square, cube = 3.0 - 2.0 * leaving - arriving, leaving + arriving - 2.0
-    return lambda u: u * (leaving + u * (square + u * cube))
+def hermite(start_slope: float, end_slope: float) -> Easing:
+    """Returns the cubic from 0 to 1 with these slopes at its ends.
+
+    With both slopes in 0..3 it is monotonic and never overshoots (Fritsch & Carlson 1980).
+    """
+    square, cube = 3.0 - 2.0 * start_slope - end_slope, start_slope + end_slope - 2.0
+    return lambda u: u * (start_slope + u * (square + u * cube))
 
 
 @lru_cache(maxsize=1024)
 def easing(name: str) -> Easing:
-    """An easing by what a storyboard calls it: a name in EASINGS, or BEZIER_FORM.
+    """Returns the easing of this name: one of EASINGS, or a text such as BEZIER_FORM.
 
-    Raises ValueError with a sentence for handles that are none; KeyError for an unknown name.
+    Raises KeyError for an unknown name, and ValueError for invalid handles; its text is the end of
+    a sentence that begins with the name.
     """
     match = re.fullmatch(r"\s*(?:cubic-)?bezier\s*\((.*)\)\s*", name)
     if match is None:
@@ -144,12 +151,15 @@ def easing(name: str) -> Easing:
 
 
 def area(ease: Easing, u: float) -> float:
-    """The integral of an easing from 0 to u, u in 0..1. Closed form where it is linear."""
+    """Returns the integral of an easing from 0 to `u` in 0..1, exact for polynomials and Beziers.
+
+    That of "hold", which is 0 until it jumps at 1, is exactly 0.
+    """
     if ease is _linear:
         return u * u / 2
     return ease.area(u) if isinstance(ease, Bezier) else integral(ease, 0.0, u)
 
 
 def span(ease: Easing) -> tuple[float, float]:
-    """The least and the greatest share of the way."""
+    """Returns the least and the greatest value: (0, 1), or wider for a Bezier that overshoots."""
     return ease.span() if isinstance(ease, Bezier) else (0.0, 1.0)

@@ -1,9 +1,9 @@
-"""Arithmetic that a storyboard may write for a number: a tree of known parts, never run as code.
+"""Expressions: the arithmetic that a storyboard may write for a number, never run as code.
 
-The text is read by Python's own grammar, and every node of its tree is one of a short list or is
-refused: numbers, VARIABLES, CONSTANTS, FUNCTIONS, arithmetic, comparisons and conditionals. There
-are no names that lead elsewhere, no attributes, no texts, no loops; every part is a float, so that
-no number grows without bound; and the text's length bounds the work, as nothing is done twice.
+Python's own parser reads the text, and every node of the tree must be on a short list: numbers,
+VARIABLES, CONSTANTS, FUNCTIONS, arithmetic, comparisons and conditionals. Other names, attributes,
+strings and loops are refused. Every value is a float, so that no number grows without bound, and
+every node is evaluated at most once, so that the length of the text bounds the work.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 LENGTH_LIMIT = 300  # characters
-DEPTH_LIMIT = 30  # of parts within parts
+DEPTH_LIMIT = 30  # of nested nodes
 EXAMPLE = "1 + 0.2*sin(tau*t)"
 
 VARIABLES = {
@@ -36,15 +36,17 @@ CONSTANTS = {"pi": math.pi, "tau": math.tau, "e": math.e}
 
 
 def _clamp(x: float, low: float, high: float) -> float:
+    """Returns the number in low..high nearest to x; `high` where they are in the wrong order."""
     return min(max(x, low), high)
 
 
 def _smoothstep(low: float, high: float, x: float) -> float:
+    """Returns 0 up to `low`, 1 from `high` on and a smooth cubic between them, as in GLSL."""
     share = _clamp((x - low) / (high - low), 0.0, 1.0)
     return share * share * (3.0 - 2.0 * share)
 
 
-# Each with how many arguments it takes; None for two or more.
+# Each function with its number of arguments; None means two or more.
 FUNCTIONS: dict[str, tuple[Callable[..., float], int | None]] = {
     **{name: (getattr(math, name), 1) for name in ("sin", "cos", "tan", "asin", "acos", "atan")},
     **{name: (getattr(math, name), 1) for name in ("exp", "log", "sqrt", "floor", "ceil")},
@@ -78,25 +80,28 @@ OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
     ast.NotEq: operator.ne,
 }
 NAMES = (*VARIABLES, *CONSTANTS, *FUNCTIONS)
-# One of the names as a word of its own, in the grammar that JSON Schema shares with Python.
+# A pattern for one of the names as a separate word, for JSON Schema and for Python.
 NAMED = rf"(?:^|[^A-Za-z_])(?:{'|'.join(NAMES)})(?![A-Za-z0-9_])"
-UNREADABLE = (SyntaxError, ValueError, MemoryError, RecursionError)  # what Python's parser raises
-Part = Callable[[Mapping[str, float]], float]
+PARSE_ERRORS = (SyntaxError, ValueError, MemoryError, RecursionError)  # of Python's parser
+Evaluator = Callable[[Mapping[str, float]], float]  # from the values of VARIABLES to a value
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A formula of VARIABLES, as `parse` returns it."""
+    """An expression in VARIABLES that `parse` has accepted; it pickles and hashes as its text."""
 
     text: str
 
     @property
     def variables(self) -> frozenset[str]:
-        """Those that it names."""
+        """The names of VARIABLES that occur in it."""
         return _compiled(self.text)[1]
 
     def at(self, values: Mapping[str, float]) -> float:
-        """Its value, a finite number. Raises ValueError with the end of a sentence."""
+        """Returns the value, a finite number, for these values of the variables.
+
+        Raises ValueError where there is none; its text is the end of a sentence.
+        """
         try:
             return _compiled(self.text)[0](values)
         except ZeroDivisionError as error:
@@ -106,7 +111,10 @@ class Expression:
 
 
 def parse(text: str) -> Expression:
-    """Read a formula. Raises ValueError with the end of a sentence: "... is not a formula"."""
+    """Returns the expression in a text; raises ValueError if the text is not a valid one.
+
+    The error's text is the end of a sentence that begins with the text, such as "is not a formula".
+    """
     text = " ".join(text.split())
     if len(text) > LENGTH_LIMIT:
         raise ValueError(f"is longer than {LENGTH_LIMIT} characters. Shorten it")
@@ -120,37 +128,40 @@ def parse(text: str) -> Expression:
 
 
 def looks_like_formula(text: str) -> bool:
-    """Whether a text that is no number was meant as a formula: it calculates, or names a part."""
+    """Returns whether a text that is not a number is meant as a formula.
+
+    It is if it has an operator, or one of NAMES as a separate word.
+    """
     return bool(re.search(rf"[-+*/()<>]|%\s*\.?[0-9]|{NAMED}", text.strip()))
 
 
 @lru_cache(maxsize=1024)
-def _compiled(text: str) -> tuple[Part, frozenset[str]]:
-    """A formula as a function, and the variables that it names; raises ValueError."""
+def _compiled(text: str) -> tuple[Evaluator, frozenset[str]]:
+    """Returns the function that evaluates a text, and its variables; raises ValueError."""
     try:
-        tree = _tree(text)
-    except UNREADABLE as error:
-        raise ValueError(_misread(text)) from error
+        tree = _syntax_tree(text)
+    except PARSE_ERRORS as error:
+        raise ValueError(_syntax_problem(text)) from error
     variables: set[str] = set()
-    part = _Compiler(text, variables).part(tree, 0)
-    return part, frozenset(variables)
+    evaluate = _Compiler(text, variables).compiled(tree, 0)
+    return evaluate, frozenset(variables)
 
 
-def _tree(text: str) -> ast.expr:
-    """A text as Python's grammar reads it; raises UNREADABLE."""
+def _syntax_tree(text: str) -> ast.expr:
+    """Returns the text as Python parses it; raises one of PARSE_ERRORS."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python's own, of code that it is not to become
+        warnings.simplefilter("ignore")  # SyntaxWarning, such as for "1()": it is refused later
         return ast.parse(text, mode="eval").body
 
 
-def _misread(text: str) -> str:
-    """What is wrong with a text that Python's grammar has no reading for."""
+def _syntax_problem(text: str) -> str:
+    """Returns what is wrong with a text that Python cannot parse, as the end of a sentence."""
     if text.count("(") > text.count(")"):
         return "has a ( that is never closed. In { } put a formula that holds a comma in quotes"
     unit = re.fullmatch(r"(.*[\w.)])\s*?((?<![A-Za-z])[A-Za-z°]+|%)", text)
     if unit and unit[2] not in NAMES and not keyword.iskeyword(unit[2]):
-        with suppress(*UNREADABLE):
-            _Compiler(unit[1], set()).part(_tree(unit[1]), 0)
+        with suppress(*PARSE_ERRORS):  # the text before the unit may not be a formula either
+            _Compiler(unit[1], set()).compiled(_syntax_tree(unit[1]), 0)
             return (
                 f"ends in {unit[2]}, which is no unit here. Leave it out: angles are in degrees, "
                 "places in percent of the frame, others plain numbers"
@@ -160,40 +171,43 @@ def _misread(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Compiler:
-    """Nodes to functions of the variables' values; whatever is not listed here is refused."""
+    """Turns nodes of a syntax tree into functions; refuses every node that is not listed here."""
 
     text: str
-    variables: set[str]  # filled with those that are met
+    variables: set[str]  # filled with the names that occur
 
-    def part(self, node: ast.expr, depth: int) -> Part:
+    def compiled(self, node: ast.expr, depth: int) -> Evaluator:
+        """Returns the function that evaluates a node `depth` levels deep; raises ValueError."""
         if depth > DEPTH_LIMIT:
             raise ValueError(f"has more than {DEPTH_LIMIT} parts within parts. Simplify it")
 
-        def inner(nodes: list[ast.expr]) -> list[Part]:
-            return [self.part(each, depth + 1) for each in nodes]
+        def inner(nodes: list[ast.expr]) -> list[Evaluator]:
+            return [self.compiled(each, depth + 1) for each in nodes]
 
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-                return _number(number)
+                return _constant(number)
             case ast.Name(id=name) if name in VARIABLES:
                 self.variables.add(name)
                 return lambda values: values[name]
             case ast.Name(id=name) if name in CONSTANTS:
-                return _number(CONSTANTS[name])
+                return _constant(CONSTANTS[name])
             case ast.UnaryOp(op=sign, operand=operand) if type(sign) in OPERATORS:
-                return _applied(OPERATORS[type(sign)], inner([operand]))
+                return _call(OPERATORS[type(sign)], inner([operand]))
             case ast.BinOp(left=left, op=sign, right=right) if type(sign) in OPERATORS:
-                return _applied(OPERATORS[type(sign)], inner([left, right]))
+                return _call(OPERATORS[type(sign)], inner([left, right]))
             case ast.Compare(left=left, ops=signs, comparators=others) if all(
                 type(sign) in OPERATORS for sign in signs
             ):
-                return _compared([OPERATORS[type(sign)] for sign in signs], inner([left, *others]))
+                return _comparison(
+                    [OPERATORS[type(sign)] for sign in signs], inner([left, *others])
+                )
             case ast.BoolOp(op=ast.And(), values=nodes):
-                parts = inner(nodes)
-                return lambda values: float(all(each(values) for each in parts))
+                operands = inner(nodes)
+                return lambda values: float(all(each(values) for each in operands))
             case ast.BoolOp(op=ast.Or(), values=nodes):
-                parts = inner(nodes)
-                return lambda values: float(any(each(values) for each in parts))
+                operands = inner(nodes)
+                return lambda values: float(any(each(values) for each in operands))
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 condition, if_true, if_not = inner([test, body, orelse])
                 return lambda values: if_true(values) if condition(values) else if_not(values)
@@ -202,11 +216,11 @@ class _Compiler:
                 if len(nodes) != wanted and (wanted is not None or len(nodes) < 2):
                     count = f"{wanted}" if wanted else "two or more"
                     raise ValueError(f"gives {name} {len(nodes)} numbers, and it takes {count}")
-                return _applied(function, inner(nodes))
+                return _call(function, inner(nodes))
         raise ValueError(self._refusal(node))
 
     def _refusal(self, node: ast.expr) -> str:
-        """Why a part may not be in a formula, and what may."""
+        """Returns why a node may not be in a formula, and what may, as the end of a sentence."""
         if isinstance(node, ast.Call):
             node = node.func
             if isinstance(node, ast.Name) and node.id in VARIABLES:
@@ -228,43 +242,48 @@ class _Compiler:
         return f"holds {source}, which no formula may. {meant}There are {known}"
 
 
-def _number(number: float) -> Part:
+def _constant(number: float) -> Evaluator:
+    """Returns a function that is always `number`; raises ValueError if it is out of range."""
     if not abs(number) < 1e300:
         raise ValueError("holds a number that is out of range. Write a smaller one")
     value = float(number)
     return lambda values: value
 
 
-def _applied(function: Callable[..., float], parts: list[Part]) -> Part:
-    """A function of parts; each value on the way is a finite float, or the formula has none."""
+def _call(function: Callable[..., float], arguments: list[Evaluator]) -> Evaluator:
+    """Returns a call of `function`, which raises an error unless its value is a finite number."""
 
-    def value(values: Mapping[str, float]) -> float:
-        numbers = [part(values) for part in parts]
+    def evaluate(values: Mapping[str, float]) -> float:
+        numbers = [argument(values) for argument in arguments]
         try:
             result = float(function(*numbers))
-        except ValueError as error:  # math's, of what lies outside a function's domain
-            raise _undefined(function, numbers) from error
+        except ValueError as error:  # of `math`, for a number outside the function's domain
+            raise _domain_error(function, numbers) from error
         if not math.isfinite(result):
             raise OverflowError
         return result
 
-    return value
+    return evaluate
 
 
-def _undefined(function: Callable[..., float], numbers: list[float]) -> Exception:
+def _domain_error(function: Callable[..., float], numbers: list[float]) -> Exception:
+    """Returns the error for a function that has no value for these numbers."""
     if function is math.pow and numbers[0] == 0:
         return ZeroDivisionError()
     name = "a power" if function is math.pow else getattr(function, "__name__", "a function")
     return ValueError(f"takes {name} of {numbers[0]:g}, which has none")
 
 
-def _compared(functions: list[Callable[..., float]], parts: list[Part]) -> Part:
-    """0 < t < 1: whether each stands so to the next. Every part is worked out once: twice, in
-    chains within chains, would be a billion times."""
+def _comparison(operators: list[Callable[..., float]], operands: list[Evaluator]) -> Evaluator:
+    """Returns a chained comparison such as 0 < t < 1, which is 1.0 or 0.0.
 
-    def value(values: Mapping[str, float]) -> float:
-        numbers = [part(values) for part in parts]
+    Every operand is evaluated once: evaluating the inner ones twice would double the work at every
+    level of chains within chains.
+    """
+
+    def evaluate(values: Mapping[str, float]) -> float:
+        numbers = [operand(values) for operand in operands]
         pairs = itertools.pairwise(numbers)
-        return float(all(holds(a, b) for holds, (a, b) in zip(functions, pairs, strict=True)))
+        return float(all(holds(a, b) for holds, (a, b) in zip(operators, pairs, strict=True)))
 
-    return value
+    return evaluate

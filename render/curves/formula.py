@@ -1,4 +1,4 @@
-"""A number over time by a formula: what its variables mean in a shot, and what it adds up to."""
+"""Formulas over time: the variables of a shot, and the values and integrals of a formula in it."""
 
 from __future__ import annotations
 
@@ -15,62 +15,65 @@ from render.curves.quadrature import integral
 from render.errors import InputError
 from render.text import quoted, seconds_text
 
-POINT_LIMIT = 10_000  # frames, and as many keyframes, at which a formula is tried at the door
-CELL = Fraction(1, 2)  # seconds: what is integrated at once where it is smooth
-CELL_LIMIT = 4096  # of one kind
-HALVING_LIMIT = 4000  # of all cells together; beyond it an area is as good as it is
-DEPTH_LIMIT = 36  # halvings of one cell, in which the formula jumps
-NEAR = 1e-11  # an area and that of its halves are the same, relative to the area and to 1
+POINT_LIMIT = 10_000  # frames, and as many keyframes, at which a formula is checked beforehand
+CELL = Fraction(1, 2)  # seconds: the longest piece that is integrated at once
+CELL_LIMIT = 4096  # initial cuts of a shot, for each variable
+HALVING_LIMIT = 4000  # of all cells of a shot together; then the integral is taken as it is
+DEPTH_LIMIT = 36  # halvings of one cell, which reach this number only where the formula jumps
+# A cell is halved until its integral and that of its halves differ by no more than this, relative
+# to the integral where that is above 1.
+TOLERANCE = 1e-11
 
 
 class FormulaError(InputError):
-    """A formula that has no value at a time that nobody tried before; its text is a sentence."""
+    """A formula has no value at a time that was not checked beforehand."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """What the time in a shot is called by a formula. Before and after the shot it stands still."""
+    """What a formula's variables are in one shot. Outside the shot they keep their end values."""
 
     duration: Fraction  # seconds
     fps: Fraction
     every: Fraction  # seconds from keyframe to keyframe
     start: Fraction = Fraction(0)  # of the shot in the film, in seconds
-    bpm: Fraction | None = None
+    bpm: Fraction | None = None  # None counts one beat per second
 
     def values(self, names: Iterable[str], time: Fraction | float) -> dict[str, float]:
-        """The variables at `time` seconds into the shot, as expressions.VARIABLES says.
+        """Returns the variables of these names, of expression.VARIABLES, `time` s into the shot.
 
-        A Fraction stays exact, so that floor(f) on frame 37 is 37.
+        A Fraction stays exact up to the last operation, so that floor(f) on frame 37 is 37.
         """
         units: Mapping[str, tuple[Fraction | float, Fraction | float]]
         if isinstance(time, float):
-            time, units = min(max(time, 0.0), self._rough[0]), self._rough[1]
+            time, units = min(max(time, 0.0), self._float_units[0]), self._float_units[1]
         else:
             time, units = min(max(time, Fraction(0)), self.duration), self.units
         return {name: float((time - units[name][0]) / units[name][1]) for name in names}
 
     @cached_property
     def units(self) -> dict[str, tuple[Fraction, Fraction]]:
-        """When each variable is 0, in seconds of the shot, and how many seconds are 1 of it."""
-        never, second = Fraction(0), Fraction(1)
+        """The time at which each variable is 0 and the time in which it rises by 1, in seconds."""
+        zero, second = Fraction(0), Fraction(1)
         return {
-            "t": (never, second),
-            "u": (never, self.duration),
-            "f": (never, 1 / self.fps),
-            "n": (never, self.every),
+            "t": (zero, second),
+            "u": (zero, self.duration),
+            "f": (zero, 1 / self.fps),
+            "n": (zero, self.every),
             "beat": (-self.start, 60 / self.bpm if self.bpm else second),
         }
 
     @cached_property
-    def _rough(self) -> tuple[float, dict[str, tuple[float, float]]]:
-        """The duration and the units as floats, which are ten times as fast."""
-        rough = {name: (float(zero), float(one)) for name, (zero, one) in self.units.items()}
-        return float(self.duration), rough
+    def _float_units(self) -> tuple[float, dict[str, tuple[float, float]]]:
+        """The duration and the units as floats, which are ten times as fast as Fractions."""
+        units = {name: (float(zero), float(one)) for name, (zero, one) in self.units.items()}
+        return float(self.duration), units
 
     def moments(self) -> Iterator[tuple[str, Fraction]]:
-        """Every frame and keyframe of the shot with what it is called, and the shot's end.
+        """Yields (name, time in seconds) for every frame, every keyframe and the shot's end.
 
-        Of a very long shot they are as many as can be tried, evenly.
+        Of a shot with more than POINT_LIMIT frames or keyframes it yields at most that many of
+        them, evenly spaced.
         """
         for name, step in (("frame", 1 / self.fps), ("keyframe", self.every)):
             count = math.ceil(self.duration / step)
@@ -81,7 +84,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Formula:
-    """A Course by an expression of the time in a shot, times `factor`."""
+    """A Course whose values are those of an expression in one shot, times `factor`."""
 
     expression: Expression
     clock: Clock
@@ -91,50 +94,57 @@ class Formula:
         return f"{'-' if self.factor < 0 else ''}({self.expression.text})"
 
     @property
-    def still(self) -> float | None:
-        return None  # without variables it would be a number
+    def constant_value(self) -> float | None:
+        """None: an expression without variables is parsed as a number, not as a formula."""
+        return None
 
-    def at(self, time: Fraction | float, logs: bool = False) -> float:
+    def at(self, time: Fraction | float, logarithmic: bool = False) -> float:
+        """Returns the value at `time`; raises FormulaError where the formula has none."""
         try:
             return self._value(time)
         except ValueError as error:
-            text = quoted(self.expression.text)
-            message = f"the formula {text} {error} at {float(time):.6g} s. Change it there"
-            raise FormulaError(message) from error
+            message = f"the formula {quoted(self.expression.text)} {error} at {seconds_text(time)}."
+            raise FormulaError(f"{message} Change it there") from error
 
     def _value(self, time: Fraction | float) -> float:
+        """Returns the value at `time`; raises ValueError with the end of a sentence."""
         names = self.expression.variables
         return self.expression.at(self.clock.values(names, time)) * self.factor
 
-    def area(self, start: Fraction | float, end: Fraction | float, logs: bool) -> float:
-        return _mesh(self, logs).area(float(start), float(end))
-
-    def corners(
-        self, start: Fraction | float, end: Fraction | float, logs: bool
-    ) -> Iterable[Fraction | float]:
-        return _mesh(self, logs).corners(float(start), float(end))
-
-    def extremes(self, logs: bool) -> tuple[float, float]:
-        """At every frame and keyframe of the shot."""
-        return _extremes(self)
-
-    def scaled(self, factor: float) -> Formula:
-        return replace(self, factor=self.factor * factor)
-
-    def level(self, time: float, logs: bool) -> float:
-        """The value, or its logarithm."""
+    def value_or_log(self, time: float, logarithmic: bool) -> float:
+        """Returns the value at `time` or its logarithm; raises FormulaError where it has none."""
         value = self.at(time)
-        if not logs:
+        if not logarithmic:
             return value
         if value <= 0:
             text = quoted(self.expression.text)
-            message = f"the formula {text} is {value:g} at {time:.6g} s. Keep it above 0"
+            message = f"the formula {text} is {value:g} at {seconds_text(time)}. Keep it above 0"
             raise FormulaError(message)
         return math.log(value)
 
+    def area(self, start: Fraction | float, end: Fraction | float, logarithmic: bool) -> float:
+        """Returns the integral from `start` to `end`, start <= end, of the value or its log."""
+        return _mesh(self, logarithmic).area(float(start), float(end))
+
+    def corners(
+        self, start: Fraction | float, end: Fraction | float, logarithmic: bool
+    ) -> Iterable[Fraction | float]:
+        """Returns the edges between `start` and `end` of the cells in which it is smooth."""
+        return _mesh(self, logarithmic).corners(float(start), float(end))
+
+    def extremes(self, logarithmic: bool) -> tuple[float, float]:
+        """Returns the least and the greatest value at the frames and keyframes of the shot."""
+        return _extremes(self)
+
+    def scaled(self, factor: float) -> Formula:
+        """Returns the formula with every value multiplied by `factor`."""
+        return replace(self, factor=self.factor * factor)
+
     def mistake(self, low: float, high: float) -> str | None:
-        """What is wrong with it at the first frame or keyframe that has no value from low to high,
-        as the end of a sentence; None where all is well."""
+        """Returns what is wrong at the first frame or keyframe without a value in low..high.
+
+        The text is the end of a sentence that begins with the formula; None if nothing is wrong.
+        """
         for name, time in self.clock.moments():
             try:
                 value = self._value(time)
@@ -147,28 +157,31 @@ class Formula:
 
 @lru_cache(maxsize=256)
 def _extremes(formula: Formula) -> tuple[float, float]:
+    """Returns `Formula.extremes`, cached."""
     values = [formula.at(time) for _, time in formula.clock.moments()]
     return min(values), max(values)
 
 
 @dataclass(frozen=True)
 class _Mesh:
-    """A shot cut where a formula turns or jumps, into pieces in which it is smooth.
+    """A shot cut into cells in which a formula is smooth, with the integral over each cell.
 
-    An area is the sum of its pieces' and of smooth parts of pieces, so areas add up.
+    An integral is a sum of whole cells and of parts of cells at its ends, so that integrals over
+    adjacent stretches add up.
     """
 
-    level: Callable[[float], float]
-    starts: tuple[float, ...]  # of the pieces, in seconds
-    areas: tuple[float, ...]
-    end: float
+    function: Callable[[float], float]  # the formula's value or its logarithm, by time
+    starts: tuple[float, ...]  # of the cells, in seconds
+    areas: tuple[float, ...]  # of the cells
+    end: float  # of the last cell
 
     def area(self, start: float, end: float) -> float:
+        """Returns the integral from `start` to `end`, start <= end."""
         total = 0.0
-        if start < 0.0:  # there the formula stands still
-            total += self.level(0.0) * (min(end, 0.0) - start)
+        if start < 0.0:  # outside the shot the value is constant
+            total += self.function(0.0) * (min(end, 0.0) - start)
         if end > self.end:
-            total += self.level(self.end) * (end - max(start, self.end))
+            total += self.function(self.end) * (end - max(start, self.end))
         for number in range(max(0, bisect_right(self.starts, start) - 1), len(self.starts)):
             first, last = self.starts[number], self._end_of(number)
             if first >= end:
@@ -176,10 +189,11 @@ class _Mesh:
             if start <= first and last <= end:
                 total += self.areas[number]
             elif max(start, first) < min(end, last):
-                total += integral(self.level, max(start, first), min(end, last))
+                total += integral(self.function, max(start, first), min(end, last))
         return total
 
     def corners(self, start: float, end: float) -> tuple[float, ...]:
+        """Returns the edges of cells between `start` and `end`."""
         edges = (*self.starts, self.end)
         return edges[bisect_right(edges, start) : bisect_left(edges, end)]
 
@@ -188,35 +202,42 @@ class _Mesh:
 
 
 @lru_cache(maxsize=256)
-def _mesh(formula: Formula, logs: bool) -> _Mesh:
-    """Cells, halved until a cell's area is that of its halves; a jump is halved to nothing."""
+def _mesh(formula: Formula, logarithmic: bool) -> _Mesh:
+    """Returns the cells of a formula by adaptive quadrature.
 
-    def level(time: float) -> float:
-        return formula.level(time, logs)
+    A cell is halved until its integral agrees with that of its halves to TOLERANCE, or a limit is
+    reached; a cell that holds a jump is halved until it is negligibly short.
+    """
 
-    edges = _edges(formula)
-    # The last is taken first, so they are put there backwards; with each, how often it was halved.
-    waiting = [(a, b, integral(level, a, b), 0) for a, b in itertools.pairwise(edges)][::-1]
+    def function(time: float) -> float:
+        return formula.value_or_log(time, logarithmic)
+
+    edges = _initial_edges(formula)
+    # A stack of (start, end, integral, halvings so far), the earliest cell on top.
+    waiting = [(a, b, integral(function, a, b), 0) for a, b in itertools.pairwise(edges)][::-1]
     starts: list[float] = []
     areas: list[float] = []
     halvings = 0
     while waiting:
         start, end, whole, depth = waiting.pop()
         middle = (start + end) / 2
-        left, right = integral(level, start, middle), integral(level, middle, end)
-        same = abs(left + right - whole) <= NEAR * max(1.0, abs(whole))
-        if same or depth == DEPTH_LIMIT or halvings == HALVING_LIMIT:
+        left, right = integral(function, start, middle), integral(function, middle, end)
+        agree = abs(left + right - whole) <= TOLERANCE * max(1.0, abs(whole))
+        if agree or depth == DEPTH_LIMIT or halvings == HALVING_LIMIT:
             starts.append(start)
             areas.append(left + right)
         else:
             halvings += 1
             waiting += ((middle, end, right, depth + 1), (start, middle, left, depth + 1))
-    return _Mesh(level, tuple(starts), tuple(areas), edges[-1])
+    return _Mesh(function, tuple(starts), tuple(areas), edges[-1])
 
 
-def _edges(formula: Formula) -> list[float]:
-    """Where the shot is cut to begin with: by the clock, and where the variables that the formula
-    names are whole, which is where floor and fract jump."""
+def _initial_edges(formula: Formula) -> list[float]:
+    """Returns the edges of the cells before any is halved, in seconds.
+
+    They stand every CELL, and where a variable of the formula is whole, which is where floor and
+    fract jump.
+    """
     clock = formula.clock
     edges = {Fraction(0), clock.duration}
     for zero, one in ((Fraction(0), CELL), *(clock.units[v] for v in formula.expression.variables)):

@@ -1,10 +1,10 @@
-"""Integrals by Gauss-Legendre: of polynomials exactly, of what is smooth to the last digits."""
+"""Integrals by Gauss-Legendre quadrature with 16 nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-# Nodes and weights on -1..1, 16 points: half of them, the rest mirror these.
+# (node, weight) on -1..1 for 16 nodes: the positive half, which the negative half mirrors.
 # Abramowitz and Stegun, table 25.4. Exact for polynomials up to degree 31.
 GAUSS_LEGENDRE = (
     (0.09501250983763744, 0.18945061045506850),
@@ -19,7 +19,11 @@ GAUSS_LEGENDRE = (
 
 
 def integral(function: Callable[[float], float], start: float, end: float) -> float:
-    """The integral of a smooth function; exact for a polynomial up to degree 31."""
+    """Returns the integral of a smooth function from `start` to `end`.
+
+    It is exact for a polynomial up to degree 31, and accurate to the last digits for a function
+    that a polynomial of that degree approximates well.
+    """
     half = (end - start) / 2
     return half * sum(
         weight * (function(start + half * (1 - node)) + function(start + half * (1 + node)))

@@ -224,7 +224,7 @@ def _pan_shift(
         x, y = (c.total(start, end) * side if c.kind == "rate" else 0.0 for c, side in pans)
         return _undo_shape(camera, start, x, y)
     curves = (camera.zoom, camera.angle, camera.x, camera.y)
-    if shape_rests and all(curve.course.still is not None for curve in curves):
+    if shape_rests and all(curve.course.constant_value is not None for curve in curves):
         return _steady_pan_shift(camera, start, end, frame)
     shift_x = shift_y = 0.0
     for time, weight in _quadrature_nodes(camera, start, end):
