@@ -1,4 +1,4 @@
-"""`python -m render`."""
+"""Runs the command line as `python -m render`."""
 
 from render.cli.main import main
 

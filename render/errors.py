@@ -1,19 +1,20 @@
-"""What every error of ours is: a sentence for people, and the exit code it ends with."""
+"""The errors that the user sees: each has a sentence as its text, and an exit code."""
 
 from __future__ import annotations
 
 
 class RenderError(Exception):
-    """A sentence with the next step in it."""
+    """The base of all our errors. Its text says what is wrong and what to do about it."""
 
     exit_code = 1
+    """What the process exits with."""
 
 
 class InputError(RenderError):
-    """What the user gave is wrong."""
+    """Something that the user gave is wrong: a storyboard, an option, a file."""
 
     exit_code = 2
 
 
 class FilmError(RenderError):
-    """A render that cannot go on: a sentence that says what is kept and what to do."""
+    """A film cannot be completed. Its text says what has been kept and what to do."""

@@ -1,4 +1,4 @@
-"""How sentences and tables show texts, times and quantities."""
+"""How sentences and tables show texts, times, quantities and columns."""
 
 from __future__ import annotations
 
@@ -7,58 +7,77 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 
-def aligned_columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Rows of text in columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield ("  " + "  ".join(cells)).rstrip()
+def is_printable(text: str) -> bool:
+    """Returns whether a text has no control characters and no halves of surrogate pairs.
+
+    It is what a storyboard may contain. Unlike `str.isprintable` it allows every other character,
+    such as the invisible joiners within emoji.
+    """
+    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
-def rate_text(fps: object) -> str:
-    """24, or 23.976 for 24000/1001."""
-    return f"{float(fps):.3f}".rstrip("0").rstrip(".")  # type: ignore[arg-type]
+def quoted(text: str) -> str:
+    """Returns a text as error sentences quote it: on one line and at most 40 characters long.
 
-
-def plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def megabytes_text(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def duration_text(seconds: float) -> str:
-    """45 s, 3 min, 2 h 10 min: no more exact than it is known."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def gibibytes_text(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB"
+    Characters that `is_printable` refuses become "?".
+    """
+    line = "".join(
+        character if is_printable(character) else "?" for character in " ".join(text.split())
+    )
+    return f"'{line if len(line) <= 40 else line[:37] + '...'}'"
 
 
 def escape_unprintable(line: str) -> str:
-    """The note may come from a stranger's file: what would steer the terminal is spelt out."""
+    """Returns a line that cannot control the terminal that shows it.
+
+    Characters that are not printable become escapes such as "\\x1b"; tabs stay. It is for text from
+    files of unknown origin, shown at full length.
+    """
     return "".join(
         character if character.isprintable() or character == "\t" else ascii(character)[1:-1]
         for character in line
     )
 
 
-def is_printable(text: str) -> bool:
-    """Whether a text holds no control characters and no halves of surrogate pairs."""
-    return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
-
-
-def quoted(text: str) -> str:
-    """A text as sentences quote it: printable, on one line, cut to a readable length."""
-    flat = "".join(letter if is_printable(letter) else "?" for letter in " ".join(text.split()))
-    return f"'{flat if len(flat) <= 40 else flat[:37] + '...'}'"
-
-
-def seconds_text(time: Fraction) -> str:
-    """A time as sentences show it."""
+def seconds_text(time: Fraction | float) -> str:
+    """Returns a time in seconds, to six digits: "1.54167 s". For times that must be exact."""
     return f"{float(time):.6g} s"
+
+
+def duration_text(seconds: float) -> str:
+    """Returns an estimated or measured duration, rounded: "45 s", "3 min", "2 h 10 min".
+
+    At least "1 s".
+    """
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def rate_text(fps: Fraction | float) -> str:
+    """Returns a frame rate to three decimals without trailing zeros: "24", "23.976"."""
+    return f"{float(fps):.3f}".rstrip("0").rstrip(".")
+
+
+def plural(count: int, noun: str) -> str:
+    """Returns the count with the noun, in the plural with "s" unless the count is 1."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def megabytes_text(count: int) -> str:
+    """Returns bytes of disk in powers of 1000: "3.2 MB", from 1 GB on "1.4 GB"."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def gibibytes_text(count: int) -> str:
+    """Returns bytes of memory in powers of 1024: "1.5 GiB"."""
+    return f"{count / 2**30:.1f} GiB"
+
+
+def aligned_columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yields the rows, at least one, as indented lines with left-aligned columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield ("  " + "  ".join(cells)).rstrip()
