@@ -11,6 +11,7 @@ import torch
 
 from render.generators.vqgan import Generator
 from render.synthesis.cutouts import Cutouts
+from render.synthesis.frozen_towers import speed_up_tower
 from render.synthesis.perceptor import MEAN, STD, Perceptor, build_clip
 from render.weights.checkpoint import DTYPES, Entry
 from render.weights.convert import write_tensors
@@ -55,7 +56,9 @@ def generator(config: dict = GENERATOR, seed: int = 0) -> Generator:
 
 
 def perceptor(seed: int = 0) -> Perceptor:
-    return Perceptor(clip(seed), digest=f"tiny-{seed}")
+    made = clip(seed)
+    speed_up_tower(made.visual)
+    return Perceptor(made, digest=f"tiny-{seed}")
 
 
 def clip(seed: int = 0) -> torch.nn.Module:

@@ -44,16 +44,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from render import __version__
 from render.film.blends import lerp
-from render.film.frames import Frame, to_frame, to_frames
+from render.film.frames import to_frames
 from render.film.interpolate import pictures_at_once
 from render.generators import frozen_forward
 from render.generators.vqgan import Generator, load_generator
 from render.media.video import write_video
 from render.synthesis.cutouts import Cutouts, cut_out, sample_cutouts
 from render.synthesis.device import choose_device, fast_step_type
+from render.synthesis.frozen_towers import speed_up_tower
+from render.synthesis.images import Frame, to_frame
 from render.synthesis.losses import distance
 from render.synthesis.optimize import optimize
-from render.synthesis.perceptor import Perceptor, build_clip, load_perceptor
+from render.synthesis.perceptor import Perceptor, build_clip, load_perceptor, read_perceptor
 from render.weights.library import known_models
 
 VARIANTS = ("reference", "float32", "bfloat16")
@@ -280,10 +282,14 @@ def networks(variant: str, full: bool, device: str) -> Networks:
         generator.codebook.normal_()
         generator.low.fill_(-3)
         generator.high.fill_(3)
-        perceptor = Perceptor(build_clip({"open_clip": "ViT-B-32-quickgelu"}), reference=reference)
+        clip = build_clip({"open_clip": "ViT-B-32-quickgelu"})
+        if not reference:
+            speed_up_tower(clip.visual)
+        perceptor = Perceptor(clip)
     else:
         generator = load_generator(known_models("generator")["starter"])
-        perceptor = load_perceptor(known_models("perceptor")["starter"], reference=reference)
+        load = read_perceptor if reference else load_perceptor  # as it is, or sped up
+        perceptor = load(known_models("perceptor")["starter"])
     generator.reference = reference
     machine = choose_device(device, "float32" if reference else variant)
     return Networks(

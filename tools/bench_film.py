@@ -37,7 +37,7 @@ from render.plan.key import derived_seed
 from render.plan.plan import Keyframe, Plan
 from render.synthesis import cutouts, initial_latent, keyframe, optimize
 from render.synthesis.losses import LossInputs, weighted_sum
-from render.synthesis.perceptor import Perceptor, load_perceptor
+from render.synthesis.perceptor import Perceptor, load_perceptor, read_perceptor
 from render.synthesis.targets import PromptTarget
 from render.weights.library import known_models
 
@@ -246,7 +246,7 @@ def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace
     if plain_loop:
         each = int(plain_loop[1])
         steps = plan.keyframes[0].steps + (plan.frame_count - 1) * each
-        own = ((load_perceptor(known_models("perceptor")["starter"], reference=True), 1.0),)
+        own = ((read_perceptor(known_models("perceptor")["starter"]), 1.0),)
         film = lambda: plain(plan, replace(models, perceptors=own), each, VIEWS, augmented)  # noqa: E731
     with changed(lever):
         begun = time.perf_counter()

@@ -25,9 +25,9 @@ from render.synthesis.warp import coverage, warp
 
 
 def to_frames(pictures: Iterable[Tensor], size: tuple[int, int]) -> Iterator[Frame]:
-    """Yields each picture of these batches (n, 3, H, W) in [0, 1] as a frame (height, width, 3) uint8.
+    """Yields the centre of each picture of these batches, (n, 3, H, W) in [0, 1], as a frame.
 
-    A GPU works one batch ahead (see `FrameDownload`).
+    `size` is the (width, height) of a frame. A GPU works one batch ahead (see `FrameDownload`).
     """
     download = FrameDownload(size)
     for picture in pictures:

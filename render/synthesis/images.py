@@ -38,8 +38,8 @@ def load_image(path: Path, device: torch.device, size: tuple[int, int] | None = 
 
 
 def fill(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """Returns (1, 3, H, W) in [0, 1] scaled until it covers `size`, (width, height), and cropped to
-    its centre."""
+    """Returns (1, 3, H, W) in [0, 1] scaled until it covers `size`, (width, height), and cropped
+    to its centre."""
     width, height = size
     scale = max(width / picture.shape[-1], height / picture.shape[-2])
     covering = (
@@ -103,5 +103,5 @@ def named_mask(name: str, size: tuple[int, int], device: torch.device) -> Tensor
 
 @lru_cache(maxsize=8)
 def _load_mask(path: Path, device: torch.device, size: tuple[int, int]) -> Tensor:
-    """Returns a mask file as (1, 1, height, width) in [0, 1]; cached, as every keyframe needs it."""
+    """Returns a mask file as (1, 1, height, width) in [0, 1], cached for the next keyframes."""
     return load_image(path, device, size).mean(1, keepdim=True)

@@ -1,7 +1,8 @@
-"""The perceptor: a frozen CLIP (Radford et al. 2021, arXiv 2103.00020), text or views to vectors.
+"""The perceptor: a frozen CLIP (Radford et al. 2021, arXiv 2103.00020), which embeds texts and
+cutouts as unit vectors of one space.
 
-Every one is open_clip's own model, the embedded starter too. Only tensors are ever read from a
-weights file; the architecture comes from the file's header or from our table.
+Every perceptor is a model of open_clip, the embedded starter too. Only tensors are read from a
+weights file; the architecture comes from the file's header or from `weights/catalog.py`.
 """
 
 from __future__ import annotations
@@ -27,13 +28,12 @@ from render.synthesis.frozen_towers import speed_up_tower
 from render.weights.catalog import Model, ModelError
 from render.weights.library import require_weights, weights_digest
 
-# What OpenAI's models were trained with; open_clip's laion models use the same.
+# The normalisation of OpenAI's models; open_clip's LAION models use the same.
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
-
-# Of a perceptor whose training saw some tokens only: what each is read as, itself if it was seen.
-# One that is not here means nothing.
+# For a perceptor that was trained on some tokens only: each token, and the trained one that it is
+# read as, which is itself if it was trained. Other tokens have no meaning for the perceptor.
 Readings = dict[int, int]
 
 
@@ -50,14 +50,13 @@ class Perceptor(nn.Module):
         mean: tuple[float, ...] = MEAN,
         std: tuple[float, ...] = STD,
         readings: Readings | None = None,
-        reference: bool = False,  # open_clip's own way through its modules, to compare with
     ) -> None:
+        """`digest` is the SHA-256 of the weights file; `mean` and `std` normalise the channels of a
+        picture; without `readings` every token is known."""
         super().__init__()
-        if not reference:
-            speed_up_tower(clip.visual)
         self.clip, self.digest, self.readings = clip, digest, readings
-        self.step_type = torch.float32  # what views are looked at in
-        self.at_once: int | None = None  # views; None is all
+        self.step_type = torch.float32  # the type that cutouts are embedded in
+        self.at_once: int | None = None  # how many cutouts are embedded together; None is all
         size = clip.visual.image_size
         self.side = int(size[0] if isinstance(size, tuple | list) else size)
         self.context = int(clip.context_length)
@@ -72,13 +71,15 @@ class Perceptor(nn.Module):
         step_type: torch.dtype = torch.float32,
         at_once: int | None = None,
     ) -> Perceptor:
-        """Itself, once, looking at views on a device: a transformer in `step_type`.
+        """Moves the image tower to `device` and returns the perceptor; a transformer computes in
+        `step_type`. To be called once.
 
-        More views than `at_once` are embedded in parts, twice, in less memory.
+        More cutouts than `at_once` are embedded in parts, each computed twice, in less memory.
 
-        Texts are read once a film: their half stays in main memory, where of a weights file only
-        what is used takes room. Other towers stay float32: through a residual network like the
-        starter's, bfloat16's rounding becomes a sixth to a third of the gradient.
+        The text tower stays in main memory, where only the used parts of a memory-mapped weights
+        file take room: texts are embedded once per film. Image towers that are no transformers
+        stay in float32: through a residual network like the starter's, the rounding of bfloat16
+        grows to a sixth to a third of the gradient.
         """
         if isinstance(self.clip.visual, VisionTransformer):
             self.step_type = step_type
@@ -89,85 +90,79 @@ class Perceptor(nn.Module):
 
     @torch.no_grad()
     def embed_texts(self, texts: list[str]) -> Tensor:
-        """(n, D), unit length. Longer texts than the context are cut by the tokenizer.
+        """Returns the embeddings of n texts, (n, D), unit length. The tokenizer cuts a text that is
+        longer than the context.
 
-        One by one: in a batch a text's last bits depend on its neighbours, and a keyframe's picture
-        would on prompts that are not in its key.
+        The texts are embedded one by one: in a batch the last bits of an embedding depend on the
+        other texts, and a keyframe's picture would depend on prompts that are not in its key.
         """
         tokens = self.tokenizer(texts)  # (n, context)
         embeddings = [self.clip.encode_text(row).float() for row in tokens.split(1)]
         return F.normalize(torch.cat(embeddings), dim=-1).to(self.mean.device)
 
-    def embed_cutouts(self, views: Tensor) -> Tensor:
-        """(n, 3, S, S) in [0, 1] to (n, D), unit length."""
-        if self.at_once is None or len(views) <= self.at_once:
-            return self._embed(views)
-        parts = torch.split(views, self.at_once)
-        # What a part needs for its gradient is forgotten, and made again when its turn comes.
-        # Nothing in it is random: no state is kept, which a recording could not do.
-        again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
-        return torch.cat([again(self._embed, part) for part in parts])
+    def embed_cutouts(self, cutouts: Tensor) -> Tensor:
+        """Returns the embeddings (n, D), unit length, of cutouts (n, 3, S, S) in [0, 1]."""
+        if self.at_once is None or len(cutouts) <= self.at_once:
+            return self._embed(cutouts)
+        parts = torch.split(cutouts, self.at_once)
+        # What the gradient of a part needs is dropped and computed again in the backward pass.
+        # Nothing in it is random, so no random state is kept, which a CUDA graph could not record.
+        recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+        return torch.cat([recomputed(self._embed, part) for part in parts])
 
-    def _embed(self, views: Tensor) -> Tensor:
-        normal = ((views - self.mean) / self.std).to(self.step_type)
-        return F.normalize(self.clip.encode_image(normal).float(), dim=-1)
+    def _embed(self, cutouts: Tensor) -> Tensor:
+        """Returns what `embed_cutouts` does, for all cutouts together."""
+        normalised = ((cutouts - self.mean) / self.std).to(self.step_type)
+        return F.normalize(self.clip.encode_image(normalised).float(), dim=-1)
 
     def tokens_of(self, text: str) -> int:
-        """How many tokens the text takes, start and end included."""
+        """Returns how many tokens the text takes, start and end included."""
         return len(self.tokenizer.encode(text)) + 2
 
     def unknown_words(self, text: str) -> dict[str, str | None]:
-        """The words that it never saw, and the known word that each is read as, if there is one."""
-        found: dict[str, str | None] = {}
+        """Returns the words of a text that the perceptor was not trained on, each with the known
+        word that it is read as, if there is one.
+
+        Skips words without a letter or digit, and ASCII words of one or two characters.
+        """
+        unknown: dict[str, str | None] = {}
         if self.readings is None:
-            return found
+            return unknown
+        for tokens in self._tokens_by_word(text):
+            word = self._decode(tokens)
+            short = len(word) <= 2 and word.isascii()
+            if short or not any(map(str.isalnum, word)):
+                continue
+            if any(self.readings.get(token) != token for token in tokens):
+                read_as = self.readings.get(tokens[0]) if len(tokens) == 1 else None
+                unknown[word] = None if read_as is None else self._decode([read_as])
+        return unknown
+
+    def _tokens_by_word(self, text: str) -> Iterator[list[int]]:
+        """Yields the tokens of each word of a text."""
         word: list[int] = []
         for token in self.tokenizer.encode(text):
             word.append(token)
-            if not self.tokenizer.decoder[token].endswith("</w>"):
-                continue
-            written = self._words(word)
-            short = len(written) <= 2 and written.isascii()
-            telling = not short and any(map(str.isalnum, written))  # a dash is no word
-            if telling and any(self.readings.get(part) != part for part in word):
-                read_as = self.readings.get(word[0]) if len(word) == 1 else None
-                found[written] = None if read_as is None else self._words([read_as])
-            word = []
-        return found
+            if self.tokenizer.decoder[token].endswith("</w>"):
+                yield word
+                word = []
 
-    def _words(self, tokens: list[int]) -> str:
-        written: str = self.tokenizer.decode(tokens)
-        return written.strip()
+    def _decode(self, tokens: list[int]) -> str:
+        """Returns the text of these tokens."""
+        text: str = self.tokenizer.decode(tokens)
+        return text.strip()
 
 
-def build_clip(config: dict[str, Any]) -> Any:
-    """open_clip's CLIP of an architecture: one that it names, or the arguments of its class."""
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), unlogged():
-        # Building draws weights that are replaced at once: not from anybody's random state. And it
-        # warns of the activation that a tag expects, and that the weights are random.
-        warnings.simplefilter("ignore")
-        if "open_clip" in config:
-            if config["open_clip"] not in open_clip.list_models():  # else it might ask the network
-                raise ValueError(f"open_clip knows no model {config['open_clip']!r}")
-            clip = open_clip.create_model(config["open_clip"], pretrained=None)
-        else:
-            clip = CLIP(**{key: dict(v) if isinstance(v, dict) else v for key, v in config.items()})
-    return clip
+def load_perceptor(model: Model) -> Perceptor:
+    """Returns the named perceptor; raises ModelError when its weights are missing or do not fit."""
+    perceptor = read_perceptor(model)
+    speed_up_tower(perceptor.clip.visual)
+    return perceptor
 
 
-@contextmanager
-def unlogged() -> Iterator[None]:
-    """Nothing below an error is logged inside."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-
-
-def load_perceptor(model: Model, *, reference: bool = False) -> Perceptor:
-    """The named perceptor; raises ModelError when its weights are not there or do not fit."""
+def read_perceptor(model: Model) -> Perceptor:
+    """Returns the named perceptor with open_clip's image tower as it is; raises ModelError when its
+    weights are missing or do not fit."""
     path = require_weights(model)
     try:
         with safe_open(str(path), framework="pt") as file:
@@ -177,36 +172,68 @@ def load_perceptor(model: Model, *, reference: bool = False) -> Perceptor:
         mean, std = (
             tuple(json.loads(metadata[name]))
             if name in metadata
-            else tuple(config.get(name, usual))
-            for name, usual in (("mean", MEAN), ("std", STD))
+            else tuple(config.get(name, default))
+            for name, default in (("mean", MEAN), ("std", STD))
         )
-        shape = {k: v for k, v in config.items() if k not in ("mean", "std", "pretrained")}
-        clip = build_clip(shape)
+        architecture = {k: v for k, v in config.items() if k not in ("mean", "std", "pretrained")}
+        clip = build_clip(architecture)
         readings = readings_of(state)
         clip.load_state_dict(whole_state(state, clip, readings), assign=True)
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} does not hold the perceptor {model.name}: {error}") from error
-    return Perceptor(clip, weights_digest(model), mean, std, readings, reference)
+    return Perceptor(clip, weights_digest(model), mean, std, readings)
+
+
+def build_clip(config: dict[str, Any]) -> Any:
+    """Returns open_clip's CLIP of an architecture, with random weights.
+
+    `config` is {"open_clip": the name of an architecture}, or the arguments of open_clip's class.
+    Raises ValueError for a name that open_clip does not have.
+    """
+    # The random weights are replaced at once, so they must not advance the global random state, and
+    # open_clip's warnings about them, and about the activation that a tag expects, do not apply.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), unlogged():
+        warnings.simplefilter("ignore")
+        if "open_clip" in config:
+            # open_clip might look for an unknown name on the network.
+            if config["open_clip"] not in open_clip.list_models():
+                raise ValueError(f"open_clip knows no model {config['open_clip']!r}")
+            return open_clip.create_model(config["open_clip"], pretrained=None)
+        return CLIP(**{key: dict(v) if isinstance(v, dict) else v for key, v in config.items()})
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Suppresses log records below the level of an error."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def readings_of(state: dict[str, Tensor]) -> Readings | None:
-    """What every token is read as by a perceptor that stores a part of the token table.
+    """Returns the readings of a perceptor that stores a part of the token table, else None.
 
-    "token_embedding.ids" (k) are the tokens that training saw; "token_embedding.stand_ins" (k', 2)
-    are others, each with the known one that is nearest to it in meaning.
+    "token_embedding.ids" (k) are the tokens that it was trained on; "token_embedding.stand_ins"
+    (k', 2) are pairs of another token and the trained one that is nearest to it in meaning.
     """
     if "token_embedding.ids" not in state:
         return None
-    known = state["token_embedding.ids"].tolist()
+    trained = state["token_embedding.ids"].tolist()
     stand_ins = state.get("token_embedding.stand_ins", torch.zeros(0, 2)).tolist()
-    return dict(zip(known, known, strict=True)) | {int(a): int(b) for a, b in stand_ins}
+    return dict(zip(trained, trained, strict=True)) | {int(a): int(b) for a, b in stand_ins}
 
 
 def whole_state(
     state: dict[str, Tensor], clip: Any, readings: Readings | None
 ) -> dict[str, Tensor]:
-    """The tensors in float32; a token table stored in part is filled as its readings say, and
-    where they say nothing with the mean."""
+    """Returns the tensors of a weights file in float32, with a whole token table.
+
+    In a table that is stored in part, a token has the row that its reading names; tokens without a
+    reading have the mean of all stored rows.
+    """
     whole = {
         name: value.float() if value.is_floating_point() else value for name, value in state.items()
     }

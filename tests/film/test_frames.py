@@ -15,7 +15,6 @@ from render.film.frames import (
     frames,
     morph,
     restore_sharpness,
-    to_frame,
     to_frames,
 )
 from render.plan.camera import IDENTITY
@@ -24,6 +23,7 @@ from render.plan.plan import Plan
 from render.plan.planner import make_plan
 from render.storyboard.model import OVERLAPPING
 from render.storyboard.parser import parse
+from render.synthesis.images import to_frame
 from render.synthesis.latents import Store
 from render.synthesis.statistics import sharpness_of
 from render.synthesis.warp import warp

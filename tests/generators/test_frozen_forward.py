@@ -12,7 +12,6 @@ from torch import Tensor
 
 from render.generators import frozen_forward
 from render.generators.vqgan import Generator
-from render.synthesis.perceptor import Perceptor, build_clip
 
 WITH_ATTENTION = copy.deepcopy(tiny.GENERATOR)
 WITH_ATTENTION["ddconfig"]["attn_resolutions"] = [16]  # beside the middle's
@@ -165,63 +164,3 @@ def test_steps_in_sixteen_bits_go_the_same_way() -> None:
     assert all(map(torch.equal, shown, wanted))  # what is shown stays as it was
     assert 0 < off(given[0], wanted[0]) < 0.01
     assert 0 < off(given[1], wanted[1]) < 0.1
-
-
-TRANSFORMER = {
-    **tiny.PERCEPTOR,
-    "vision_cfg": {
-        "image_size": 32, "layers": 2, "width": 32, "head_width": 8, "patch_size": 8,
-    },
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("shape", [TRANSFORMER, tiny.PERCEPTOR], ids=["transformer", "resnet"])
-def test_a_tower_sees_what_open_clip_sees(shape: dict) -> None:
-    clip = build_clip(shape).eval()
-    with torch.no_grad():
-        numbers = [*clip.visual.parameters(), *clip.visual.buffers()]  # and statistics
-        for number, tensor in enumerate(numbers):
-            if tensor.is_floating_point():
-                random = torch.Generator().manual_seed(number)
-                tensor.copy_(torch.randn(tensor.shape, generator=random) * 0.2)
-                if number >= len(list(clip.visual.parameters())):
-                    tensor.abs_().add_(0.5)  # a variance
-    views = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    weights = torch.randn(3, 16, generator=torch.Generator().manual_seed(1))
-
-    def seen(reference: bool) -> tuple[Tensor, Tensor]:
-        given = views.clone().requires_grad_()
-        embedded = Perceptor(copy.deepcopy(clip), reference=reference).embed_cutouts(given)
-        (embedded * weights).sum().backward()
-        assert given.grad is not None
-        return embedded.detach(), given.grad
-
-    given, wanted = seen(False), seen(True)
-    assert off(given[0], wanted[0]) < 1e-5
-    assert off(given[1], wanted[1]) < 1e-4
-
-
-def test_a_transformer_looks_in_sixteen_bits_and_no_other_tower() -> None:
-    views = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    transformer, tower = Perceptor(build_clip(TRANSFORMER)), tiny.perceptor()
-    for perceptor, most in ((transformer, 0.02), (tower, 0.0)):
-        wanted, texts = perceptor.embed_cutouts(views), perceptor.embed_texts(["a sea"])
-        perceptor.on(torch.device("cpu"), torch.bfloat16)
-        given = perceptor.embed_cutouts(views)
-        assert given.dtype == torch.float32
-        assert off(given, wanted) <= most
-        assert torch.equal(given, wanted) == (most == 0)
-        assert torch.equal(perceptor.embed_texts(["a sea"]), texts)
-
-
-def test_what_is_slow_in_a_transformer_is_replaced() -> None:
-    def kinds(reference: bool) -> set[str]:
-        visual = Perceptor(build_clip(TRANSFORMER), reference=reference).clip.visual
-        return {type(visual.conv1).__name__, type(visual.transformer.resblocks[1].attn).__name__}
-
-    assert kinds(True) == {"Conv2d", "MultiheadAttention"}
-    assert kinds(False) == {"_Patches", "_Attention"}
-    plain = Perceptor(tiny.clip(), reference=True)  # no transformer
-    tower = tiny.perceptor().clip.visual
-    for visual, count in ((plain.clip.visual, 19), (tower, 0)):
-        assert sum(isinstance(part, torch.nn.BatchNorm2d) for part in visual.modules()) == count
