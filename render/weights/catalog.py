@@ -1,9 +1,8 @@
-"""The table of generators and perceptors: what they are, and which documents say where they lie.
+"""The table of published generators and perceptors: their shapes, addresses, digests and costs.
 
-Read top to bottom. No address, size or digest here is invented: `digest_source` cites the public
-document that gives it. Where none gives a digest, `sha256` is None, and that of the first
-download is recorded beside the weights and checked ever after. Only addresses under one
-authority's https stand without a digest.
+No address, size or digest is guessed: `digest_source` cites the public documents that give them. If
+no document gives a digest, `sha256` is None: the digest of the first download is recorded beside
+the weights and checked from then on, and all addresses are https.
 """
 
 from __future__ import annotations
@@ -15,36 +14,38 @@ from render.errors import InputError
 
 
 class ModelError(InputError):
-    """A model that is not there, cannot be had or is not what it should be; a sentence."""
+    """A model is absent, unknown, damaged or another than expected; the message is for the user."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """One row: a model, where it comes from and what it costs."""
+    """One row of the table: a model, where it comes from and what it costs to run."""
 
     name: str
     role: str  # "generator" | "perceptor"
-    config: dict[str, Any]  # generators: taming's; perceptors: keywords of open_clip.model.CLIP
+    # Generators: the keyword arguments of taming's VQModel, and "gumbel". Perceptors: open_clip's
+    # names of the model and its weights, mean and std; a user's own: keywords of open_clip's CLIP.
+    config: dict[str, Any]
     licence: str
     note: str
-    urls: tuple[str, ...] = ()  # of the file as published, tried in turn
-    size: int | None = None  # bytes of the file as published
-    sha256: str | None = None  # of the file as published
-    digest_source: str = ""  # the document that gives size, digest and addresses
+    urls: tuple[str, ...] = ()  # of the published file, tried in order
+    size: int | None = None  # bytes of the published file
+    sha256: str | None = None  # of the published file
+    digest_source: str = ""  # the documents that give addresses, size and digest
     embedded: str | None = None  # file in render/starter
-    factor: int = 1  # generators: pixels per latent cell, along one side
+    factor: int = 1  # generators: pixels per latent cell along one side
     channels: int = 0  # generators: of the latent
-    gflop_per_megapixel: float = 0.0  # generators: one decode, forward (torch's flop counter)
-    input_size: int = 0  # perceptors: pixels along one side of a view
-    gflop_per_view: float = 0.0  # perceptors: one view, forward (torch's flop counter)
+    gflop_per_megapixel: float = 0.0  # generators: decoding, forward only (torch's flop counter)
+    input_size: int = 0  # perceptors: pixels along one side of a cutout
+    gflop_per_view: float = 0.0  # perceptors: one cutout, forward only (torch's flop counter)
 
     @property
     def is_transformer(self) -> bool:
-        """Whether a perceptor looks through a vision transformer, as open_clip names them."""
+        """Whether a perceptor's image tower is a vision transformer, by its open_clip name."""
         return str(self.config.get("open_clip", "")).startswith("ViT-")
 
 
-# configs/imagenet_vqgan.yaml of CompVis/taming-transformers; every f16 model has this shape.
+# From configs/imagenet_vqgan.yaml in CompVis/taming-transformers; all f16 models have this shape.
 F16: dict[str, Any] = {
     "double_z": False,
     "z_channels": 256,
@@ -57,10 +58,10 @@ F16: dict[str, Any] = {
     "attn_resolutions": [16],
     "dropout": 0.0,
 }
-# configs/openimages-8192.yaml of vipermu/taming-transformers, a copy of the published model.yaml.
+# From configs/openimages-8192.yaml in vipermu/taming-transformers, a copy of the published one.
 F8: dict[str, Any] = {**F16, "ch_mult": [1, 1, 2, 4], "attn_resolutions": [32]}
 _HEIBOX = "https://heibox.uni-heidelberg.de/"
-# The same files, re-hosted at a fixed revision after the first hosts decayed.
+# Copies of the same files at a fixed revision, made after the first hosts became unreliable.
 _RESCUE = (
     "https://huggingface.co/Somnai/pytti-vqgan-checkpoints/resolve/"
     "debc22c8f285c7734980c464ff992d335dde6e9a/"
@@ -72,7 +73,7 @@ _PINNED_TWICE = (
     "SHA-256 and size: pxl-pshr/pytti app/model_mirror.py; the same SHA-256: "
     "somnai-dreams/pytti-core src/pytti/image_models/vqgan.py"
 )
-# The licence of the repository that publishes them; none is stated for the weights alone.
+# The licence of the publishing repository; none is stated for the weights alone.
 _MIT_REPOSITORY = "MIT, as taming-transformers"
 _MIT_OPENAI = "MIT, as openai/CLIP"
 _MIT_LAION = "MIT, its model card"
@@ -86,6 +87,7 @@ _OPENAI_MEAN = {
 
 
 def _vqgan(codes: int, ddconfig: dict[str, Any] = F16, gumbel: bool = False) -> dict[str, Any]:
+    """Return the config of a published VQGAN with this number of codes."""
     return {"ddconfig": ddconfig, "embed_dim": 256, "n_embed": codes, "gumbel": gumbel}
 
 
@@ -95,9 +97,9 @@ GENERATORS: dict[str, Model] = {
         Model(
             name="starter",
             role="generator",
-            config={},  # in the file's own header
+            config={},  # is in the file's header
             licence="MIT",
-            note="small and embedded; drafts and first films",
+            note="small and embedded; for drafts and first films",
             embedded="generator.safetensors",
             digest_source="part of this package",
             factor=8,
@@ -126,7 +128,7 @@ GENERATORS: dict[str, Model] = {
             role="generator",
             config=_vqgan(16384),
             licence=_MIT_REPOSITORY,
-            note="general pictures; what most VQGAN+CLIP films were made with",
+            note="general pictures; most VQGAN+CLIP films were made with it",
             urls=(
                 _HEIBOX + "d/a7530b09fed84f80a887/files/?p=%2Fckpts%2Flast.ckpt&dl=1",
                 _HEIBOX + "f/867b05fc8c4841768640/?dl=1",
@@ -145,7 +147,7 @@ GENERATORS: dict[str, Model] = {
             role="generator",
             config=_vqgan(8192, F8, gumbel=True),
             licence=_MIT_REPOSITORY,
-            note="the sharpest of them: 8 pixels to a cell, so four times the cells",
+            note="the sharpest: 8 pixels per latent cell, so four times as many cells as f16",
             urls=(
                 _HEIBOX + "d/2e5662443a6b4307b470/files/?p=%2Fckpts%2Flast.ckpt&dl=1",
                 _RESCUE + "openimages/openimages.ckpt",
@@ -201,7 +203,7 @@ GENERATORS: dict[str, Model] = {
             role="generator",
             config=_vqgan(1024),
             licence=_MIT_REPOSITORY,
-            note="faces; the download is about 4 GB, of which the generator is 0.3",
+            note="faces; the download is about 4 GB, of which the generator takes 0.3 GB",
             urls=(
                 _RESCUE + "faceshq/faceshq.ckpt",
                 "https://app.koofr.net/content/links/a04deec9-0c59-4673-8b37-3d696fe63a5d/files/get/"
@@ -219,6 +221,7 @@ GENERATORS: dict[str, Model] = {
 
 
 def _clip(open_clip: str, pretrained: str, statistics: dict[str, list[float]]) -> dict[str, Any]:
+    """Return the config of a published CLIP, under open_clip's names of model and weights."""
     return {"open_clip": open_clip, "pretrained": pretrained, **statistics}
 
 
@@ -228,9 +231,9 @@ PERCEPTORS: dict[str, Model] = {
         Model(
             name="starter",
             role="perceptor",
-            config={},  # in the file's own header
+            config={},  # is in the file's header
             licence="MIT",
-            note="small and embedded; knows colours, light and scenes",
+            note="small and embedded; trained on colours, light and scenes",
             embedded="perceptor.safetensors",
             digest_source="part of this package",
             input_size=64,
@@ -241,7 +244,7 @@ PERCEPTORS: dict[str, Model] = {
             role="perceptor",
             config=_clip("ViT-B-32-quickgelu", "openai", _OPENAI_MEAN),
             licence=_MIT_OPENAI,
-            note="the usual first choice: quick",
+            note="the usual first choice; fast",
             urls=(
                 _OPENAI + "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/"
                 "ViT-B-32.pt",
@@ -257,7 +260,7 @@ PERCEPTORS: dict[str, Model] = {
             role="perceptor",
             config=_clip("ViT-B-16-quickgelu", "openai", _OPENAI_MEAN),
             licence=_MIT_OPENAI,
-            note="sees finer detail than B/32, at four times the work",
+            note="finer detail than ViT-B/32, at four times the cost",
             urls=(
                 _OPENAI + "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/"
                 "ViT-B-16.pt",
@@ -273,7 +276,7 @@ PERCEPTORS: dict[str, Model] = {
             role="perceptor",
             config=_clip("RN50-quickgelu", "openai", _OPENAI_MEAN),
             licence=_MIT_OPENAI,
-            note="convolutional; good company for a ViT",
+            note="convolutional; combines well with a ViT",
             urls=(
                 _OPENAI + "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762/"
                 "RN50.pt",
@@ -289,7 +292,7 @@ PERCEPTORS: dict[str, Model] = {
             role="perceptor",
             config=_clip("ViT-L-14-quickgelu", "openai", _OPENAI_MEAN),
             licence=_MIT_OPENAI,
-            note="the largest of OpenAI's here; for a graphics card",
+            note="the largest of OpenAI's in this table; for a GPU",
             urls=(
                 _OPENAI + "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/"
                 "ViT-L-14.pt",
@@ -349,7 +352,7 @@ PERCEPTORS: dict[str, Model] = {
             role="perceptor",
             config=_clip("ViT-H-14", "laion2b_s32b_b79k", _OPENAI_MEAN),
             licence=_MIT_LAION,
-            note="the largest; for a graphics card with much memory",
+            note="the largest; for a GPU with much memory",
             urls=(
                 _LAION + "CLIP-ViT-H-14-laion2B-s32B-b79K/resolve/main/open_clip_pytorch_model.bin",
             ),
@@ -362,3 +365,5 @@ PERCEPTORS: dict[str, Model] = {
         ),
     )
 }
+
+CATALOG = {"generator": GENERATORS, "perceptor": PERCEPTORS}  # by role

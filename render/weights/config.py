@@ -1,4 +1,4 @@
-"""What a model's config may hold: it comes from strangers, and is looked at without torch."""
+"""Checks the config of a user's own model, which may come from an untrusted file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from render.weights.catalog import ModelError
 
-# Name, least and greatest; every one must be there.
-NUMBERS = (
+_NUMBERS = (  # required in ddconfig: name, minimum, maximum
     ("z_channels", 1, 4096),
     ("resolution", 8, 8192),
     ("in_channels", 3, 3),
@@ -19,7 +18,7 @@ NUMBERS = (
 
 
 def check_config(role: str, config: Any, path: Path) -> None:
-    """Raise ModelError unless the config in `path` is one that a model of the role can have."""
+    """Raise ModelError unless a model of the role can have the config; `path` is named in it."""
     if not isinstance(config, dict):
         raise ModelError(f"{path}: the config should be a mapping")
     if role == "perceptor":
@@ -29,6 +28,7 @@ def check_config(role: str, config: Any, path: Path) -> None:
 
 
 def _check_perceptor(config: dict[str, Any], path: Path) -> None:
+    """Raise ModelError unless the config describes a CLIP with square pictures."""
     vision = config.get("vision_cfg")
     if not isinstance(vision, dict):
         raise ModelError(f"{path}: vision_cfg should be a mapping")
@@ -37,13 +37,13 @@ def _check_perceptor(config: dict[str, Any], path: Path) -> None:
 
 
 def _check_generator(config: dict[str, Any], path: Path) -> None:
-    """The numbers are ones a VQGAN for colour pictures can have."""
+    """Raise ModelError unless the config describes a VQGAN for colour pictures."""
     options = config.get("ddconfig")
     if not isinstance(options, dict):
         raise ModelError(f"{path}: ddconfig should be a mapping")
     _check_number(path, "embed_dim", config.get("embed_dim"), 1, 4096)
     _check_number(path, "n_embed", config.get("n_embed"), 2, 1 << 20)
-    for name, low, high in NUMBERS:
+    for name, low, high in _NUMBERS:
         _check_number(path, f"ddconfig.{name}", options.get(name), low, high)
     if options["ch"] % 32:
         raise ModelError(f"{path}: ddconfig.ch is {options['ch']}, and should be a multiple of 32")
@@ -65,6 +65,7 @@ def _check_generator(config: dict[str, Any], path: Path) -> None:
 
 
 def _check_number(path: Path, name: str, value: object, low: int, high: int) -> None:
+    """Raise ModelError unless `value` is an int from `low` to `high`."""
     if type(value) is not int or not low <= value <= high:
         allowed = f"{low}" if low == high else f"a whole number from {low} to {high}"
         shown = repr(value) if len(repr(value)) < 60 else "something else"

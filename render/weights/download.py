@@ -1,6 +1,6 @@
-"""Fetch one published file, whole or not at all: resumed, checked against size and SHA-256.
+"""Downloads one published file completely or not at all: resumed, checked by size and SHA-256.
 
-An unfinished file is only ever called NAME.partial, so that it never looks finished.
+An unfinished download is always named NAME.partial, so that it is never taken for a finished file.
 """
 
 from __future__ import annotations
@@ -21,62 +21,18 @@ from render.errors import RenderError
 from render.media.atomic import FULL
 from render.media.digest import sha256_of
 
-OnProgress = Callable[[int, int], None]  # bytes so far, bytes in all (0: not known)
+OnProgress = Callable[[int, int], None]  # bytes so far, bytes in total (0: not known)
 
-_CHUNK = 1 << 20
-_ATTEMPTS = 5  # at one address, as long as each brings something new
+_CHUNK = 1 << 20  # bytes read at once
+_ATTEMPTS = 5  # at one address, as long as each attempt brings new bytes
 
 
 class DownloadError(RenderError):
-    """No address gave the file, or the disk would not take it; sentences."""
+    """No address gave the file, or the disk could not be written; the message is for the user."""
 
 
 class _UnusableAddress(Exception):
-    """This address will not do; why, as the end of a sentence."""
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """The file that is wanted, as far as it is known."""
-
-    partial: Path
-    size: int | None
-    sha256: str | None
-
-    @property
-    def note(self) -> Path:
-        """Where the partial file came from: it may only be continued from there, or if pinned."""
-        return self.partial.with_name(self.partial.name + ".from")
-
-    def forget(self) -> None:
-        discard(self.partial)
-
-
-def discard(partial: Path) -> None:
-    """Delete a file that `fetch` brought, finished or not, and its note."""
-    partial.unlink(missing_ok=True)
-    partial.with_name(partial.name + ".from").unlink(missing_ok=True)
-
-
-def _disk_sentence(error: OSError, path: Path) -> str:
-    """Why a file could not be written, and what to do."""
-    if error.errno in FULL:
-        return f"the disk is full, so {path} could not be written; make room and run it again"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return (
-            f"{path} is not writable; choose another folder with the environment variable "
-            "RENDER_MODELS"
-        )
-    return f"{path} could not be written ({error.strerror or error})"
-
-
-@contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the disk has to say about `path` into a DownloadError."""
-    try:
-        yield
-    except OSError as error:
-        raise DownloadError(_disk_sentence(error, path)) from error
+    """An address does not give the file; the message completes "HOST ..."."""
 
 
 def fetch(
@@ -89,103 +45,155 @@ def fetch(
     timeout: float = 30.0,
     pause: float = 1.0,
 ) -> str:
-    """Bring the file at the first address that has it to `partial`; its SHA-256.
+    """Download a file from the first address that has it to `partial`; returns its SHA-256.
 
-    What an earlier call left in `partial` is continued where the server can. `timeout` and
-    `pause` (between attempts) are in seconds. Raises DownloadError; a file of another size or
-    digest is deleted before that.
+    Continues what an earlier call left in `partial` if the server can. `timeout` and `pause`
+    (between attempts) are in seconds. Raises DownloadError; a file of another size or digest is
+    deleted first.
     """
-    wanted = _Wanted(partial, size, sha256)
+    download = _Download(partial, size, sha256)
     failures = []
     for url in urls:
         try:
-            return _from_one(url, wanted, report, timeout, pause)
+            return _fetch_from(url, download, report, timeout, pause)
         except _UnusableAddress as reason:
             failures.append(f"{urlsplit(url).netloc} {reason}")
     raise DownloadError("; ".join(failures))
 
 
-def _from_one(url: str, wanted: _Wanted, report: OnProgress, timeout: float, pause: float) -> str:
-    """The digest of the whole, checked file from this one address, or _Unfit."""
-    continued = True
-    while continued:
-        continued = _may_continue(url, wanted) > 0
-        _complete(url, wanted, report, timeout, pause)
-        digest = sha256_of(wanted.partial)
-        if wanted.sha256 in (None, digest):
+def discard(partial: Path) -> None:
+    """Delete a file that `fetch` downloaded, finished or not, and the note beside it."""
+    partial.unlink(missing_ok=True)
+    _note_path(partial).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError from writing `path` into a DownloadError."""
+    try:
+        yield
+    except OSError as error:
+        raise DownloadError(_disk_sentence(error, path)) from error
+
+
+def _disk_sentence(error: OSError, path: Path) -> str:
+    """Return why a file could not be written, and what to do."""
+    if error.errno in FULL:
+        return f"the disk is full, so {path} could not be written; make room and run it again"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"{path} is not writable; choose another folder with the environment variable "
+            "RENDER_MODELS"
+        )
+    return f"{path} could not be written ({error.strerror or error})"
+
+
+def _note_path(partial: Path) -> Path:
+    """Return the path of the JSON note that says which address `partial` was begun from."""
+    return partial.with_name(partial.name + ".from")
+
+
+@dataclass(frozen=True)
+class _Download:
+    """The file to write, and the published file's size and digest where they are known."""
+
+    partial: Path
+    size: int | None
+    sha256: str | None
+
+    def bytes_on_disk(self) -> int:
+        """Return how many bytes of the file an attempt has already brought."""
+        return self.partial.stat().st_size if self.partial.is_file() else 0
+
+    def validator(self, url: str) -> str:
+        """Return the ETag or date with which the partial file was begun at `url`, or ""."""
+        with contextlib.suppress(OSError, ValueError):
+            note = json.loads(_note_path(self.partial).read_text(encoding="utf-8"))
+            if isinstance(note, dict) and note.get("url") == url:
+                return str(note.get("validator") or "")
+        return ""
+
+
+def _fetch_from(
+    url: str, download: _Download, report: OnProgress, timeout: float, pause: float
+) -> str:
+    """Return the digest of the complete, checked file from this address, or _UnusableAddress."""
+    resumed = True
+    while resumed:
+        resumed = _resumable_bytes(url, download) > 0
+        _download_rest(url, download, report, timeout, pause)
+        digest = sha256_of(download.partial)
+        if download.sha256 in (None, digest):
             return digest
-        wanted.forget()  # what had been left may have been at fault: once more from the start
+        # The bytes of an earlier run may have been wrong, so try once more from the start.
+        discard(download.partial)
     raise _UnusableAddress(
-        f"has another file: its SHA-256 is {digest}, not {wanted.sha256} (it was deleted)"
+        f"has another file: its SHA-256 is {digest}, not {download.sha256} (it was deleted)"
     )
 
 
-def _may_continue(url: str, wanted: _Wanted) -> int:
-    """How many bytes of the partial file can be kept with this address."""
-    have = wanted.partial.stat().st_size if wanted.partial.is_file() else 0
-    if have and wanted.sha256 is None and not _validator(url, wanted):
-        wanted.forget()  # two files spliced together would never be noticed
+def _resumable_bytes(url: str, download: _Download) -> int:
+    """Return after how many bytes to continue the partial file; delete it if that is unsafe."""
+    received = download.bytes_on_disk()
+    # Without a digest, nobody would notice two different files joined into one.
+    unsafe = download.sha256 is None and not download.validator(url)
+    too_long = download.size is not None and received > download.size
+    if (received and unsafe) or too_long:
+        discard(download.partial)
         return 0
-    if wanted.size is not None and have > wanted.size:
-        wanted.forget()
-        return 0
-    return have
+    return received
 
 
-def _validator(url: str, wanted: _Wanted) -> str:
-    """The ETag or date under which the partial file was begun at this address, or nothing."""
-    with contextlib.suppress(OSError, ValueError):
-        note = json.loads(wanted.note.read_text(encoding="utf-8"))
-        if isinstance(note, dict) and note.get("url") == url:
-            return str(note.get("validator") or "")
-    return ""
-
-
-def _complete(url: str, wanted: _Wanted, report: OnProgress, timeout: float, pause: float) -> None:
-    """Ask until the partial file is as long as it should be, or _Unfit."""
+def _download_rest(
+    url: str, download: _Download, report: OnProgress, timeout: float, pause: float
+) -> None:
+    """Send requests until the partial file is complete, or raise _UnusableAddress."""
     for attempt in range(_ATTEMPTS):
-        have = _may_continue(url, wanted)
-        if have and have == wanted.size:
+        received = _resumable_bytes(url, download)
+        if received and received == download.size:
             return
         if attempt:
             time.sleep(pause * attempt)
-        total, broken = _request(url, have, wanted, report, timeout)
-        reached = wanted.partial.stat().st_size if wanted.partial.is_file() else 0
-        if not broken and reached >= total:
+        total, failure = _request(url, received, download, report, timeout)
+        reached = download.bytes_on_disk()
+        if not failure and reached >= total:
             return
-        if reached <= have and attempt:
+        if reached <= received and attempt:
             break
     of = f" of {total:,}" if total else ""
-    raise _UnusableAddress(f"broke off at {reached:,}{of} bytes ({broken}); those are kept")
+    raise _UnusableAddress(f"broke off at {reached:,}{of} bytes ({failure}); those are kept")
 
 
 def _request(
-    url: str, have: int, wanted: _Wanted, report: OnProgress, timeout: float
+    url: str, received: int, download: _Download, report: OnProgress, timeout: float
 ) -> tuple[int, str]:
-    """One request for what is missing: (bytes the file should have, why it broke off or "")."""
-    import http.client  # here, because these take as long to import as all of `render --help`
+    """Request the bytes from `received` on, and append them to the partial file.
+
+    Returns the size of the whole file (0: not known) and why the connection broke ("": it did
+    not). Raises _UnusableAddress.
+    """
+    import http.client  # imported here: these take as long to import as all of `render --help`
     import urllib.error
     import urllib.request
 
     request = urllib.request.Request(url, headers={"User-Agent": "render"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-        if validator := _validator(url, wanted):
+    if received:
+        request.add_header("Range", f"bytes={received}-")
+        if validator := download.validator(url):
             request.add_header("If-Range", validator)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:
-            total = _check_answer(response, have, wanted)
+            total = _check_response(response, received, download)
             if response.status != 206:
-                have = 0  # the server ignores ranges, or the file has changed: from the start
-            _note_source(url, response, wanted)
-            broken = _append(response, have, total, wanted, report)
-            return total, broken
+                received = 0  # the server ignores ranges or the file has changed: start over
+            _write_note(url, response, download)
+            return total, _append(response, received, total, download, report)
     except urllib.error.HTTPError as error:
         with contextlib.closing(error):
-            if error.code == 416 and have:
-                if _total(error.headers) == have:
-                    return have, ""  # all of it had come already
-                wanted.forget()
+            if error.code == 416 and received:
+                if _size_in_range(error.headers) == received:
+                    return received, ""  # the file was complete
+                discard(download.partial)
                 return 0, "it was of another length"
             raise _UnusableAddress(f"answers {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
@@ -193,70 +201,74 @@ def _request(
         raise _UnusableAddress(f"does not answer ({reason})") from error
 
 
-def _check_answer(response: Any, have: int, wanted: _Wanted) -> int:
-    """The length of the whole file as the answer gives it (0: not given), or _Unfit."""
-    kind = response.headers.get_content_type()
-    if kind in ("text/html", "application/xhtml+xml"):
+def _check_response(response: Any, received: int, download: _Download) -> int:
+    """Return the size of the whole file (0: not known), or raise _UnusableAddress."""
+    content_type = response.headers.get_content_type()
+    if content_type in ("text/html", "application/xhtml+xml"):
         raise _UnusableAddress("answers with a web page instead of the file")
     if response.status == 206:
-        begins = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-        if begins is None or int(begins[1]) != have:
+        start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+        if start is None or int(start[1]) != received:
             raise _UnusableAddress("answers with another part of the file than was asked for")
-        total = _total(response.headers)
+        total = _size_in_range(response.headers)
     else:
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdigit() else 0
-    if wanted.size is not None and total and total != wanted.size:
-        raise _UnusableAddress(f"has another file: {total:,} bytes, not {wanted.size:,}")
-    return total or wanted.size or 0
+    if download.size is not None and total and total != download.size:
+        raise _UnusableAddress(f"has another file: {total:,} bytes, not {download.size:,}")
+    return total or download.size or 0
 
 
-def _total(headers: Any) -> int:
-    """The length of the whole file in a Content-Range, 0 if it is not there."""
+def _size_in_range(headers: Any) -> int:
+    """Return the size of the whole file in the Content-Range header, 0 if there is none."""
     found = re.search(r"/(\d+)$", headers.get("Content-Range", ""))
     return int(found[1]) if found else 0
 
 
-def _note_source(url: str, response: Any, wanted: _Wanted) -> None:
+def _write_note(url: str, response: Any, download: _Download) -> None:
+    """Write down the address and the ETag or date of the file that the partial file is part of."""
     etag = response.headers.get("ETag", "")
-    # A weak ETag does not promise the same bytes.
+    # A weak ETag does not guarantee the same bytes.
     validator = (
         etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
     )
-    with disk_errors(wanted.note):
+    path = _note_path(download.partial)
+    with disk_errors(path):
         text = json.dumps({"url": url, "validator": validator or ""})
-        wanted.note.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
 
 
-def _append(response: Any, have: int, total: int, wanted: _Wanted, report: OnProgress) -> str:
-    """Append the answer to the partial file, safe on the disk; why it broke off, or nothing."""
+def _append(
+    response: Any, received: int, total: int, download: _Download, report: OnProgress
+) -> str:
+    """Append the response to the partial file and flush it; returns why it broke off, or ""."""
     from http.client import HTTPException
 
-    broken = ""
-    with disk_errors(wanted.partial), wanted.partial.open("ab") as file:
-        _lock(file, wanted.partial)
-        file.truncate(have)
-        report(have, total)
+    failure = ""
+    with disk_errors(download.partial), download.partial.open("ab") as file:
+        _lock(file, download.partial)
+        file.truncate(received)
+        report(received, total)
         while True:
             try:
                 chunk = response.read(_CHUNK)
             except (OSError, HTTPException) as error:
-                broken = str(error) or type(error).__name__
+                failure = str(error) or type(error).__name__
                 break
             if not chunk:
                 break
-            have += len(chunk)
-            if total and have > total:
+            received += len(chunk)
+            if total and received > total:
                 raise _UnusableAddress(f"sends more than the {total:,} bytes it should")
             file.write(chunk)
-            report(have, total)
+            report(received, total)
         file.flush()
         os.fsync(file.fileno())
-    return broken or ("the connection was closed" if have < total else "")
+    return failure or ("the connection was closed" if received < total else "")
 
 
 def _lock(file: IO[bytes], path: Path) -> None:
-    """Two downloads of one file would write over each other: the second one stops."""
+    """Lock the file, or raise DownloadError if another process is downloading to it."""
     try:
         import fcntl
     except ImportError:  # Windows

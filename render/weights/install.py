@@ -1,4 +1,4 @@
-"""Getting models: downloaded, or taken from a file that is there; checked, never half-made."""
+"""Installs models from a download or a file: checked, converted, and never half-written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from render.media.atomic import atomic_write
 from render.media.digest import sha256_of
-from render.weights.catalog import GENERATORS, PERCEPTORS, Model, ModelError
+from render.weights.catalog import CATALOG, Model, ModelError
+from render.weights.convert import check_weights, convert
 from render.weights.download import DownloadError, OnProgress, discard, disk_errors, fetch
 from render.weights.library import (
     check_header,
@@ -28,14 +29,13 @@ from render.weights.library import (
 def install_model(
     model: Model, report: OnProgress, from_file: Path | None = None, *, timeout: float = 30.0
 ) -> Path:
-    """Get a model's weights, from its addresses or from a file; the path of what is used.
+    """Install a model's weights from its addresses or from a file; returns the weights file.
 
-    A download that stopped goes on where it was. The published file is checked, converted to
-    safetensors by `conversion.convert` (nothing in it is ever run) and then dropped; its own
-    digest stays in the metadata and in the record beside the weights. `from_file` is the
-    published file, or the .safetensors from another machine's folder; it is never changed.
-    `timeout` is in seconds. Raises ModelError, or DownloadError where the network or the disk is
-    at fault.
+    An interrupted download is resumed. The published file is checked, converted to safetensors by
+    `convert.convert` (no code in it is run) and then deleted; its digest is kept in the metadata
+    and in the record beside the weights. `from_file` is the published file, or the .safetensors
+    from another machine's folder; it is never changed. `timeout` is in seconds. Raises ModelError,
+    or DownloadError if the network or the disk fails.
     """
     target = weights_file(model)
     if model.embedded:
@@ -60,7 +60,7 @@ def install_model(
     try:
         _convert(partial, target, model, digest)
     except ModelError as error:
-        if not isinstance(error.__cause__, OSError):  # no checkpoint: do not go on with it
+        if not isinstance(error.__cause__, OSError):  # not a checkpoint, so never resume it
             discard(partial)
         raise
     discard(partial)
@@ -68,16 +68,13 @@ def install_model(
 
 
 def add_own_model(name: str, from_file: Path, config: dict[str, Any] | None) -> Path:
-    """Take the user's own VQGAN in under a new name; storyboards may then name it.
+    """Install a user's own VQGAN under a new name, by which storyboards can use it.
 
-    `config` is what `conversion.read_config` makes of its YAML; None if `from_file` is a
-    .safetensors that Render wrote. Raises ModelError.
+    `config` is what `convert.read_config` returns for its YAML, or None if `from_file` is a
+    .safetensors that Render wrote. Returns the weights file; raises ModelError, or DownloadError
+    if the disk fails.
     """
-    taken = {
-        weights_file(row).stem.lower()
-        for table in (GENERATORS, PERCEPTORS)
-        for row in table.values()
-    }
+    taken = {weights_file(row).stem.lower() for table in CATALOG.values() for row in table.values()}
     if name.lower() in taken or name.lower() == "starter":
         raise ModelError(f"{name} is a model of Render's own table; choose another name")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
@@ -100,7 +97,7 @@ def add_own_model(name: str, from_file: Path, config: dict[str, Any] | None) -> 
 
 
 def _install_from_file(model: Model, source: Path, target: Path, pinned: str | None) -> Path:
-    """The weights from a file that is there already; see `download`."""
+    """Install the weights from a file; see `install_model`. `pinned` is its digest, if known."""
     if not source.is_file():
         raise ModelError(_no_file(source))
     try:
@@ -124,6 +121,7 @@ def _install_from_file(model: Model, source: Path, target: Path, pinned: str | N
 
 
 def _written_by_render(path: Path) -> bool:
+    """Return whether the file is a safetensors file that Render wrote."""
     try:
         return weights_metadata(path).get("format", "").startswith("render.")
     except ModelError:
@@ -131,34 +129,28 @@ def _written_by_render(path: Path) -> bool:
 
 
 def _copy_converted(model: Model, source: Path, target: Path, pinned: str | None) -> Path:
-    """A converted file of another machine, copied as it is."""
-    origin = check_header(model, source, pinned).get("source_sha256", "")
+    """Check a weights file that Render wrote on another machine, and copy it unchanged."""
+    source_sha256 = check_header(model, source, pinned).get("source_sha256", "")
     if model.role == "generator":
-        from render.weights.convert import (
-            check_weights,  # needs torch, which nothing else here does
-        )
-
         check_weights(source, model)
     with disk_errors(target):
         with atomic_write(target) as partial:
             shutil.copyfile(source, partial)
-        write_record(target, sha256_of(target), origin)
+        write_record(target, sha256_of(target), source_sha256)
     return target
 
 
 def _convert(source: Path, target: Path, model: Model, digest: str) -> None:
-    """The published file to the safetensors that is used, and its record beside it."""
-    from render.weights.convert import convert  # needs torch
-
+    """Convert the published file to the weights file, and write the record beside it."""
     with disk_errors(target):
         convert(source, target, model, digest)
         write_record(target, sha256_of(target), digest)
 
 
 def _check_free_disk(model: Model, target: Path, partial: Path) -> None:
-    """Refuse before the download what the disk cannot hold."""
-    have = partial.stat().st_size if partial.is_file() else 0
-    missing = (model.size or 0) - have
+    """Raise DownloadError if the disk has no room for the rest of the download."""
+    received = partial.stat().st_size if partial.is_file() else 0
+    missing = (model.size or 0) - received
     free = shutil.disk_usage(target.parent).free
     if missing > free:
         raise DownloadError(
@@ -168,7 +160,7 @@ def _check_free_disk(model: Model, target: Path, partial: Path) -> None:
 
 
 def _by_hand(model: Model, target: Path, reason: str) -> str:
-    """What to do when no address gave the file."""
+    """Return what to do when no address gave the file; `reason` completes a sentence."""
     addresses = "".join(f"\n    {url}" for url in model.urls)
     digest = f"\n  (SHA-256 {model.sha256})" if model.sha256 else ""
     return (
@@ -181,6 +173,7 @@ def _by_hand(model: Model, target: Path, reason: str) -> str:
 
 
 def _no_file(path: Path) -> str:
+    """Return why `path` is not a file that can be installed."""
     if path.is_dir():
         return f"{path} is a folder; give the file itself"
     return f"{path} is not there"

@@ -1,7 +1,6 @@
-"""Where the weights of generators and perceptors are, and whether they are what they should be.
+"""Finds the weights of generators and perceptors on this machine, and checks their digests.
 
-The table itself, with the source of every address and digest, is `model_table.py`; getting them
-is `acquire.py`.
+The table of published models is in `catalog.py`; `install.py` downloads and converts them.
 """
 
 from __future__ import annotations
@@ -19,25 +18,25 @@ from typing import Any
 from render.media.atomic import atomic_write
 from render.media.digest import file_digest, sha256_of
 from render.media.safetensors_header import read_header
-from render.weights.catalog import GENERATORS, PERCEPTORS, Model, ModelError
+from render.weights.catalog import CATALOG, Model, ModelError
 from render.weights.config import check_config
 
 
 @dataclass(frozen=True)
 class ModelListing:
-    """One line of the listing."""
+    """What `render models` shows of one model."""
 
     name: str
     role: str
-    size: int | None  # bytes: of the weights that are here, else of the file as published
+    size: int | None  # bytes of the weights file, or of the published file if not installed
     licence: str
-    where: str
-    digest: str
+    where: str  # the weights file, or why there is none
+    digest: str  # how the digest is known
     note: str
 
 
 def models_folder() -> Path:
-    """Where downloaded weights live: $RENDER_MODELS, or the platform's folder for caches."""
+    """Return the folder of downloaded weights: $RENDER_MODELS, or one in the platform's cache."""
     if chosen := os.environ.get("RENDER_MODELS"):
         return Path(chosen).expanduser()
     if sys.platform == "win32":
@@ -50,20 +49,20 @@ def models_folder() -> Path:
 
 
 def weights_file(model: Model) -> Path:
-    """Where its weights belong, whether they are there or not."""
+    """Return the path of a model's weights file, whether it exists or not."""
     if model.embedded:
         return Path(__file__).parent.parent / "starter" / model.embedded
     return models_folder() / f"{model.name.replace('/', '-')}.safetensors"
 
 
 def weights_path(model: Model) -> Path | None:
-    """Where its weights are, None if they are not there."""
+    """Return the path of a model's weights file, or None if it does not exist."""
     path = weights_file(model)
     return path if path.is_file() else None
 
 
 def require_weights(model: Model) -> Path:
-    """Where its weights are; raises ModelError with the way to get them if they are not there."""
+    """Return the path of a model's weights file; raises ModelError that says how to get it."""
     path = weights_path(model)
     if path is None:
         if model.embedded:
@@ -78,58 +77,37 @@ def require_weights(model: Model) -> Path:
 
 
 def known_models(role: str) -> dict[str, Model]:
-    """Every model of the role: those of the table, then the user's own in `folder()`, by name."""
-    table = GENERATORS if role == "generator" else PERCEPTORS
-    taken = {weights_file(model).name for model in table.values()}
-    rows = dict(table)
-    for path in sorted(models_folder().glob("*.safetensors")):
-        if path.name in taken:
-            continue
-        # A stray file is not a reason to stop.
-        with contextlib.suppress(ModelError, KeyError, TypeError, ValueError, RecursionError):
-            metadata = weights_metadata(path)
-            if metadata.get("format") == f"render.{role}.1":
-                rows[path.stem] = own_model(path.stem, role, json.loads(metadata["config"]), path)
-    return rows
+    """Return every model of a role by name: the table's, then the user's own.
+
+    The user's own are the safetensors files in `models_folder()` that Render wrote. Reads their
+    headers at every call.
+    """
+    return _scan_models(role)[role]
+
+
+def all_models() -> list[Model]:
+    """Return the models of both roles, generators first; reads the user's folder once."""
+    return [model for rows in _scan_models(*CATALOG).values() for model in rows.values()]
 
 
 def find_model(name: str) -> Model:
-    """The model of that name that can be downloaded or is the user's; raises ModelError."""
-    rows = [row for role in ("generator", "perceptor") for row in known_models(role).values()]
-    for row in rows:
-        if row.name.lower() == name.lower():
-            return row
-    near = difflib.get_close_matches(name, [row.name for row in rows], n=1)
+    """Return the model of a name in either role, ignoring case; raises ModelError."""
+    models = all_models()
+    for model in models:
+        if model.name.lower() == name.lower():
+            return model
+    near = difflib.get_close_matches(name, [model.name for model in models], n=1)
     hint = f"did you mean {near[0]}?" if near else "`render models` lists them."
     raise ModelError(f"there is no model named {name}; {hint}")
 
 
 def list_models() -> list[ModelListing]:
-    """Every model as the listing shows it."""
-    return [
-        _listing(row) for role in ("generator", "perceptor") for row in known_models(role).values()
-    ]
-
-
-def _listing(model: Model) -> ModelListing:
-    path = weights_path(model)
-    if model.embedded:
-        where = "in this package" if path else "missing: install Render again"
-        digest = "packaged"
-    else:
-        where = str(path) if path else "not here"
-        if model.sha256:
-            digest = "pinned"
-        elif path:
-            digest = "recorded"
-        else:
-            digest = "recorded at first download"  # no document gives it
-    size = path.stat().st_size if path else model.size
-    return ModelListing(model.name, model.role, size, model.licence, where, digest, model.note)
+    """Return what `render models` shows, one entry for each model."""
+    return [_listing(model) for model in all_models()]
 
 
 def weights_metadata(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file; raises ModelError when it is none."""
+    """Return the metadata of a safetensors file; raises ModelError if it is not one."""
     try:
         metadata = read_header(path).get("__metadata__", {})
     except (OSError, ValueError) as error:
@@ -138,41 +116,52 @@ def weights_metadata(path: Path) -> dict[str, str]:
 
 
 def weights_digest(model: Model) -> str:
-    """The SHA-256 of the weights as they are used; raises ModelError.
+    """Return the SHA-256 of a model's weights file.
 
-    A downloaded file that is not what was recorded when it was got is an error, never another
-    digest: it would make other pictures under the same name.
+    The recorded digest is used if the file's size and time are as recorded; otherwise the file is
+    read. Raises ModelError if the weights are absent or are not the file that was recorded when
+    they were installed, because other weights would make other pictures under the same name.
     """
     path = require_weights(model)
     status = path.stat()
-    noted = {} if model.embedded else read_record(path)
-    if noted.get("stamp") == f"{status.st_size} {status.st_mtime_ns}":
-        return noted["sha256"]
+    record = {} if model.embedded else read_record(path)
+    if record.get("stamp") == f"{status.st_size} {status.st_mtime_ns}":
+        return record["sha256"]
     digest = file_digest(path)
     if model.embedded:
         return digest
-    if noted and digest != noted["sha256"]:
+    if record and digest != record["sha256"]:
         raise ModelError(
             f"{path} is not the file that was recorded when it was got; "
             f"delete it and run `render models get {model.name}`"
         )
     metadata = check_header(model, path, model.sha256)
-    with contextlib.suppress(OSError):  # the record only saves time here
-        write_record(path, digest, noted.get("source") or metadata.get("source_sha256", ""))
+    with contextlib.suppress(OSError):  # here the record only saves reading the file again
+        write_record(path, digest, record.get("source") or metadata.get("source_sha256", ""))
     return digest
 
 
 def named_digest(role: str, name: str) -> str:
-    """`digest_of` the named model; what is known of it instead while its weights are not here."""
-    model = known_models(role)[name]
-    return weights_digest(model) if weights_path(model) else model.sha256 or f"absent {name}"
+    """Return `known_digest` of the named model; raises KeyError, ModelError."""
+    return known_digest(known_models(role)[name])
+
+
+def known_digest(model: Model) -> str:
+    """Return `weights_digest`, or what stands for it while the weights are absent.
+
+    That is the digest of the published file, or "absent NAME" where no document gives one. Raises
+    ModelError.
+    """
+    if weights_path(model):
+        return weights_digest(model)
+    return model.sha256 or f"absent {model.name}"
 
 
 def verify_weights(model: Model) -> None:
-    """Read all of a downloaded file again; raises ModelError if it has changed since."""
+    """Read the whole weights file; raises ModelError if its SHA-256 is not the recorded one."""
     path = require_weights(model)
-    noted = read_record(path)
-    if noted and sha256_of(path) != noted["sha256"]:
+    record = read_record(path)
+    if record and sha256_of(path) != record["sha256"]:
         raise ModelError(
             f"{path} is damaged (its SHA-256 has changed): "
             f"delete it and run `render models get {model.name}`"
@@ -180,13 +169,16 @@ def verify_weights(model: Model) -> None:
 
 
 def own_model(name: str, role: str, config: Any, source: Path) -> Model:
-    """The row of a user's own model, from the config in `source`; raises ModelError."""
+    """Return a user's own model, described by the config in `source`; raises ModelError.
+
+    Its cost in GFLOP is an estimate.
+    """
     check_config(role, config, source)
     if role == "perceptor":
         vision = config["vision_cfg"]
         side, width = vision["image_size"], vision["width"]
-        # Roughly, from the starter's: 64 px and width 32 are 0.145 GFLOP.
-        work = 0.145 * (side / 64) ** 2 * (width / 32) ** 2
+        # Scaled from the starter perceptor: 0.145 GFLOP at 64 px and width 32.
+        gflop = 0.145 * (side / 64) ** 2 * (width / 32) ** 2
         return Model(
             name=name,
             role=role,
@@ -194,11 +186,11 @@ def own_model(name: str, role: str, config: Any, source: Path) -> Model:
             licence="yours to know",
             note="your own",
             input_size=side,
-            gflop_per_view=work,
+            gflop_per_view=gflop,
         )
     ddconfig = config["ddconfig"]
-    # Roughly: the convolutions go with the square of the width, and with the blocks to a level.
-    work = 3856.1 * (ddconfig["ch"] / 128) ** 2 * (ddconfig["num_res_blocks"] + 1) / 3
+    # Scaled from the f16 models: by the square of the width, and by the blocks on each level.
+    gflop = 3856.1 * (ddconfig["ch"] / 128) ** 2 * (ddconfig["num_res_blocks"] + 1) / 3
     return Model(
         name=name,
         role=role,
@@ -207,12 +199,16 @@ def own_model(name: str, role: str, config: Any, source: Path) -> Model:
         note="your own",
         factor=2 ** (len(ddconfig["ch_mult"]) - 1),
         channels=config["embed_dim"],
-        gflop_per_megapixel=work,
+        gflop_per_megapixel=gflop,
     )
 
 
 def check_header(model: Model, path: Path, pinned: str | None) -> dict[str, str]:
-    """The header of weights that Render wrote, if they are this model's; raises ModelError."""
+    """Return the metadata of a weights file that Render wrote; raises ModelError.
+
+    ModelError means that the file is not this model's: another role or another shape, or made from
+    a file whose SHA-256 is not `pinned`.
+    """
     metadata = weights_metadata(path)
     if metadata.get("format") != f"render.{model.role}.1":
         raise ModelError(
@@ -235,7 +231,11 @@ def check_header(model: Model, path: Path, pinned: str | None) -> dict[str, str]
 
 
 def write_record(path: Path, digest: str, source: str) -> None:
-    """Write the digests beside the weights, in a form that `sha256sum -c` reads too; OSError."""
+    """Write a weights file's digest and its source's beside it, in a form for `sha256sum -c`.
+
+    Also writes the file's size and time, by which `weights_digest` sees that it has not changed.
+    Raises OSError.
+    """
     status = path.stat()
     lines = [
         f"{digest}  {path.name}",
@@ -247,7 +247,7 @@ def write_record(path: Path, digest: str, source: str) -> None:
 
 
 def read_record(path: Path) -> dict[str, str]:
-    """What the record beside the weights says: sha256, source, stamp; empty if there is none."""
+    """Return the record beside a weights file: sha256, source, stamp; empty if there is none."""
     try:
         first, *others = path.with_suffix(".sha256").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
@@ -258,3 +258,39 @@ def read_record(path: Path) -> dict[str, str]:
         if value:
             found[key] = value
     return found if re.fullmatch(r"[0-9a-f]{64}", found["sha256"]) else {}
+
+
+def _scan_models(*roles: str) -> dict[str, dict[str, Model]]:
+    """Return the models of these roles by role and name; reads each header in the folder once."""
+    models = {role: dict(CATALOG[role]) for role in roles}
+    published = {role: {weights_file(row).name for row in CATALOG[role].values()} for role in roles}
+    for path in sorted(models_folder().glob("*.safetensors")):
+        if all(path.name in names for names in published.values()):
+            continue
+        # A file that is not a model is ignored.
+        with contextlib.suppress(ModelError, KeyError, TypeError, ValueError, RecursionError):
+            metadata = weights_metadata(path)
+            for role in roles:
+                is_role = metadata.get("format") == f"render.{role}.1"
+                if is_role and path.name not in published[role]:
+                    config = json.loads(metadata["config"])
+                    models[role][path.stem] = own_model(path.stem, role, config, path)
+    return models
+
+
+def _listing(model: Model) -> ModelListing:
+    """Return what `render models` shows of a model."""
+    path = weights_path(model)
+    if model.embedded:
+        where = "in this package" if path else "missing: install Render again"
+        digest = "packaged"
+    else:
+        where = str(path) if path else "not here"
+        if model.sha256:
+            digest = "pinned"
+        elif path:
+            digest = "recorded"
+        else:
+            digest = "recorded at first download"  # no document gives one
+    size = path.stat().st_size if path else model.size
+    return ModelListing(model.name, model.role, size, model.licence, where, digest, model.note)
