@@ -1,4 +1,4 @@
-"""How a file is written: beside its place, flushed, renamed, so that it is never half there."""
+"""Writing files atomically: under a temporary name, flushed to disk, then renamed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from pathlib import Path
 
 from render.errors import RenderError
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-# What partial_of adds, today and formerly; a user's own file of that ending is not ours to sweep.
-PARTIAL = re.compile(r"\.[0-9]+(-[0-9a-f]{8})?\.partial$")
-SILENCE = 3600  # seconds after which nobody is at work on a partial file any more
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the errors of a full disk and of a used-up quota
+# The ending that `partial_path` adds; earlier versions left out the random part. A user's own file
+# that ends in ".partial" does not match, and is never removed.
+PARTIAL_NAME = re.compile(r"\.[0-9]+(-[0-9a-f]{8})?\.partial$")
+STALE_AFTER = 3600  # seconds without a change, after which a partial file counts as abandoned
 
 
 class FileError(RenderError, OSError):
-    """A file that the disk did not take: the OSError that it was, as a sentence."""
+    """A file could not be written. It has the errno of its cause and a sentence as its text."""
 
     def __str__(self) -> str:
         return not_written(self.filename, self.strerror or type(self).__name__)
 
 
 def not_written(path: Path, reason: str) -> str:
-    """The sentence for a file that was not written; `reason` as the system names it."""
+    """Returns the sentence for a file that was not written, `reason` being that of `strerror`."""
     if reason in map(os.strerror, FULL):
         return (
             f"{path} was not written: the disk is full. Free some space and run the same command "
@@ -39,7 +40,7 @@ def not_written(path: Path, reason: str) -> str:
 
 @contextmanager
 def file_errors(path: Path) -> Iterator[None]:
-    """Turn what goes wrong on the disk inside into a FileError about `path`."""
+    """Turns an OSError that is raised inside into a FileError about `path`."""
     try:
         yield
     except FileError:
@@ -49,34 +50,12 @@ def file_errors(path: Path) -> Iterator[None]:
         raise FileError(error.errno, reason, path) from error
 
 
-def partial_path(path: Path) -> Path:
-    """A name beside `path` to write it under, another each time: two never write to one file.
-
-    The process's number, for whoever finds it, would not do: containers and hosts that share a
-    folder give out the same ones.
-    """
-    return path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
-
-
-def keep_fresh(partial: Path) -> None:
-    """Say that work on a partial file goes on, though nothing may be written to it for long."""
-    with suppress(OSError):  # it is not there yet, or the disk keeps no times
-        os.utime(partial)
-
-
-def remove_stale_partials(folder: Path, name: str = "") -> None:
-    """Remove what killed processes left of `name`, or of any file: untouched for an hour."""
-    for partial in folder.glob(f"{glob.escape(name)}*.partial"):
-        with suppress(OSError):
-            if PARTIAL.search(partial.name) and time.time() - partial.stat().st_mtime > SILENCE:
-                partial.unlink()
-
-
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give the name to write to; afterwards `path` is complete and on disk, or as it was.
+    """Yields the name to write to; afterwards `path` is complete and on disk, or as it was before.
 
-    What is raised inside goes on as it is; what goes wrong before and after is a FileError.
+    An exception raised inside is raised on unchanged, and the partial file is removed. Raises
+    FileError if the finished file cannot be flushed or renamed.
     """
     partial = partial_path(path)
     try:
@@ -93,12 +72,42 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def _flush_folder(folder: Path) -> None:
-    """The new name survives a power cut too, where the system can promise that."""
+    """Flushes the renaming to disk, where the system can, so that it survives a power cut."""
     if os.name == "nt":
         return
-    with suppress(OSError):  # not every file system can, and the file itself is whole
+    with suppress(OSError):  # not every file system can, and the file itself is complete
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def partial_path(path: Path) -> Path:
+    """Returns a new temporary name beside `path`, different at every call.
+
+    The random part is needed beside the process's number: containers and hosts that share a folder
+    can have processes of the same number.
+    """
+    return path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+
+
+def keep_fresh(partial: Path) -> None:
+    """Sets the modification time of a partial file to now, so that it is not taken for abandoned.
+
+    For work that writes nothing for a long time. A file that does not exist is not created.
+    """
+    with suppress(OSError):  # it does not exist yet, or the disk keeps no times
+        os.utime(partial)
+
+
+def remove_stale_partials(folder: Path, name: str = "") -> None:
+    """Removes abandoned partial files of the file `name`, or of every file, from a folder.
+
+    Abandoned are those that have not changed for STALE_AFTER: their process was killed.
+    """
+    for partial in folder.glob(f"{glob.escape(name)}*.partial"):
+        with suppress(OSError):
+            age = time.time() - partial.stat().st_mtime
+            if PARTIAL_NAME.search(partial.name) and age > STALE_AFTER:
+                partial.unlink()

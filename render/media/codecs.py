@@ -1,4 +1,4 @@
-"""The table of codecs, and the door checks: what can be written where, found out beforehand."""
+"""The codecs and containers, and the checks of a film's path, size and rate before rendering."""
 
 from __future__ import annotations
 
@@ -14,28 +14,27 @@ from render.media.ffmpeg import VideoError, ffmpeg_path, run_ffmpeg
 
 @dataclass(frozen=True)
 class Codec:
-    """One way of encoding: how ffmpeg is asked for it, and what it can take.
-
-    In `arguments`, "{quality}" stands for the quality number that the storyboard chose.
-    """
+    """A way of encoding a film with ffmpeg, and its limits."""
 
     encoder: str
-    """ffmpeg's name for it."""
+    """ffmpeg's name of the encoder."""
     pixel_format: str
+    """ffmpeg's name of the pixel format."""
     even: bool
-    """Whether width and height have to be even (the format halves the colour's resolution)."""
+    """Whether width and height must be even, because colour has half the resolution."""
     extensions: tuple[str, ...]
-    """Of the files it may be written to; the first is the usual one."""
+    """The file extensions that it may be written to; the first is the usual one."""
     quality: tuple[int, int] | None
-    """Least and greatest quality number, both allowed; smaller is better. None: it has no such
-    number, and the one that the storyboard gives is not used."""
+    """The least and greatest quality number, both allowed; smaller is better. None if the codec has
+    no such number, and ignores that of the storyboard."""
     lossless: bool
-    """Whether the frames come back exactly."""
+    """Whether decoding gives exactly the frames that were encoded."""
     arguments: tuple[str, ...]
+    """The encoder's arguments; "{quality}" stands for the storyboard's quality number."""
 
 
-# Encoders cut their work by the number of threads, so what they write depends on it: the number is
-# fixed here, and a film has the same bytes whatever machine encodes it.
+# An encoder's output depends on its number of threads, by which it divides its work. The number is
+# fixed here, so that a film has the same bytes whatever machine encodes it.
 CODECS: dict[str, Codec] = {
     "h264": Codec(
         encoder="libx264",
@@ -103,7 +102,8 @@ CODECS: dict[str, Codec] = {
     ),
 }
 
-# QuickTime's own comment field ends at 64 KiB, its key list does not; MP4's comment never does.
+# ffmpeg's arguments for each file extension. QuickTime's comment field is limited to 64 KiB, so MOV
+# keeps the metadata in its list of keys, which is not; MP4's comment has no limit.
 CONTAINERS: dict[str, tuple[str, ...]] = {
     ".mp4": ("-f", "mp4", "-movflags", "+faststart"),
     ".m4v": ("-f", "mp4", "-movflags", "+faststart"),
@@ -113,12 +113,24 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
 }
 
 LEAST_SIDE = 16  # pixels; h265 refuses less and AV1 crashes
-GREATEST_RATE = 240  # frames per second; AV1's bound
-GREATEST_RATE_TERM = 1_001_000  # ffmpeg's bound on the two numbers of a frame rate
+GREATEST_RATE = 240  # frames per second; AV1's limit
+GREATEST_RATE_TERM = 1_001_000  # ffmpeg's limit for numerator and denominator of a frame rate
+
+
+def codec_named(codec: str) -> Codec:
+    """Returns the codec of this name; raises InputError with the known names for another."""
+    if codec not in CODECS:
+        raise InputError(f"There is no codec {codec!r}. There are {', '.join(CODECS)}.")
+    return CODECS[codec]
+
+
+def half_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Returns half of (width, height), rounded to even numbers, which every codec accepts."""
+    return round(size[0] / 4) * 2, round(size[1] / 4) * 2
 
 
 def probe(codec: str) -> None:
-    """Raise InputError unless ffmpeg is there, runs, and has the encoder of `codec` (~30 ms)."""
+    """Raises InputError unless ffmpeg runs and has the encoder of `codec`; takes about 30 ms."""
     row = codec_named(codec)
     try:
         answer = run_ffmpeg("-h", f"encoder={row.encoder}").stdout.decode(errors="replace")
@@ -132,15 +144,8 @@ def probe(codec: str) -> None:
         )
 
 
-def codec_named(codec: str) -> Codec:
-    """The row of CODECS, or InputError with the names there are."""
-    if codec not in CODECS:
-        raise InputError(f"There is no codec {codec!r}. There are {', '.join(CODECS)}.")
-    return CODECS[codec]
-
-
 def check_output(path: Path, codec: str) -> None:
-    """Raise InputError if a film in this codec cannot be written to `path`; writes nothing."""
+    """Raises InputError if a film of this codec cannot be written to `path`; writes nothing."""
     row = codec_named(codec)
     check_place(path, "film.mp4")
     extension = path.suffix.lower()
@@ -156,8 +161,8 @@ def check_output(path: Path, codec: str) -> None:
 
 
 def check_place(path: Path, example: str) -> None:
-    """Raise InputError if no file can be written to `path`; `example` is a name for one."""
-    if len(os.fsencode(path.name)) > 220:  # of 255, for there are partial files beside it
+    """Raises InputError if no file can be written to `path`; `example` is a name to suggest."""
+    if len(os.fsencode(path.name)) > 220:  # of 255 bytes: partial files have longer names
         raise InputError(f"{path}: the name is too long. Choose one under 220 characters.")
     if path.is_dir():
         raise InputError(f"{path} is a folder. Name a file in it, such as {path / example}.")
@@ -170,13 +175,11 @@ def check_place(path: Path, example: str) -> None:
         )
 
 
-def half_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Half of (width, height), to the nearest even numbers, which every codec takes."""
-    return round(size[0] / 4) * 2, round(size[1] / 4) * 2
-
-
 def check_frame(size: tuple[int, int], fps: Fraction, codec: str, quality: int) -> None:
-    """Raise InputError if the codec cannot take this size, frame rate or quality number."""
+    """Raises InputError if the codec cannot encode this size, frame rate or quality number.
+
+    `size` is (width, height) in pixels, `fps` frames per second.
+    """
     row = codec_named(codec)
     width, height = size
     if min(width, height) < LEAST_SIDE:
@@ -201,5 +204,6 @@ def check_frame(size: tuple[int, int], fps: Fraction, codec: str, quality: int) 
 
 
 def _either(names: Iterable[str]) -> str:
+    """Returns the names joined as "a, b or c"."""
     *most, last = names
     return f"{', '.join(most)} or {last}" if most else last

@@ -1,4 +1,4 @@
-"""The ffmpeg binary: where it is, how it is asked, and its file format for metadata."""
+"""The ffmpeg binary: its path, how it is run, and its file format for metadata."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from render.errors import RenderError
 
 
 class VideoError(RenderError):
-    """A video could not be written or read; its text is a sentence with the next step in it."""
+    """A video could not be written or read. Its text says why and what to do."""
 
 
 def ffmpeg_path() -> str:
-    """Where ffmpeg is: $IMAGEIO_FFMPEG_EXE, or the one in the package, or one on the PATH."""
+    """Returns the path of ffmpeg; raises VideoError if there is none.
+
+    It is that of $IMAGEIO_FFMPEG_EXE, else that of the package imageio-ffmpeg, else that on PATH.
+    """
     try:
         import imageio_ffmpeg
 
@@ -29,13 +32,16 @@ def ffmpeg_path() -> str:
 
 
 def ffmpeg_environment() -> dict[str, str]:
-    """What ffmpeg runs in."""
-    # SVT-AV1 writes its settings to stderr at every start unless told to report errors only.
+    """Returns the environment that ffmpeg runs in: ours, with SVT-AV1 limited to errors."""
+    # Otherwise SVT-AV1 writes its settings to stderr at every start.
     return {**os.environ, "SVT_LOG": "1"}
 
 
 def run_ffmpeg(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Run ffmpeg to its end without input; what it says is in stdout and stderr."""
+    """Runs ffmpeg to its end without input, and returns its status, stdout and stderr.
+
+    Raises VideoError if ffmpeg cannot be started, but not if it fails.
+    """
     command = [ffmpeg_path(), "-hide_banner", "-nostats", "-loglevel", "error", *arguments]
     try:
         return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
@@ -44,48 +50,60 @@ def run_ffmpeg(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def file_url(path: Path) -> str:
-    """ffmpeg would take "-x.mp4" for an option and "a:b.mp4" for a protocol."""
+    """Returns the path with "file:" before it.
+
+    Without it ffmpeg takes "-x.mp4" for an option and "a:b.mp4" for a protocol.
+    """
     return f"file:{path}"
 
 
 def input_arguments(path: Path) -> tuple[str, ...]:
-    """A file from anywhere may name others, on disk or in the network: they are not opened."""
+    """Returns ffmpeg's arguments for an input file of unknown origin.
+
+    ffmpeg may open files on disk only, so that a file that names others, as a playlist does, reads
+    nothing from the network.
+    """
     return ("-protocol_whitelist", "file", "-i", file_url(path))
 
 
 def cannot_run_message(executable: str, error: OSError) -> str:
-    """The sentence for an ffmpeg that does not start."""
+    """Returns the sentence for an ffmpeg that cannot be started."""
     return (
         f"ffmpeg cannot be run at {executable}: {error.strerror}. Install it with "
         "`pip install imageio-ffmpeg`, and see that IMAGEIO_FFMPEG_EXE is not set to another."
     )
 
 
-def first_complaint(said: bytes) -> str:
-    """The line of stderr that a person needs: the first, those after it are its consequences."""
-    lines = (line.strip() for line in said.decode(errors="replace").splitlines())
+def first_complaint(error_output: bytes) -> str:
+    """Returns the first line of ffmpeg's stderr, without the address of the part that wrote it.
+
+    The first line is the cause; those after it are its consequences.
+    """
+    lines = (line.strip() for line in error_output.decode(errors="replace").splitlines())
     first = next(filter(None, lines), "it gave no reason")
     return re.sub(r"^(\[[^]]* @ 0x[0-9a-f]+\] )+", "", first).rstrip(".")
 
 
 def metadata_file(metadata: Mapping[str, str]) -> bytes:
-    """ffmpeg's metadata file (https://ffmpeg.org/ffmpeg-formats.html#Metadata-2).
+    """Returns metadata in ffmpeg's format (https://ffmpeg.org/ffmpeg-formats.html#Metadata-2).
 
-    It has no way to hold a carriage return or a NUL: line ends become plain ones, NULs go.
+    The format cannot hold a carriage return or a NUL: every line end becomes a line feed, and NULs
+    are left out.
     """
     text = ";FFMETADATA1\n"
     for name, value in metadata.items():
         text += f"{_escaped(name)}={_escaped(value)}"
-        # ffmpeg takes a line end after a backslash for part of the line, though the backslash is
-        # itself escaped; it takes a NUL there, too, and then for the end of the text.
+        # After a backslash, even one that is itself escaped, ffmpeg reads a line end as part of the
+        # value. It does the same with a NUL, which then ends the value as it should.
         text += "\0\n" if value.endswith("\\") else "\n"
     return text.encode(errors="replace")
 
 
 def read_metadata_file(text: str) -> dict[str, str]:
-    """The inverse of `metadata_file`, for the part before the first [section]; names in lower case.
+    """Returns the metadata in a text of ffmpeg's format, up to its first [section].
 
-    A backslash takes whatever follows it, a line end too, as it is.
+    It is the inverse of `metadata_file`, but names are in lower case. A backslash escapes any
+    character that follows it, a line end too.
     """
     found: dict[str, str] = {}
     name: str | None = None
@@ -108,5 +126,6 @@ def read_metadata_file(text: str) -> dict[str, str]:
 
 
 def _escaped(text: str) -> str:
+    """Returns a name or value as the metadata format holds it."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
     return "".join(f"\\{character}" if character in "=;#\\\n" else character for character in plain)

@@ -1,7 +1,8 @@
-"""What Render notes in the files it writes: one JSON object, enough to make the file again.
+"""The note that Render writes into its files: one JSON object, enough to make the file again.
 
-In a PNG it is the iTXt chunk `render`, in a safetensors file the metadata `render`, in a film the
-comment, which every container has. An object is a note when it has a field `render`, the version.
+A PNG holds it in the iTXt chunk `render`, a safetensors file in its metadata under `render`, and a
+film in its comment, which every container has. A JSON object is a note if it has the field
+`render`, the version that wrote it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-NAME = "render"
-LARGEST_NOTE = 64_000_000  # bytes of a chunk of text
+# Returns the note's text, of a file given by its path, opened, and its size in bytes.
+Reader = Callable[[Path, IO[bytes], int], str | None]
 
-# In the order that a person asks for them; others follow, the storyboard ends.
+NOTE_NAME = "render"  # of the PNG chunk, of the safetensors metadata, and of the version's field
+LARGEST_NOTE = 64_000_000  # bytes of a PNG chunk; larger ones are skipped
+
+# The fields in the order in which `format_note` shows them, with their labels. Unknown fields
+# follow in alphabetical order, and then the storyboard.
 LABELS = {
     "kind": "what",
     "render": "Render",
@@ -46,36 +51,46 @@ LABELS = {
 
 
 class ProvenanceError(InputError):
-    """A file that has no note to show; its text is a sentence."""
+    """A file has no note that can be read. Its text says why."""
+
+
+class _TruncatedError(Exception):
+    """A file is shorter than its own headers say."""
 
 
 def to_text(note: Mapping[str, Any]) -> str:
-    """One line of JSON, the same for the same note; fractions and paths become strings."""
+    """Returns the note as one line of JSON, the same for equal notes.
+
+    Fractions, paths and other objects become strings.
+    """
     text = json.dumps(note, ensure_ascii=False, sort_keys=True, default=str)
     try:
         text.encode()
-    except UnicodeEncodeError:  # half a character, as in a file name that is not UTF-8
+    except UnicodeEncodeError:  # half a surrogate pair, as in a file name that is not UTF-8
         text = json.dumps(note, sort_keys=True, default=str)
     return text
 
 
 def write_png(path: Path, frame: NDArray[np.uint8], note: Mapping[str, Any] | None = None) -> None:
-    """Write (H, W, 3) uint8, complete or not at all; the same bytes for the same frame and note.
+    """Writes a frame, (H, W, 3) uint8, as a PNG with a note, atomically.
 
-    Raises FileError.
+    The same frame and note give the same bytes. Raises FileError.
     """
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     chunks = PngInfo()
     if note is not None:
-        chunks.add_itxt(NAME, to_text(note))
+        chunks.add_itxt(NOTE_NAME, to_text(note))
     with file_errors(path), atomic_write(path) as partial:
         Image.fromarray(frame).save(partial, format="png", pnginfo=chunks)
 
 
 def read_note(path: Path) -> dict[str, Any]:
-    """The note in a PNG, film or safetensors file; raises ProvenanceError where there is none."""
+    """Returns the note in a PNG, film or safetensors file.
+
+    Raises ProvenanceError if the file cannot be read, is truncated, or has no note.
+    """
     if not path.exists():
         raise ProvenanceError(f"{path}: there is no such file.")
     if path.is_dir():
@@ -84,68 +99,46 @@ def read_note(path: Path) -> dict[str, Any]:
         raise ProvenanceError(f"{path} is not a file but a device or a pipe.")
     try:
         with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            start = file.read(12)
-            file.seek(0)
-            if not size:
-                raise ProvenanceError(f"{path} is empty.")
-            kind, read = _reader(path, start)
-            try:
-                text = read(path, file, size)
-            except (_CutShort, struct.error) as error:
-                raise ProvenanceError(
-                    f"{path} is cut short: the end of this {kind} is missing. Copy or write it "
-                    "again."
-                ) from error
+            kind, text = _find_text(path, file)
     except OSError as error:
         raise ProvenanceError(f"{path} cannot be read: {error.strerror}.") from error
-    return _note(path, kind, text)
+    try:
+        note = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        note = None
+    if not isinstance(note, dict) or NOTE_NAME not in note:
+        raise ProvenanceError(
+            f"{path}: this {kind} was not written by Render, or its note was removed since."
+        )
+    return note
 
 
-def generator_of(note: Mapping[str, Any]) -> tuple[str, str]:
-    """Name and digest of the generator that a note names; safe to tell, "None" where it does not.
-
-    A stranger's file must not steer the terminal that it is told on.
-    """
-    listed = note.get("models")
-    rows = listed if isinstance(listed, list) else []
-    found = (row for row in rows if isinstance(row, dict) and row.get("role") == "generator")
-    made_by: dict[str, Any] = next(found, {})
-    return escape_unprintable(str(made_by.get("name"))), escape_unprintable(
-        str(made_by.get("sha256"))
-    )
-
-
-def format_note(note: Mapping[str, Any]) -> str:
-    """The note for a terminal: a line or block per field, then the storyboard as it was written."""
-    order = [*LABELS, *sorted(set(note) - set(LABELS) - {"storyboard"})]
-    labels = {field: LABELS.get(field, field.replace("_", " ")) for field in order}
-    fields = [field for field in order if note.get(field) is not None]
-    width = max((len(labels[field]) for field in fields), default=0)
-    lines = []
-    for field in fields:
-        first, *rest = _lines(field, note[field])
-        lines.append(f"{labels[field]:<{width}}  {first}")
-        lines += [f"{'':<{width}}  {line}" for line in rest]
-    storyboard = note.get("storyboard")
-    if isinstance(storyboard, str) and storyboard.strip():
-        lines += ["", *storyboard.rstrip().splitlines()]
-    return "\n".join(escape_unprintable(line) for line in lines)
+def _find_text(path: Path, file: IO[bytes]) -> tuple[str, str | None]:
+    """Returns what kind of file it is, and the text that stands where such a file has its note."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    start = file.read(12)
+    file.seek(0)
+    if not size:
+        raise ProvenanceError(f"{path} is empty.")
+    kind, read = _reader(path, start)
+    try:
+        return kind, read(path, file, size)
+    except (_TruncatedError, struct.error) as error:
+        raise ProvenanceError(
+            f"{path} is cut short: the end of this {kind} is missing. Copy or write it again."
+        ) from error
 
 
-class _CutShort(Exception):
-    """A file that ends before it says it does."""
-
-
-def _reader(path: Path, start: bytes) -> tuple[str, Callable[[Path, IO[bytes], int], str | None]]:
+def _reader(path: Path, start: bytes) -> tuple[str, Reader]:
+    """Returns the kind of file that begins with these 12 bytes, and the function that reads it."""
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG", _read_png
     if start[4:8] == b"ftyp":
         return "film", _read_mp4
     if start.startswith(b"\x1a\x45\xdf\xa3"):
         return "film", _read_matroska
-    # safetensors has no mark of its own but a length and an opening brace.
+    # safetensors has no signature, only a length and the opening brace of its JSON.
     if start[8:9] == b"{":
         return "safetensors file", _read_safetensors
     extension = path.suffix.lower()
@@ -158,26 +151,29 @@ def _reader(path: Path, start: bytes) -> tuple[str, Callable[[Path, IO[bytes], i
 
 
 def _read_png(path: Path, file: IO[bytes], size: int) -> str | None:
-    """The text of the chunk `render` (PNG specification, third edition, 11.3.3.3)."""
+    """Returns the text of the iTXt chunk `render` (PNG specification, 3rd ed., 11.3.3.3)."""
     found = None
     position = 8
     while True:
         file.seek(position)
         length, kind = struct.unpack(">I4s", file.read(8))
-        position += 12 + length  # with its length, kind and checksum
+        position += 12 + length  # a chunk has 12 bytes of length, kind and checksum
         if position > size:
-            raise _CutShort
+            raise _TruncatedError
         if kind == b"IEND":
             return found
         if kind == b"iTXt" and length <= LARGEST_NOTE:
             keyword, _, rest = file.read(length).partition(b"\0")
-            # Compression flag and method, then a language and the keyword in it: all empty.
-            if keyword == NAME.encode() and rest[:4] == b"\0\0\0\0":
+            # Compression flag and method, language and translated keyword: all zero or empty.
+            if keyword == NOTE_NAME.encode() and rest[:4] == b"\0\0\0\0":
                 found = rest[4:].decode(errors="replace")
 
 
 def _read_mp4(path: Path, file: IO[bytes], size: int) -> str | None:
-    """The comment; ffmpeg would read it from a film that has lost its end, too."""
+    """Returns the comment of an MP4 or MOV that is complete.
+
+    ffmpeg alone would not do: it reads the comment of a truncated film as well.
+    """
     kinds = set()
     position = 0
     while position < size:
@@ -188,40 +184,46 @@ def _read_mp4(path: Path, file: IO[bytes], size: int) -> str | None:
         elif length == 0:  # to the end of the file
             length = size - position
         if length < 8 or position + length > size:
-            raise _CutShort
+            raise _TruncatedError
         kinds.add(kind)
         position += length
     if b"moov" not in kinds:  # the list of its frames, which is written last
-        raise _CutShort
-    return _comment(path)
+        raise _TruncatedError
+    return _read_comment(path)
 
 
 def _read_matroska(path: Path, file: IO[bytes], size: int) -> str | None:
-    """The comment, after looking whether the segment is complete (RFC 8794, RFC 9559)."""
-    _element_number(file, keep_mark=True)
-    file.seek(_element_number(file), os.SEEK_CUR)  # past the EBML header
-    _element_number(file, keep_mark=True)
-    length = _element_number(file)
-    unknown = length in {2 ** (7 * bytes_) - 1 for bytes_ in range(1, 9)}  # as in a live stream
+    """Returns the comment of an MKV or WebM whose segment is complete (RFC 8794, RFC 9559)."""
+    _read_ebml_number(file, keep_marker=True)
+    file.seek(_read_ebml_number(file), os.SEEK_CUR)  # past the EBML header
+    _read_ebml_number(file, keep_marker=True)
+    length = _read_ebml_number(file)
+    # All bits set, in any number of bytes, is an unknown length, as in a live stream.
+    unknown = length in {2 ** (7 * count) - 1 for count in range(1, 9)}
     if not unknown and file.tell() + length > size:
-        raise _CutShort
-    return _comment(path)
+        raise _TruncatedError
+    return _read_comment(path)
 
 
-def _element_number(file: IO[bytes], keep_mark: bool = False) -> int:
-    """A number whose leading zero bits say how many bytes follow the first."""
+def _read_ebml_number(file: IO[bytes], keep_marker: bool = False) -> int:
+    """Returns the next number of variable length.
+
+    The leading zero bits of its first byte count the bytes that follow; the marker is the one bit
+    behind them, which belongs to an element's ID but not to a length.
+    """
     first = file.read(1)
     if not first or not first[0]:
-        raise _CutShort
-    more = 8 - first[0].bit_length()
-    value = first[0] if keep_mark else first[0] & (0x7F >> more)
-    rest = file.read(more)
-    if len(rest) < more:
-        raise _CutShort
+        raise _TruncatedError
+    following = 8 - first[0].bit_length()
+    value = first[0] if keep_marker else first[0] & (0x7F >> following)
+    rest = file.read(following)
+    if len(rest) < following:
+        raise _TruncatedError
     return int.from_bytes(bytes([value]) + rest, "big")
 
 
-def _comment(path: Path) -> str | None:
+def _read_comment(path: Path) -> str | None:
+    """Returns the comment of a film, read by ffmpeg; None if it has none."""
     try:
         return read_metadata(path).get("comment")
     except VideoError as error:
@@ -229,69 +231,91 @@ def _comment(path: Path) -> str | None:
 
 
 def _read_safetensors(path: Path, file: IO[bytes], size: int) -> str | None:
+    """Returns the metadata `render` of a safetensors file that is complete."""
     (length,) = struct.unpack("<Q", file.read(8))
     if length > LARGEST_HEADER:
         raise ProvenanceError(f"{path} is not a safetensors file that Render reads.")
     if 8 + length > size:
-        raise _CutShort
+        raise _TruncatedError
     try:
         header = read_header(path)
-        text = header.get("__metadata__", {}).get(NAME)
-        cut = 8 + length + tensors_end(header) > size
+        text = header.get("__metadata__", {}).get(NOTE_NAME)
+        truncated = 8 + length + tensors_end(header) > size
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ProvenanceError(f"{path} is not a safetensors file: its header is broken.") from error
-    if cut:
-        raise _CutShort
+    if truncated:
+        raise _TruncatedError
     return text if isinstance(text, str) else None
 
 
-def _note(path: Path, kind: str, text: str | None) -> dict[str, Any]:
-    try:
-        note = json.loads(text) if text else None
-    except (ValueError, RecursionError):
-        note = None
-    if not isinstance(note, dict) or NAME not in note:
-        raise ProvenanceError(
-            f"{path}: this {kind} was not written by Render, or its note was removed since."
-        )
-    return note
+def generator_of(note: Mapping[str, Any]) -> tuple[str, str]:
+    """Returns the name and the SHA-256 of a note's generator, "None" for what the note lacks.
+
+    Both are escaped for the terminal, as the note may come from a file of unknown origin.
+    """
+    models = note.get("models")
+    rows = models if isinstance(models, list) else []
+    found = (row for row in rows if isinstance(row, dict) and row.get("role") == "generator")
+    generator: dict[str, Any] = next(found, {})
+    name, digest = (escape_unprintable(str(generator.get(key))) for key in ("name", "sha256"))
+    return name, digest
 
 
-def _number(value: float, digits: int) -> str:
-    try:
-        return f"{value:.{digits}g}"
-    except OverflowError:  # a whole number of hundreds of digits, in a stranger's note
-        return str(value)
+def format_note(note: Mapping[str, Any]) -> str:
+    """Returns the note as text for a terminal: its fields, then the storyboard as written."""
+    order = [*LABELS, *sorted(set(note) - set(LABELS) - {"storyboard"})]
+    labels = {field: LABELS.get(field, field.replace("_", " ")) for field in order}
+    fields = [field for field in order if note.get(field) is not None]
+    width = max((len(labels[field]) for field in fields), default=0)
+    lines = []
+    for field in fields:
+        first, *rest = _field_lines(field, note[field])
+        lines.append(f"{labels[field]:<{width}}  {first}")
+        lines += [f"{'':<{width}}  {line}" for line in rest]
+    storyboard = note.get("storyboard")
+    if isinstance(storyboard, str) and storyboard.strip():
+        lines += ["", *storyboard.rstrip().splitlines()]
+    return "\n".join(escape_unprintable(line) for line in lines)
 
 
-def _lines(field: str, value: object) -> Iterator[str]:
-    """One field's value, at least one line of it."""
+def _field_lines(field: str, value: object) -> Iterator[str]:
+    """Yields a field's value as one line or more."""
     if field == "models" and isinstance(value, list) and value:
         for model in value:
-            yield _model(model)
+            yield _model_line(model)
     elif field == "prompts" and isinstance(value, list) and value:
         for prompt in value:
-            yield _prompt(prompt)
+            yield _prompt_line(prompt)
     elif field == "size" and isinstance(value, list):
         yield " x ".join(str(side) for side in value)
     elif field == "time" and isinstance(value, int | float):
-        yield f"{_number(value, 6)} s"
+        yield f"{_number_text(value, 6)} s"
     elif isinstance(value, list | dict):
         yield json.dumps(value, ensure_ascii=False)
     else:
         yield from str(value).splitlines() or [""]
 
 
-def _model(model: object) -> str:
+def _model_line(model: object) -> str:
+    """Returns a model's role, name and digest."""
     if not isinstance(model, dict):
         return str(model)
     digest = f"  sha256 {model['sha256']}" if model.get("sha256") else ""
     return f"{model.get('role', 'model')} {model.get('name', '?')}{digest}"
 
 
-def _prompt(prompt: object) -> str:
+def _prompt_line(prompt: object) -> str:
+    """Returns a prompt as "weight x text"."""
     if not isinstance(prompt, dict):
         return str(prompt)
     text = next((str(prompt[name]) for name in ("prompt", "text", "image") if prompt.get(name)), "")
     weight = prompt.get("weight")
-    return f"{_number(weight, 3)} x {text}" if isinstance(weight, int | float) else text
+    return f"{_number_text(weight, 3)} x {text}" if isinstance(weight, int | float) else text
+
+
+def _number_text(value: float, digits: int) -> str:
+    """Returns a number with this many digits."""
+    try:
+        return f"{value:.{digits}g}"
+    except OverflowError:  # an integer too large for a float, in a file of unknown origin
+        return str(value)

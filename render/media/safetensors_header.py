@@ -1,6 +1,8 @@
-"""The header of a safetensors file, and where a latent lies, without torch and without trust.
+"""The header of a safetensors file, and the file of a keyframe's latent, without torch.
 
-Eight bytes of length, that many of JSON, then the tensors (github.com/huggingface/safetensors).
+The format is eight bytes of length, that many bytes of JSON, then the tensors
+(github.com/huggingface/safetensors). Files may be damaged or come from anywhere, so nothing in them
+is trusted.
 """
 
 from __future__ import annotations
@@ -11,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 LARGEST_HEADER = 25_000_000  # bytes
-LARGEST_LATENT = 2**30  # bytes of a file; 4096 px at f8 and 256 channels, a large one, is 2**28
+# Bytes of a latent's file. That of 4096 px at f8 with 256 channels, a large one, has 2**28.
+LARGEST_LATENT = 2**30
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Tensor names to their entries, and "__metadata__"; raises OSError or ValueError."""
+    """Returns the header: tensor names with their entries, and "__metadata__".
+
+    Raises OSError as `open` does, and ValueError for a file without such a header.
+    """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         size = file.seek(0, os.SEEK_END)
@@ -32,14 +38,17 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def tensors_end(header: dict[str, Any]) -> int:
-    """Bytes of tensors behind the header; KeyError, IndexError or TypeError if it is broken."""
+    """Returns how many bytes of tensors follow the header.
+
+    Raises KeyError, IndexError or TypeError if an entry of the header is malformed.
+    """
     ends = (header[name]["data_offsets"][1] for name in header if name != "__metadata__")
     end: int = max(ends, default=0)
     return end
 
 
 def is_whole(path: Path) -> bool:
-    """Whether the file is there and as long as its header says."""
+    """Returns whether the file exists, has tensors, and is exactly as long as its header says."""
     try:
         header = read_header(path)
         with path.open("rb") as file:
@@ -51,14 +60,14 @@ def is_whole(path: Path) -> bool:
 
 
 def latent_path(folder: Path, key: str) -> Path:
-    """Where the latent of a keyframe is kept."""
+    """Returns the file in which the latent of the keyframe with this key is stored."""
     return folder / f"{key}.safetensors"
 
 
 def has_latent(folder: Path, key: str) -> bool:
-    """Whether a whole latent lies there: a quick look, for its numbers are not read.
+    """Returns whether the folder has a complete latent for this key, without reading its numbers.
 
-    A latent that was changed on disk counts; who is about to use it finds that out
-    (`latents.load_latent`).
+    A latent that was changed on disk still counts; loading it finds that out
+    (`synthesis.latents.load_latent`).
     """
     return is_whole(latent_path(folder, key))

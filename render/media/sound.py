@@ -1,4 +1,4 @@
-"""A film's sound: a file that plays from the film's first sample on, and how ffmpeg is told."""
+"""The sound of a film: the sound file that the storyboard names, and ffmpeg's arguments for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from render.media.ffmpeg import first_complaint, input_arguments, run_ffmpeg
 
-# How each kind of file keeps sound. Encoders are told to leave no mark of their version.
+# The sound encoder of each container. "-flags:a +bitexact" keeps their versions out of the film.
 ENCODERS: dict[str, tuple[str, ...]] = {
     ".mp4": ("-c:a", "aac", "-b:a", "192k"),
     ".m4v": ("-c:a", "aac", "-b:a", "192k"),
@@ -21,47 +21,47 @@ ENCODERS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Audio:
-    """What plays under a film; where it ends before the film, silence follows."""
+    """A sound file that plays from the film's first frame on, followed by silence if it ends."""
 
     file: Path
-    start: Fraction = Fraction(0)  # seconds of the file that are left out at its beginning
-    loop: bool = False  # it begins again, at its own beginning, for as long as the film lasts
+    start: Fraction = Fraction(0)  # seconds at the beginning of the file that are skipped
+    loop: bool = False  # whether it repeats, from the file's own beginning, until the film ends
 
 
 def sound_problem(path: Path) -> str | None:
-    """The end of a sentence that says why ffmpeg hears nothing in a file; None when it does."""
+    """Returns why ffmpeg cannot read a sound from a file, as the end of a sentence, or None."""
     if not path.is_file():
         return f"is not there. Put the sound at {path}, or correct its name"
-    heard = run_ffmpeg(
+    decoded = run_ffmpeg(
         *input_arguments(path), "-map", "0:a:0", "-frames:a", "1", "-f", "s16le", "-"
     )
-    if heard.returncode:
-        return (
-            f"has no sound that ffmpeg can read: {first_complaint(heard.stderr)}. Use a WAV or MP3"
-        )
-    if not heard.stdout:  # which ffmpeg would begin again for ever
+    if decoded.returncode:
+        complaint = first_complaint(decoded.stderr)
+        return f"has no sound that ffmpeg can read: {complaint}. Use a WAV or MP3"
+    if not decoded.stdout:  # ffmpeg would loop it for ever
         return "is a sound of no length. Use another"
     return None
 
 
 def sound_length(path: Path) -> Fraction | None:
-    """How many seconds a sound lasts, read without decoding it; None where ffmpeg cannot tell."""
-    told = run_ffmpeg(
+    """Returns the length of a sound in seconds, without decoding it; None if ffmpeg cannot tell."""
+    copied = run_ffmpeg(
         *input_arguments(path),
         *("-map", "0:a:0", "-c", "copy", "-f", "null", "-progress", "pipe:1", "-"),
     )
-    times = re.findall(rb"^out_time_us=([0-9]+)", told.stdout, re.MULTILINE)
+    times = re.findall(rb"^out_time_us=([0-9]+)", copied.stdout, re.MULTILINE)
     return Fraction(int(times[-1]), 1_000_000) if times else None
 
 
 def sound_arguments(audio: Audio, length: Fraction, extension: str) -> tuple[list[str], list[str]]:
-    """What ffmpeg is told before its outputs, and of its output: `length` seconds of sound.
+    """Returns ffmpeg's arguments for the input, and those for its output of `length` seconds.
 
-    It is cut by samples after decoding, where an encoder's delay has been taken off already.
+    `extension` is a key of ENCODERS. The sound is cut by samples after decoding, which has already
+    removed the delay that an encoder adds at the beginning.
     """
-    again = ["-stream_loop", "-1"] if audio.loop else []
+    repeat = ["-stream_loop", "-1"] if audio.loop else []
     begin, end = (f"{float(second):.9f}" for second in (audio.start, audio.start + length))
     cut = f"atrim=start={begin}:end={end},asetpts=PTS-STARTPTS"
-    whole = f"apad=whole_dur={float(length):.9f},atrim=end={float(length):.9f}"
-    output = ["-af", f"{cut},{whole}", *ENCODERS[extension], "-flags:a", "+bitexact"]
-    return [*again, *input_arguments(audio.file)], output
+    fill = f"apad=whole_dur={float(length):.9f},atrim=end={float(length):.9f}"
+    output = ["-af", f"{cut},{fill}", *ENCODERS[extension], "-flags:a", "+bitexact"]
+    return [*repeat, *input_arguments(audio.file)], output

@@ -9,14 +9,20 @@ from pathlib import Path
 import pytest
 
 from render.errors import RenderError
-from render.media.atomic import PARTIAL, FileError, atomic_write, keep_fresh, remove_stale_partials
+from render.media.atomic import (
+    PARTIAL_NAME,
+    FileError,
+    atomic_write,
+    keep_fresh,
+    remove_stale_partials,
+)
 
 
 def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     with atomic_write(path) as partial:
-        assert PARTIAL.search(partial.name)
+        assert PARTIAL_NAME.search(partial.name)
         assert partial.name.startswith(f"a.txt.{os.getpid()}-")
         partial.write_text("new")
         assert path.read_text() == "old"
