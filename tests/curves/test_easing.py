@@ -1,4 +1,4 @@
-"""Easings: where they begin and end, Bezier's handles, and the areas under them."""
+"""Easings: their ends, the handles of a Bezier, and the areas under them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEZIERS = st.builds(Bezier, SHARES, HEIGHTS, SHARES, HEIGHTS)
 
 
 @pytest.mark.parametrize("name", EASINGS)
-def test_easings_begin_at_0_end_at_1_and_never_turn_back(name: str) -> None:
+def test_easings_begin_at_0_end_at_1_and_are_monotonic(name: str) -> None:
     e = EASINGS[name]
     assert e(0.0) == 0.0
     assert e(1.0) == 1.0
@@ -40,7 +40,7 @@ def test_an_integral_of_a_polynomial_is_exact(degree: int, start: float, end: fl
 
 
 def on_the_curve(bezier: Bezier, s: float) -> tuple[float, float]:
-    """The slow, obvious version: de Casteljau's halving between the four points."""
+    """The slow, obvious version: de Casteljau's algorithm on the four control points."""
     points = [(0.0, 0.0), (bezier.x1, bezier.y1), (bezier.x2, bezier.y2), (1.0, 1.0)]
     while len(points) > 1:
         points = [
@@ -51,12 +51,12 @@ def on_the_curve(bezier: Bezier, s: float) -> tuple[float, float]:
 
 
 @given(BEZIERS, SHARES)
-@example(Bezier(1, 0, 0, 1), 0.5)  # time stands still in the middle
-@example(Bezier(0, 1, 0, 1), 0.0)  # and at its start
+@example(Bezier(1, 0, 0, 1), 0.5)  # x has slope 0 in the middle
+@example(Bezier(0, 1, 0, 1), 0.0)  # and here at its start
 @example(Bezier(1, 2, 1, -1), 0.999)
 def test_a_bezier_goes_through_its_own_points(bezier: Bezier, s: float) -> None:
     x, y = on_the_curve(bezier, s)
-    # Where x hardly moves, y may be anywhere near: compare with the curve close by instead.
+    # Where x hardly changes, y is ill-conditioned: compare with the range of y close by.
     near = [on_the_curve(bezier, min(1.0, max(0.0, s + d)))[1] for d in (-2e-5, 0, 2e-5)]
     assert min(near) - 1e-4 <= bezier(x) <= max(near) + 1e-4
     slope = on_the_curve(bezier, min(1, s + 1e-6))[0] - on_the_curve(bezier, max(0, s - 1e-6))[0]
@@ -90,10 +90,10 @@ def test_span_of_a_polynomial_is_0_to_1() -> None:
 
 
 @given(BEZIERS | st.sampled_from(list(EASINGS.values())), SHARES)
-def test_an_area_is_the_sum_of_small_steps(e: Bezier, u: float) -> None:
+def test_an_area_is_the_integral_of_the_easing(e: Bezier, u: float) -> None:
     steps = 400
     slow = sum(e((k + 0.5) / steps * u) for k in range(steps)) * u / steps
-    jump = 2.0 / steps  # of hold, and of a Bezier that is nearly one
+    jump = 2.0 / steps  # of hold, and of a Bezier that nearly jumps
     assert area(e, u) == pytest.approx(slow, abs=jump)
 
 
@@ -103,7 +103,7 @@ def test_the_area_of_a_straight_bezier_is_exact() -> None:
 
 
 @given(st.floats(0, 3), st.floats(0, 3), SHARES, SHARES)
-def test_hermite_never_turns_back(leaving: float, arriving: float, a: float, b: float) -> None:
+def test_hermite_is_monotonic(leaving: float, arriving: float, a: float, b: float) -> None:
     e = hermite(leaving, arriving)
     assert (e(0.0), e(1.0)) == (0.0, pytest.approx(1.0))
     assert e(min(a, b)) <= e(max(a, b)) + 1e-12
@@ -121,12 +121,12 @@ def test_hermite_never_turns_back(leaving: float, arriving: float, a: float, b: 
         ("bezier(0, 3, 1, 1)", "the handle y 3. Write a y from -1 to 2"),
     ],
 )
-def test_handles_that_are_none(name: str, says: str) -> None:
+def test_invalid_handles_are_refused(name: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         easing(name)
 
 
-def test_names_are_looked_up() -> None:
+def test_easings_are_found_by_name() -> None:
     assert easing("in") is EASINGS["in"]
     assert easing(" cubic-bezier( .4,0, 0.2 ,1 )") == Bezier(0.4, 0, 0.2, 1)
     with pytest.raises(KeyError):

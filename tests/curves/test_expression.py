@@ -1,4 +1,4 @@
-"""Formulas: what they may hold, what they are worth, and that nothing else ever runs."""
+"""Expressions: what they may contain, their values, and that nothing else is ever run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from render.curves.expression import (
     parse,
 )
 
-NOON = {"t": 2.0, "u": 0.25, "f": 48.0, "n": 8.0, "beat": 4.0}
+VALUES = {"t": 2.0, "u": 0.25, "f": 48.0, "n": 8.0, "beat": 4.0}
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ NOON = {"t": 2.0, "u": 0.25, "f": 48.0, "n": 8.0, "beat": 4.0}
         ("1 + 0.1*sin(tau*u)", 1.1),
         ("-t**2", -4.0),
         ("7 // 2 + 7 % 4", 6.0),
-        ("-1 % 3", 2.0),  # the sign of what it is divided by: a loop goes on below 0
+        ("-1 % 3", 2.0),  # has the sign of the divisor, so it also cycles below 0
         ("t if u < 0.5 else -t", 2.0),
         ("1 if 0 < u < 0.2 or not t > 2 else 0", 1.0),
         ("1 if 0 < t and u > 1 else 0", 0.0),
@@ -49,15 +49,15 @@ NOON = {"t": 2.0, "u": 0.25, "f": 48.0, "n": 8.0, "beat": 4.0}
         ("beat + f/24 - n", -2.0),
     ],
 )
-def test_values(text: str, value: float) -> None:
-    assert parse(text).at(NOON) == pytest.approx(value)
+def test_the_value_of_an_expression(text: str, value: float) -> None:
+    assert parse(text).at(VALUES) == pytest.approx(value)
 
 
-def test_a_formula_knows_its_variables_equals_itself_and_pickles() -> None:
+def test_an_expression_has_variables_equals_itself_and_pickles() -> None:
     formula = parse("1 + u*sin( beat )")
     assert formula.variables == {"u", "beat"}
     assert formula == parse("1 + u*sin( beat )") != parse("2")
-    assert pickle.loads(pickle.dumps(formula)).at(NOON) == formula.at(NOON)
+    assert pickle.loads(pickle.dumps(formula)).at(VALUES) == formula.at(VALUES)
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,14 @@ def test_a_formula_knows_its_variables_equals_itself_and_pickles() -> None:
         ("(-8)**(1/3)", "takes a power of -8"),
         ("exp(exp(t*10))", "beyond every number"),
         ("1e200 * 1e200 * t", "beyond every number"),
-        ("1 if 1e200*1e200 - 1e200*1e200 < 1 else 2", "beyond every number"),  # no NaN is hidden
+        # Of infinities, whose difference is a NaN, which the comparison would hide.
+        ("1 if 1e200*1e200 - 1e200*1e200 < 1 else 2", "beyond every number"),
         ("smoothstep(2, t, 3)", "divides by zero"),
     ],
 )
-def test_what_has_no_value(text: str, says: str) -> None:
+def test_an_expression_without_a_value_is_an_error(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        parse(text).at(NOON)
+        parse(text).at(VALUES)
 
 
 @pytest.mark.parametrize(
@@ -136,10 +137,10 @@ def test_what_has_no_value(text: str, says: str) -> None:
         ("foo(" + "-" * 280 + "1)", "holds foo"),
     ],
 )
-def test_what_is_refused(text: str, says: str) -> None:
-    if says == "^$":  # large or deep as it is written, and yet nothing to refuse
+def test_other_texts_are_refused(text: str, says: str) -> None:
+    if says == "^$":  # a large number, or many brackets: valid
         try:
-            assert math.isfinite(parse(text).at(NOON))
+            assert math.isfinite(parse(text).at(VALUES))
         except ValueError as error:
             assert "formula" in str(error) or "range" in str(error)  # noqa: PT017
         return
@@ -164,20 +165,20 @@ TREES = st.recursive(
 
 
 def reference(text: str) -> float:
-    """The obvious way, which only a test may go: Python works it out, in floats."""
+    """The obvious version, which only a test may use: Python evaluates it, with floats."""
     tree = ast.parse(text, mode="eval")
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant):
             node.value = float(node.value)
-    names = {**NOON, **CONSTANTS, **{name: each for name, (each, _) in FUNCTIONS.items()}}
+    names = {**VALUES, **CONSTANTS, **{name: each for name, (each, _) in FUNCTIONS.items()}}
     return float(eval(compile(tree, "formula", "eval"), {"__builtins__": {}}, names))
 
 
 @given(TREES)
 @example("(1 < t < 3)")
-def test_a_formula_is_worth_what_python_says(text: str) -> None:
+def test_an_expression_has_the_value_that_python_gives(text: str) -> None:
     try:
-        value = parse(text).at(NOON)
+        value = parse(text).at(VALUES)
     except ValueError:
         return
     try:
@@ -194,10 +195,10 @@ ALPHABET = st.sampled_from([*NAMES, *WORDS, *"0123456789.()[]{}+-*/%<>=!,:'\"_^~
 
 
 @given(st.lists(ALPHABET, max_size=60).map("".join) | st.text(max_size=LENGTH_LIMIT + 9))
-def test_anything_is_a_finite_number_or_a_sentence(text: str) -> None:
+def test_any_text_gives_a_finite_number_or_an_error(text: str) -> None:
     looks_like_formula(text)
     try:
-        value = parse(text).at(NOON)
+        value = parse(text).at(VALUES)
     except ValueError as error:
         assert str(error)  # noqa: PT017
         return
@@ -219,23 +220,23 @@ def test_anything_is_a_finite_number_or_a_sentence(text: str) -> None:
         "max(" + ",".join(["t"] * 140) + ")",
     ],
 )
-def test_the_work_is_bounded_by_the_length(text: str) -> None:
+def test_evaluating_any_text_is_fast(text: str) -> None:
     start = time.perf_counter()
     try:
-        parse(text).at(NOON)
+        parse(text).at(VALUES)
     except ValueError as error:
         assert str(error)  # noqa: PT017
     assert time.perf_counter() - start < 0.2
 
 
-def test_what_looks_like_a_formula() -> None:
+def test_a_text_with_an_operator_or_a_name_looks_like_a_formula() -> None:
     formulas = ["1+1", "sin(t)", "beat", "2*u", "t", "fast(t)", "-", "7 % 3", "7%.5"]
     assert all(map(looks_like_formula, formulas))
     plain = ["fast", "1,5", "0.5", "off", "10px", "", "few", "5%", "50 % more"]
     assert not any(map(looks_like_formula, plain))
 
 
-def test_every_function_is_called_with_as_many_numbers_as_it_says() -> None:
+def test_every_function_takes_as_many_arguments_as_its_row_says() -> None:
     for name, (_, wanted) in FUNCTIONS.items():
         numbers = ", ".join(["0.5", "0.7", "0.9"][: wanted or 2])
         assert math.isfinite(Expression(f"{name}({numbers})").at({}))

@@ -1,4 +1,4 @@
-"""Numbers by a formula: their variables at any frame rate, and what they add up to."""
+"""Formulas over time: their variables at any frame rate, values, integrals and errors."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def rate(text: str) -> Curve:
     return Curve(formula(text), "rate")
 
 
-def test_what_the_variables_are() -> None:
+def test_the_values_of_the_variables() -> None:
     readings = CLOCK.values(["t", "u", "f", "n", "beat"], Fraction(5, 2))
     assert readings == {"t": 2.5, "u": 0.25, "f": 60.0, "n": 10.0, "beat": 11.0}
 
 
 @pytest.mark.parametrize("fps", [Fraction(12), Fraction(24), Fraction(24000, 1001), Fraction(60)])
-def test_frames_keyframes_and_beats_are_whole_where_they_stand(fps: Fraction) -> None:
+def test_frames_keyframes_and_beats_are_whole_at_their_times(fps: Fraction) -> None:
     clock = Clock(Fraction(9), fps, Fraction(1, 3), Fraction(1, 7), Fraction(97))
     for number in range(100):
         assert formula("floor(f)", clock).at(number / fps) == min(number, math.floor(9 * fps))
@@ -49,7 +49,7 @@ def test_a_formula_of_seconds_does_not_depend_on_fps(time: Fraction, fps: str) -
     assert formula(text, other).at(time) == formula(text).at(time)
 
 
-def test_outside_its_shot_a_formula_stands_still() -> None:
+def test_a_formula_is_constant_outside_its_shot() -> None:
     rising = rate("t")
     assert (rising.interpolated(-1), rising.interpolated(12)) == (0.0, 10.0)
     assert rising.total(Fraction(10), Fraction(12)) == pytest.approx(20.0)
@@ -69,19 +69,21 @@ def test_outside_its_shot_a_formula_stands_still() -> None:
         ("sqrt(t)", lambda t: t**1.5 / 1.5),
     ],
 )
-def test_areas_are_exact(text: str, exact: object) -> None:
+def test_integrals_are_exact(text: str, exact: object) -> None:
     curve = rate(text)
     for step in range(41):
         end = step / 4
         assert curve.at(end) == pytest.approx(exact(end), abs=1e-9), end  # type: ignore[operator]
 
 
-ADDED = ["sin(3*t)*u", "floor(beat) % 3", "abs(sin(beat))", "fract(t*1.7)", "0 if t < 4.4 else t",
-         "sqrt(u)", "max(0, 1 - 4*abs(fract(beat) - 0.5))", "1/(0.001 + (t-3)**2)"]  # fmt: skip
+INTEGRANDS = [
+    "sin(3*t)*u", "floor(beat) % 3", "abs(sin(beat))", "fract(t*1.7)", "0 if t < 4.4 else t",
+    "sqrt(u)", "max(0, 1 - 4*abs(fract(beat) - 0.5))", "1/(0.001 + (t-3)**2)",
+]  # fmt: skip
 
 
 @settings(deadline=None)
-@given(st.sampled_from(ADDED), st.tuples(TIMES, TIMES, TIMES).map(sorted))
+@given(st.sampled_from(INTEGRANDS), st.tuples(TIMES, TIMES, TIMES).map(sorted))
 @example("fract(t*1.7)", [Fraction(0), Fraction(10, 17), Fraction(10)])
 def test_totals_are_additive(text: str, times: list[Fraction]) -> None:
     a, b, c = times
@@ -92,7 +94,9 @@ def test_totals_are_additive(text: str, times: list[Fraction]) -> None:
 
 
 @given(TIMES, TIMES)
-def test_growth_by_a_formula_multiplies(a: Fraction, b: Fraction) -> None:
+def test_growth_by_a_formula_is_exp_of_the_integral_of_its_logarithm(
+    a: Fraction, b: Fraction
+) -> None:
     curve = Curve(formula("exp(sin(t))"), "growth")
     expected = math.exp((1 - math.cos(b)) - (1 - math.cos(a)))
     assert curve.at(b) / curve.at(a) == pytest.approx(expected, rel=1e-9)
@@ -113,7 +117,7 @@ def test_extremes_and_scaling() -> None:
     assert pickle.loads(pickle.dumps(curve)) == curve
 
 
-def test_a_mistake_names_the_frame() -> None:
+def test_a_mistake_names_the_first_frame_or_keyframe() -> None:
     assert formula("1/(f - 37)").mistake(-9, 9) == "at frame 37 (1.54167 s) divides by zero"
     assert formula("t").mistake(0, 9) == "at frame 217 (9.04167 s) is 9.04167"
     assert formula("u").mistake(0, 0.9999) == "at its end (10 s) is 1"
@@ -123,7 +127,7 @@ def test_a_mistake_names_the_frame() -> None:
     assert formula("t").mistake(0, 10) is None
 
 
-def test_what_no_frame_found_is_a_sentence_all_the_same() -> None:
+def test_a_missing_value_between_frames_is_an_error() -> None:
     with pytest.raises(FormulaError, match=r"the formula '1/\(t - 0.3\)' divides by zero at 0.3 s"):
         formula("1/(t - 0.3)").at(0.3)
     with pytest.raises(FormulaError, match="Keep it above 0"):
@@ -131,13 +135,13 @@ def test_what_no_frame_found_is_a_sentence_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("text", ["sin(1e7*t)", "floor(1e5*t) % 2", "tan(40*t)"])
-def test_a_wild_formula_takes_no_more_than_its_time(text: str) -> None:
+def test_the_work_for_a_rapidly_changing_formula_is_limited(text: str) -> None:
     start = time.perf_counter()
     rate(text).at(Fraction(10))
     assert time.perf_counter() - start < 8
 
 
-def test_a_very_long_shot_is_tried_evenly() -> None:
+def test_a_very_long_shot_is_checked_at_evenly_spaced_frames() -> None:
     day = Clock(Fraction(36_000), Fraction(240), Fraction(1, 100))
     names = [name for name, _ in day.moments()]
     assert len(names) <= 20_001

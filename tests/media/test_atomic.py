@@ -1,4 +1,4 @@
-"""Whatever is written is there whole or not at all, and the disk's complaint is a sentence."""
+"""Atomic writing: a file is complete or as it was before, and errors are sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from render.media.atomic import (
 )
 
 
-def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_is_replaced_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     with atomic_write(path) as partial:
@@ -30,7 +30,7 @@ def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_only_old_files_of_killed_processes_are_swept(tmp_path: Path) -> None:
+def test_only_abandoned_partial_files_are_removed(tmp_path: Path) -> None:
     kept = ["a.txt", "a.txt.2.partial", "a.txt.partial", "b[1].txt.3.partial", "c.partial.mp4"]
     for name in [*kept, "a.txt.1.partial", "a.txt.1-0123abcd.partial"]:
         (tmp_path / name).touch()
@@ -43,10 +43,10 @@ def test_only_old_files_of_killed_processes_are_swept(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == [name for name in kept if name[0] != "b"]
 
 
-def test_two_with_one_process_number_never_share_a_file(
+def test_processes_of_the_same_number_never_share_a_partial_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in two containers on one folder."""
+    """Two containers that share a folder can have processes of the same number."""
     monkeypatch.setattr(os, "getpid", lambda: 7)
     path = tmp_path / "a.txt"
     with atomic_write(path) as first:
@@ -59,9 +59,9 @@ def test_two_with_one_process_number_never_share_a_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_is_worked_on_is_not_swept(tmp_path: Path) -> None:
+def test_a_partial_file_that_is_kept_fresh_is_not_removed(tmp_path: Path) -> None:
     partial = tmp_path / "a.txt.1-0123abcd.partial"
-    keep_fresh(partial)  # not begun yet
+    keep_fresh(partial)  # it does not exist yet
     assert not partial.exists()
     partial.touch()
     os.utime(partial, (0, 0))
@@ -71,7 +71,7 @@ def test_what_is_worked_on_is_not_swept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("why"), KeyboardInterrupt(), OSError(5, "mine")])
-def test_what_is_raised_meanwhile_goes_on_as_it_is(tmp_path: Path, error: BaseException) -> None:
+def test_an_exception_inside_is_raised_unchanged(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
 
@@ -96,7 +96,7 @@ def test_what_is_raised_meanwhile_goes_on_as_it_is(tmp_path: Path, error: BaseEx
         (errno.EACCES, "Permission denied."),
     ],
 )
-def test_the_disk_is_quoted(
+def test_errors_of_the_disk_are_sentences(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, sentence: str
 ) -> None:
     def refuse(*arguments: object) -> None:
@@ -112,13 +112,13 @@ def test_the_disk_is_quoted(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"a\.txt was not written: No such file"):  # noqa: SIM117
         with atomic_write(tmp_path / "none" / "a.txt"):
             pass
 
 
-def test_a_folder_that_cannot_be_flushed_is_no_failure(
+def test_a_folder_that_cannot_be_flushed_is_not_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fsync, flushed = os.fsync, []

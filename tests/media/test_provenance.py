@@ -1,4 +1,4 @@
-"""What Render writes into its files comes back from them, and other files get a sentence."""
+"""Notes are read back from the files they are written into, and other files are refused."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def latent(note: str | None = None) -> bytes:
 
 
 def write_any(path: Path, note: dict[str, Any] | None) -> None:
-    """A file of the kind that the name's ending says."""
+    """Writes a file of the kind that its extension names, with or without a note."""
     if path.suffix == ".png":
         write_png(path, picture(), note)
     elif path.suffix == ".safetensors":
@@ -79,14 +79,14 @@ EVERY_ENDING = [".png", ".safetensors", *CONTAINERS]
 
 
 @pytest.mark.parametrize("ending", EVERY_ENDING)
-def test_the_note_comes_back(tmp_path: Path, ending: str) -> None:
+def test_a_note_is_read_back(tmp_path: Path, ending: str) -> None:
     for note in (NOTE, NOTE | {"storyboard": "# 日本 = ; \\ \n" * 60_000}):
         write_any(tmp_path / f"-a file{ending}", note)
         assert read_note(tmp_path / f"-a file{ending}") == note
 
 
 @pytest.mark.parametrize("ending", EVERY_ENDING)
-def test_a_file_without_a_note(tmp_path: Path, ending: str) -> None:
+def test_a_file_without_a_note_is_refused(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"file{ending}"
     write_any(path, None)
     kind = {".png": "PNG", ".safetensors": "safetensors file"}.get(ending, "film")
@@ -99,7 +99,7 @@ def test_a_file_without_a_note(tmp_path: Path, ending: str) -> None:
 
 @pytest.mark.parametrize("ending", EVERY_ENDING)
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9, 0.999])
-def test_a_file_cut_short(tmp_path: Path, ending: str, share: float) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path, ending: str, share: float) -> None:
     path = tmp_path / f"file{ending}"
     write_any(path, NOTE)
     data = path.read_bytes()
@@ -109,7 +109,7 @@ def test_a_file_cut_short(tmp_path: Path, ending: str, share: float) -> None:
 
 
 @pytest.mark.parametrize("ending", EVERY_ENDING)
-def test_a_few_bytes(tmp_path: Path, ending: str) -> None:
+def test_a_file_of_a_few_bytes_is_refused(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"file{ending}"
     write_any(path, NOTE)
     data = path.read_bytes()
@@ -122,7 +122,7 @@ def test_a_few_bytes(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize(
     "start", [b"", b"\x89PNG\r\n\x1a\n", b"\0\0\0\x18ftyp", b"\x1a\x45\xdf\xa3"]
 )
-def test_noise_is_never_a_traceback(tmp_path: Path, start: bytes) -> None:
+def test_random_bytes_are_refused(tmp_path: Path, start: bytes) -> None:
     noise = np.random.default_rng(1)
     for _ in range(15):
         path = tmp_path / "noise.bin"
@@ -149,14 +149,16 @@ def test_noise_is_never_a_traceback(tmp_path: Path, start: bytes) -> None:
         (latent("{}"), "was not written by Render"),
     ],
 )
-def test_files_that_hold_nothing(tmp_path: Path, data: bytes, sentence: str) -> None:
+def test_other_and_broken_files_are_refused(tmp_path: Path, data: bytes, sentence: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(data)
     with pytest.raises(ProvenanceError, match=sentence):
         read_note(path)
 
 
-def test_what_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_files_folders_and_devices_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ProvenanceError, match="no such file"):
         read_note(tmp_path / "none.png")
     with pytest.raises(ProvenanceError, match="is a folder"):
@@ -165,7 +167,7 @@ def test_what_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         read_note(Path(os.devnull))
 
 
-def test_a_png_is_a_picture_and_bit_stable(tmp_path: Path) -> None:
+def test_a_png_has_the_picture_and_the_same_bytes_every_time(tmp_path: Path) -> None:
     first, second = tmp_path / "a.png", tmp_path / "b.png"
     for path in (first, second):
         write_png(path, picture(), NOTE)
@@ -176,7 +178,9 @@ def test_a_png_is_a_picture_and_bit_stable(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [first, second]
 
 
-def test_a_png_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_png_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "old.png").write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", lambda number: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -189,7 +193,7 @@ def test_a_png_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
     assert os.listdir(tmp_path) == ["old.png"]
 
 
-def test_notes_of_anything() -> None:
+def test_a_note_of_any_values_becomes_json() -> None:
     note = {
         "render": "1",
         "file": "\udcff.yaml",
@@ -203,7 +207,7 @@ def test_notes_of_anything() -> None:
     assert provenance.to_text({"b": 1, "a": 2}) == provenance.to_text({"a": 2, "b": 1})
 
 
-def test_a_note_for_people() -> None:
+def test_every_field_of_a_note_is_shown() -> None:
     assert format_note(NOTE) == (
         "what        frame\n"
         "Render      0.1.0\n"
@@ -224,7 +228,7 @@ def test_a_note_for_people() -> None:
     assert format_note({}) == ""
 
 
-def test_a_note_from_a_stranger_does_not_steer_the_terminal() -> None:
+def test_a_note_of_unknown_origin_cannot_control_the_terminal() -> None:
     note = {"render": "\x1b[2J", "models": ["x"], "prompts": [1, {}, {"prompt": "\x07"}]}
     note |= {"storyboard": "a\x1b]0;title\x07\n\tb", "sh\x1bot": {"a": "\x1b"}, "size": "big"}
     said = format_note(note)
@@ -232,7 +236,7 @@ def test_a_note_from_a_stranger_does_not_steer_the_terminal() -> None:
     assert said.endswith("a\\x1b]0;title\\x07\n\tb")
 
 
-def test_the_pictures_that_a_storyboard_names() -> None:
+def test_the_files_that_a_storyboard_names() -> None:
     text = """
     style: image
     shots:
@@ -261,6 +265,6 @@ def test_importing_is_cheap() -> None:
     assert said.stdout.strip() == "set()"
 
 
-def test_a_number_beyond_reach_is_still_shown() -> None:
+def test_a_number_too_large_for_a_float_is_shown() -> None:
     prompt = {"prompt": "sea", "weight": 10**400}
     assert "x sea" in format_note({"render": "1", "prompts": [prompt], "time": 10**400})

@@ -1,4 +1,4 @@
-"""The sound is there from the first sample, as long as the film, and the same every time."""
+"""The sound of a film begins at its first sample, lasts as long, and has the same bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LENGTH = Fraction(FRAMES, 24)
 
 
 def noise(seconds: float) -> np.ndarray:
-    """16-bit noise: it is like itself at one place only."""
+    """16-bit noise, which correlates with itself at no shift but 0."""
     random = np.random.default_rng(1)
     return random.integers(-8000, 8000, round(RATE * seconds)).astype(np.int16)
 
@@ -39,14 +39,14 @@ def track(tmp_path: Path) -> Path:
     return path
 
 
-def filmed(path: Path, audio: Audio | None, codec: str = "h264") -> Path:
+def write_film(path: Path, audio: Audio | None, codec: str = "h264") -> Path:
     pictures = [bytes([number]) * (64 * 48 * 3) for number in range(FRAMES)]
     sound = None if audio is None else (audio, LENGTH)
     write_video(path, pictures, (64, 48), Fraction(24), codec, 17, {"title": "t"}, sound)
     return path
 
 
-def heard(path: Path) -> np.ndarray:
+def decoded_sound(path: Path) -> np.ndarray:
     raw = run_ffmpeg(
         *input_arguments(path), "-map", "0:a:0", "-ar", str(RATE), "-ac", "1", "-f", "s16le", "-"
     )
@@ -74,8 +74,8 @@ def test_every_sample_is_in_its_place(
     tmp_path: Path, track: Path, audio: dict[str, object], parts: list[np.ndarray],
     codec: str, ending: str,
 ) -> None:  # fmt: skip
-    film = filmed(tmp_path / f"film{ending}", Audio(track, **audio), codec)  # type: ignore[arg-type]
-    assert np.array_equal(heard(film), expected(float(LENGTH), *parts))
+    film = write_film(tmp_path / f"film{ending}", Audio(track, **audio), codec)  # type: ignore[arg-type]
+    assert np.array_equal(decoded_sound(film), expected(float(LENGTH), *parts))
     assert len(list(read_video(film).frames)) == FRAMES
 
 
@@ -83,19 +83,20 @@ def test_every_sample_is_in_its_place(
 def test_a_lossy_sound_begins_with_the_film(
     tmp_path: Path, track: Path, codec: str, ending: str
 ) -> None:
-    film = filmed(tmp_path / f"film{ending}", Audio(track, loop=True), codec)
-    played, wanted = heard(film).astype(float), expected(1.25, noise(1), noise(1)).astype(float)
+    film = write_film(tmp_path / f"film{ending}", Audio(track, loop=True), codec)
+    played = decoded_sound(film).astype(float)
+    wanted = expected(1.25, noise(1), noise(1)).astype(float)
     delays = range(-200, 200)
     scores = [np.dot(np.roll(wanted, delay)[400:6000], played[400:6000]) for delay in delays]
     assert delays[int(np.argmax(scores))] == 0
     assert len(played) == pytest.approx(len(wanted), abs=RATE // 20)
-    again = filmed(tmp_path / f"again{ending}", Audio(track, loop=True), codec)
+    again = write_film(tmp_path / f"again{ending}", Audio(track, loop=True), codec)
     assert film.read_bytes() == again.read_bytes()
 
 
-def test_what_is_no_sound_is_told(tmp_path: Path, track: Path) -> None:
+def test_files_without_sound_are_reported(tmp_path: Path, track: Path) -> None:
     assert sound_problem(track) is None
-    silent = filmed(tmp_path / "silent.mp4", None)
+    silent = write_film(tmp_path / "silent.mp4", None)
     (tmp_path / "text.wav").write_text("not a sound")
     for path in (silent, tmp_path / "text.wav"):
         assert "has no sound that ffmpeg can read" in (sound_problem(path) or "")
@@ -116,19 +117,21 @@ def test_what_is_no_sound_is_told(tmp_path: Path, track: Path) -> None:
         ({}, False),
     ],
 )
-def test_a_start_behind_the_end_is_told_of(
+def test_a_start_after_the_end_of_the_sound_is_warned_of(
     track: Path, audio: dict[str, object], warned: bool
 ) -> None:
     reader = Reader(track.parent)
     check_audio(Audio(track, **audio), Scalar("", 3, 9), reader)  # type: ignore[arg-type]
-    told = [(warning.line, warning.message) for warning in reader.warnings]
+    found = [(warning.line, warning.message) for warning in reader.warnings]
     start = audio.get("start", Fraction(0))
     silent = f"audio starts at {start} s, and '{track.name}' ends at 1 s, so nothing is heard. Let "
-    assert told == ([(3, f"{silent}it start earlier, or write loop: true")] if warned else [])
+    assert found == ([(3, f"{silent}it start earlier, or write loop: true")] if warned else [])
 
 
 @pytest.mark.parametrize("ending", [".mp3", ".m4a", ".ogg", ".flac"])
-def test_a_sound_is_as_long_as_it_plays(tmp_path: Path, track: Path, ending: str) -> None:
+def test_sound_length_is_that_of_the_decoded_sound(
+    tmp_path: Path, track: Path, ending: str
+) -> None:
     path = tmp_path / f"track{ending}"
     assert not run_ffmpeg(*input_arguments(track), str(path)).returncode
     assert sound_length(path) == pytest.approx(1, abs=0.1)

@@ -1,4 +1,4 @@
-"""Poses compose, and every field of the camera moves the picture the way it says."""
+"""The camera: matrices compose, and every field moves the picture as documented."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def through(*values: float, ease: str = "in-out", geometric: bool = False) -> Cu
 
 
 MOVING = Camera(zoom=rate(1.3, "growth"), x=rate(0.1), y=rate(-0.07), angle=rate(20))
-# Every kind of move at once, each with others that it could get in the way of.
+# Every kind of move, combined with those that it could interfere with.
 CAMERAS = {
     "flat": MOVING,
     "posed": Camera(zoom=through(1, 2, 0.5, geometric=True), x=through(0, 0.3), y=rate(0.1)),
     "centred": Camera(zoom=rate(1.2, "growth"), angle=rate(-15), centre_x=constant(0.3)),
-    "centre wanders": Camera(
+    "centre moves": Camera(
         zoom=through(1, 2, 0.8), angle=through(0, 40, -10),
         centre_x=through(0.2, -0.4), centre_y=rate(0.05),
     ),
@@ -60,14 +60,16 @@ times = st.fractions(0, 10, max_denominator=60)
 
 @cameras
 @given(times, times, times)
-def test_moves_compose(camera: Camera, a: Fraction, b: Fraction, c: Fraction) -> None:
+def test_matrices_between_times_compose(
+    camera: Camera, a: Fraction, b: Fraction, c: Fraction
+) -> None:
     two_steps = multiply(between(camera, b, c, WIDE), between(camera, a, b, WIDE))
     assert two_steps == pytest.approx(between(camera, a, c, WIDE), abs=1e-7)
 
 
 @cameras
 @given(times)
-def test_inverse_undoes(camera: Camera, time: Fraction) -> None:
+def test_inverse_is_the_inverse(camera: Camera, time: Fraction) -> None:
     m = pose_matrix(camera, time, WIDE)
     assert multiply(m, inverse(m)) == pytest.approx(IDENTITY, abs=1e-9)
 
@@ -84,25 +86,25 @@ def test_a_move_is_the_same_at_any_frame_rate(camera: Camera, fps: Fraction) -> 
 
 
 @pytest.mark.parametrize("seconds", [0, 7, 60, 3000])
-def test_a_pan_has_one_speed_across_the_picture_however_deep_the_zoom(seconds: int) -> None:
+def test_a_pan_has_the_same_speed_in_the_picture_at_any_zoom(seconds: int) -> None:
     camera = Camera(zoom=rate(1.3, "growth"), x=rate(0.1), y=rate(-0.2))
     start = Fraction(seconds)
     step = between(camera, start, start + 1, WIDE)
     # The integral of 1.3^(1 - s) over a second.
     stretched = 0.3 / math.log(1.3)
     slid = (-0.1 * WIDE[0] * stretched, 0.2 * stretched)
-    assert where(step, 0, 0) == pytest.approx(slid, rel=1e-9)
+    assert mapped(step, 0, 0) == pytest.approx(slid, rel=1e-9)
 
 
-def test_a_pan_goes_along_the_picture_s_own_edge_however_it_is_turned() -> None:
+def test_a_pan_follows_the_edge_of_the_picture_at_any_angle() -> None:
     camera = Camera(angle=constant(90.0), x=rate(0.1))
     step = between(camera, Fraction(5), Fraction(6), WIDE)
     assert step == pytest.approx((1, 0, -0.1 * WIDE[0], 0, 1, 0, 0, 0, 1))
 
 
 @given(times, times)
-def test_a_pan_is_the_sum_of_its_small_steps(a: Fraction, b: Fraction) -> None:
-    """The slow, obvious version: a thousand small moves, one after the other."""
+def test_a_pan_is_the_integral_of_its_speed(a: Fraction, b: Fraction) -> None:
+    """Against the slow, obvious version: a sum of 500 small shifts."""
     eased = (Key(Fraction(1), 0.1), Key(Fraction(4), -0.3, "in-out"), Key(Fraction(5), 0.2, "hold"))
     camera = Camera(
         zoom=keyed((Key(Fraction(0), 1.0), Key(Fraction(3), 2.0, "out")), geometric=True),
@@ -120,7 +122,7 @@ def test_a_pan_is_the_sum_of_its_small_steps(a: Fraction, b: Fraction) -> None:
         share = zoom * float(b - a) / count
         x -= share * (math.cos(angle) * across + math.sin(angle) * down)
         y -= share * (-math.sin(angle) * across + math.cos(angle) * down)
-    assert where(between(camera, a, b, WIDE), 0, 0) == pytest.approx((x, y), abs=0.02)
+    assert mapped(between(camera, a, b, WIDE), 0, 0) == pytest.approx((x, y), abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +134,9 @@ def test_a_pan_is_the_sum_of_its_small_steps(a: Fraction, b: Fraction) -> None:
         Camera(angle=rate(3600), x=rate(0.05), y=rate(-0.02)),
         Camera(angle=rate(1e-4), zoom=rate(1 + 1e-6, "growth"), x=rate(0.05)),
     ],
-    ids=["there and back", "round and round", "hardly"],
+    ids=["there and back", "many turns", "almost none"],
 )
-def test_a_pan_is_not_fooled_by_turns(camera: Camera) -> None:
+def test_a_pan_is_exact_however_fast_the_picture_turns(camera: Camera) -> None:
     whole = between(camera, Fraction(0), Fraction(20), WIDE)
     small = IDENTITY
     for step in range(1600):
@@ -162,7 +164,7 @@ def test_every_field_moves_the_picture() -> None:
         "tilt_y": Camera(tilt_y=constant(30.0)),
         "shake": Camera(shake=Shake(amplitude=half)),
     }
-    # These move nothing by themselves, but what does is moved otherwise.
+    # These move nothing by themselves, but change how other fields move the picture.
     changed = {
         "centre_x": (Camera(zoom=grows), Camera(zoom=grows, centre_x=half)),
         "centre_y": (Camera(zoom=grows), Camera(zoom=grows, centre_y=half)),
@@ -176,64 +178,65 @@ def test_every_field_moves_the_picture() -> None:
         assert pose_matrix(plain, Fraction(1), WIDE) != pose_matrix(other, Fraction(1), WIDE), name
 
 
-def where(m: tuple[float, ...], x: float, y: float) -> tuple[float, float]:
+def mapped(m: tuple[float, ...], x: float, y: float) -> tuple[float, float]:
+    """The point to which a matrix maps (x, y)."""
     across, down, w = (m[row] * x + m[row + 1] * y + m[row + 2] for row in (0, 3, 6))
     return across / w, down / w
 
 
-def test_signs_are_as_documented() -> None:
+def test_each_field_has_the_documented_direction() -> None:
     zero = Fraction(0)
     closer = pose_matrix(Camera(zoom=constant(2.0)), zero, WIDE)
-    assert where(closer, 0.1, 0.1) == pytest.approx((0.2, 0.2))  # things grow
+    assert mapped(closer, 0.1, 0.1) == pytest.approx((0.2, 0.2))  # the picture grows
     right = pose_matrix(Camera(x=constant(0.5)), zero, WIDE)
-    assert where(right, 0.5 * WIDE[0], 0) == pytest.approx((0, 0))  # half a frame to the right
+    assert mapped(right, 0.5 * WIDE[0], 0) == pytest.approx((0, 0))  # half a frame to the right
     down = pose_matrix(Camera(y=constant(0.5)), zero, WIDE)
-    assert where(down, 0, 0.5) == pytest.approx((0, 0))
+    assert mapped(down, 0, 0.5) == pytest.approx((0, 0))
     turned = pose_matrix(Camera(angle=constant(90.0)), zero, WIDE)
-    assert where(turned, 0.3, 0) == pytest.approx((0, -0.3))  # right goes up: counter-clockwise
+    assert mapped(turned, 0.3, 0) == pytest.approx((0, -0.3))  # right goes up: counter-clockwise
     wide = pose_matrix(Camera(aspect=constant(2.0)), zero, WIDE)
-    assert where(wide, 0.1, 0.1) == pytest.approx((0.2, 0.1))
+    assert mapped(wide, 0.1, 0.1) == pytest.approx((0.2, 0.1))
     leans = pose_matrix(Camera(shear_x=constant(0.2)), zero, WIDE)
-    assert where(leans, 0, -0.5) == pytest.approx((0.1, -0.5))  # the upper edge goes right
+    assert mapped(leans, 0, -0.5) == pytest.approx((0.1, -0.5))  # the upper edge goes right
     lifts = pose_matrix(Camera(shear_y=constant(0.2)), zero, WIDE)
-    assert where(lifts, 0.5, 0) == pytest.approx((0.5, -0.1))  # the right edge goes up
+    assert mapped(lifts, 0.5, 0) == pytest.approx((0.5, -0.1))  # the right edge goes up
 
 
-def test_what_is_tilted_away_is_smaller_and_nothing_else_moves() -> None:
-    # Seen under 90 degrees the eye is half a picture's height away.
+def test_a_tilt_is_a_perspective_projection_about_the_centre() -> None:
+    # With a field of view of 90 degrees the eye is half a picture's height away.
     floor = pose_matrix(Camera(tilt_x=constant(60.0), fov=constant(90.0)), Fraction(0), WIDE)
-    away = 0.5 + 0.25 * math.sin(math.radians(60))  # of the point a quarter above the middle
-    assert where(floor, 0.1, -0.25) == pytest.approx((0.1 * 0.5 / away, -0.125 * 0.5 / away))
-    assert where(floor, 0, 0) == pytest.approx((0, 0))
+    away = 0.5 + 0.25 * math.sin(math.radians(60))  # distance of a point 1/4 above the centre
+    assert mapped(floor, 0.1, -0.25) == pytest.approx((0.1 * 0.5 / away, -0.125 * 0.5 / away))
+    assert mapped(floor, 0, 0) == pytest.approx((0, 0))
     wall = pose_matrix(Camera(tilt_y=constant(60.0), fov=constant(90.0)), Fraction(0), WIDE)
-    assert where(wall, 0.25, 0.1) == pytest.approx((0.125 * 0.5 / away, 0.1 * 0.5 / away))
+    assert mapped(wall, 0.25, 0.1) == pytest.approx((0.125 * 0.5 / away, 0.1 * 0.5 / away))
 
 
-def test_a_tilt_that_goes_on_is_the_pose_it_adds_up_to() -> None:
+def test_a_rate_of_tilt_equals_the_pose_it_reaches() -> None:
     tips, tipped = Camera(tilt_x=rate(10)), Camera(tilt_x=constant(40.0))
     assert pose_matrix(tips, Fraction(4), WIDE) == pytest.approx(
         pose_matrix(tipped, Fraction(0), WIDE)
     )
-    assert between(tips, Fraction(9), Fraction(99), WIDE) == IDENTITY  # never over its edge
+    assert between(tips, Fraction(9), Fraction(99), WIDE) == IDENTITY  # both clamped
 
 
 @pytest.mark.parametrize("tilt", [0.0, 70.0])
-def test_the_centre_stays_where_it_is_while_the_camera_zooms_and_turns(tilt: float) -> None:
+def test_the_centre_is_a_fixed_point_of_zoom_and_turn(tilt: float) -> None:
     camera = Camera(
         zoom=rate(1.5, "growth"), angle=through(0, 90, ease="hold"), tilt_x=constant(tilt),
         centre_x=constant(0.25), centre_y=constant(-0.4),
     )  # fmt: skip
-    centre = where(
+    centre = mapped(
         pose_matrix(Camera(tilt_x=constant(tilt)), Fraction(0), WIDE), 0.25 * WIDE[0], -0.4
     )
     for end in (Fraction(1, 3), Fraction(3), Fraction(40)):
-        assert where(between(camera, Fraction(0), end, WIDE), *centre) == pytest.approx(centre)
-        assert where(between(camera, end, Fraction(0), WIDE), *centre) == pytest.approx(centre)
+        assert mapped(between(camera, Fraction(0), end, WIDE), *centre) == pytest.approx(centre)
+        assert mapped(between(camera, end, Fraction(0), WIDE), *centre) == pytest.approx(centre)
 
 
-def test_a_centre_that_wanders_is_the_sum_of_its_small_steps() -> None:
-    """The slow, obvious version: many small zooms and turns, each about where the centre is."""
-    camera = CAMERAS["centre wanders"]
+def test_a_moving_centre_is_integrated() -> None:
+    """Against the slow, obvious version: many small zooms and turns about the centre then."""
+    camera = CAMERAS["centre moves"]
     whole, count = IDENTITY, 700
     for k in range(count):
         a, middle, b = (Fraction(7 * (2 * k + part), 2 * count) for part in (0, 1, 2))
@@ -245,24 +248,24 @@ def test_a_centre_that_wanders_is_the_sum_of_its_small_steps() -> None:
     assert between(camera, Fraction(0), Fraction(7), WIDE) == pytest.approx(whole, abs=1e-4)
 
 
-def test_a_centre_that_wanders_moves_nothing_by_itself() -> None:
+def test_a_moving_centre_alone_moves_nothing() -> None:
     camera = Camera(zoom=constant(2.0), centre_x=through(0, 0.5))
     assert between(camera, Fraction(0), Fraction(2), WIDE) == IDENTITY
 
 
-def test_a_stretched_picture_is_panned_at_one_speed() -> None:
+def test_a_pan_has_the_same_speed_in_a_stretched_picture() -> None:
     camera = Camera(aspect=rate(1.5, "growth"), x=rate(0.1))
     late = between(camera, Fraction(20), Fraction(20) + Fraction(1, 1000), WIDE)
-    assert where(late, 0, 0) == pytest.approx((-0.1 * WIDE[0] / 1000, 0), rel=1e-3)
+    assert mapped(late, 0, 0) == pytest.approx((-0.1 * WIDE[0] / 1000, 0), rel=1e-3)
 
 
 @given(times)
 def test_a_shake_stays_within_its_amplitude(time: Fraction) -> None:
-    x, y = where(view(CAMERAS["shaken"], time), 0, 0)
+    x, y = mapped(view(CAMERAS["shaken"], time), 0, 0)
     assert max(abs(x), abs(y)) <= CAMERAS["shaken"].shake.amplitude.at(time)
 
 
-def test_a_shake_is_smooth_and_its_own_in_every_shot() -> None:
+def test_a_shake_is_smooth_and_depends_on_its_seed() -> None:
     def path(seed: str, frequency: float, seconds: int = 10) -> list[float]:
         shake = Shake(constant(0.1), constant(frequency), seed)
         return [view(Camera(shake=shake), Fraction(k * seconds, 600))[2] for k in range(601)]
@@ -272,7 +275,7 @@ def test_a_shake_is_smooth_and_its_own_in_every_shot() -> None:
     assert one != path("0/b", 2)
     assert max(one) - min(one) > 0.08
     assert one == path("0/a", 1, seconds=20)
-    # At most twice the amplitude for each change of mind.
+    # At most twice the amplitude for every 1 of phase.
     assert max(abs(b - a) for a, b in itertools.pairwise(one)) < 0.1 * 2 * 2 / 60
 
 
@@ -288,21 +291,21 @@ def test_a_camera_at_rest_is_exactly_the_identity() -> None:
 
 @cameras
 @given(times, times)
-def test_between_is_one_pose_after_the_other_undone(
+def test_between_is_a_pose_times_the_inverse_of_the_other(
     camera: Camera, a: Fraction, b: Fraction
 ) -> None:
     plain = multiply(pose_matrix(camera, b, WIDE), inverse(pose_matrix(camera, a, WIDE)))
     assert between(camera, a, b, WIDE) == pytest.approx(plain, abs=1e-7)
 
 
-def test_a_place_is_not_lost_far_into_a_zoom() -> None:
+def test_the_position_keeps_its_digits_far_into_a_zoom() -> None:
     deep = Camera(zoom=rate(1.2, "growth"), x=constant(0.3), y=constant(0.1))
     for seconds in (0, 100, 300, 900):
         step = between(deep, Fraction(seconds), Fraction(seconds + 1), WIDE)
         assert step == (1.2, 0, 0, 0, 1.2, 0, 0, 0, 1), seconds
 
 
-def test_nor_is_a_tilt_or_a_centre() -> None:
+def test_tilt_and_centre_keep_their_digits_far_into_a_zoom() -> None:
     deep = Camera(
         zoom=rate(1.2, "growth"), tilt_x=constant(60.0), shear_y=constant(0.1),
         centre_x=constant(0.2), y=rate(-0.1), shake=Shake(constant(0.01)),
