@@ -1,4 +1,4 @@
-"""The latent that starts a chain: the best of many soft colour fields."""
+"""The initial latent of a chain: the best of many soft colour fields."""
 
 from __future__ import annotations
 
@@ -12,12 +12,23 @@ from render.plan.plan import Keyframe, Plan
 from render.synthesis.losses import distance
 from render.synthesis.targets import PromptTarget
 
+# The colour grids (rows, columns) that the candidates are enlarged from, in turn.
+COLOUR_GRIDS = ((1, 1), (2, 1), (3, 1), (3, 2), (4, 3))
+CANDIDATES = 160
+# How many candidates are compared in every crop; of 40 choices all were among the first 20.
+SHORTLIST = 40
+CANDIDATE_SIDE = 40  # pixels of a candidate's shorter side; candidates are soft
+# The square crops that a candidate is compared in: the position from top and left as shares of the
+# free room, and the side as a share of the shorter side.
+CROPS = ((0, 0, 1.0), (0, 0.5, 1.0), (0, 1, 1.0), (0, 0.5, 0.5), (1, 0, 0.5), (1, 1, 0.5))
+
 
 def grey_clouds(size: tuple[int, int], seed: int) -> Tensor:
-    """A grey picture (1, 3, H, W) with faint clouds of light and shade, to break the symmetry.
+    """Returns a grey picture (1, 3, H, W) with faint clouds of light and shade, which break the
+    symmetry; `size` is (width, height).
 
-    This differs from the field's random codes: those, and coloured clouds too, leave their blobs
-    in what a small perceptor paints, a green patch in a blue sky.
+    This differs from the notebooks, which start from random codes: those, and coloured clouds too,
+    leave blobs in what a small perceptor leads to, such as a green patch in a blue sky.
     """
     width, height = size
     random = torch.Generator().manual_seed(seed)
@@ -31,100 +42,113 @@ def grey_clouds(size: tuple[int, int], seed: int) -> Tensor:
     return picture.clamp(0, 1).expand(-1, 3, -1, -1)
 
 
-# The colour grids (rows, columns) that a chain may begin as, tried in turn.
-COLOUR_GRIDS = ((1, 1), (2, 1), (3, 1), (3, 2), (4, 3))
-CANDIDATES = 160
-SHORTLIST = 40  # are looked at in every place; of 40 choices all were among the first 20
-# Where they are looked at: from the top and from the left of what room there is, and what share.
-CROPS = ((0, 0, 1.0), (0, 0.5, 1.0), (0, 1, 1.0), (0, 0.5, 0.5), (1, 0, 0.5), (1, 1, 0.5))
-
-
 def draw_candidates(size: tuple[int, int], seed: int) -> Tensor:
-    """GROUNDS soft fields of random colours (n, 3, H, W) in [0, 1], some of them strong."""
+    """Returns CANDIDATES soft fields of random colours (n, 3, H, W) in [0, 1], every other one more
+    saturated; `size` is (width, height)."""
     width, height = size
     random = torch.Generator().manual_seed(seed)
-    drawn = []
+    candidates = []
     for number in range(CANDIDATES):
         colours = torch.rand(1, 3, *COLOUR_GRIDS[number % len(COLOUR_GRIDS)], generator=random)
         if number % 2:
             colours = (colours - 0.5) * 1.6 + 0.5
-        drawn.append(
+        candidates.append(
             F.interpolate(
                 colours.clamp(0, 1), size=(height, width), mode="bicubic", align_corners=True
             )
         )
-    return torch.cat(drawn).clamp(0, 1)
+    return torch.cat(candidates).clamp(0, 1)
 
 
 @torch.no_grad()
 def choose_initial_latent(
     plan: Plan, keyframe: Keyframe, generator: Generator, prompt_targets: tuple[PromptTarget, ...]
 ) -> Tensor:
-    """The latent of the soft colours that the perceptors find nearest to what is asked, or of grey.
+    """Returns the latent (1, C, h, w) of the candidate that the perceptors find nearest to the
+    prompts, with grey clouds; without prompts, of the grey clouds alone.
 
-    From grey the way down often ends in the wrong light: a night that begins by brightening never
-    turns dark again, and the way to fire leads past every other colour. A look at each ground, and
-    six more at what is nearest, cost about as much as a few steps.
+    Optimising from grey often converges to the wrong brightness: a night that begins by brightening
+    never turns dark again, and the path from grey to fire passes through every other colour. One
+    crop of each candidate, and six of each on the shortlist, cost about as much as a few steps.
     """
     grey = grey_clouds(plan.size, keyframe.seed).to(generator.low.device)
     if not prompt_targets:
         return generator.encode(grey)
-    width, height = plan.size
-    short = 40  # pixels; they are soft
-    scale = short / min(width, height)
-    # A strip of a picture is looked at as one of eight to one: there is no more in its colours.
-    small = (min(round(width * scale), 8 * short), min(round(height * scale), 8 * short))
-    drawn = draw_candidates(small, derived_seed(keyframe.seed, "ground")).to(grey.device)
-    if prompt_targets[0].masks is None:  # else a ground may be far from all prompts and near to one
-        squeezed = F.interpolate(drawn, size=(short, short), mode="area")
-        far = candidate_distances(squeezed, prompt_targets, CROPS[:1])
-        drawn = drawn[far.sum(1).topk(SHORTLIST, largest=False).indices]
-    far = candidate_distances(drawn, prompt_targets, CROPS)
-    ground = drawn[far.sum(1).argmin(0, keepdim=True)]
-    if prompt_targets[0].masks is not None:
-        ground = combine_by_region(ground, drawn, far, prompt_targets[0])
-    picture = F.interpolate(ground, size=(height, width), mode="bicubic", align_corners=False)
+    candidates = draw_candidates(candidate_size(plan.size), derived_seed(keyframe.seed, "ground"))
+    colours = choose_candidate(candidates.to(grey.device), prompt_targets)
+    size = grey.shape[-2:]
+    picture = F.interpolate(colours, size=size, mode="bicubic", align_corners=False)
     return generator.encode((picture + (grey - 0.5)).clamp(0, 1))
 
 
+def candidate_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Returns the (width, height) of the candidates for a picture of this size.
+
+    Of a strip longer than 8:1 its colours need no more than 8:1.
+    """
+    width, height = size
+    scale = CANDIDATE_SIDE / min(width, height)
+    longest = 8 * CANDIDATE_SIDE
+    return min(round(width * scale), longest), min(round(height * scale), longest)
+
+
+def choose_candidate(candidates: Tensor, prompt_targets: tuple[PromptTarget, ...]) -> Tensor:
+    """Returns the candidate, of (n, 3, h, w), that is nearest to the prompts: (1, 3, h, w).
+
+    Prompts with regions are compared and combined region by region.
+    """
+    masked = prompt_targets[0].masks is not None
+    # With regions there is no shortlist: a candidate may be far from all prompts and near to one.
+    if not masked:
+        small = F.interpolate(candidates, size=(CANDIDATE_SIDE, CANDIDATE_SIDE), mode="area")
+        distances = candidate_distances(small, prompt_targets, CROPS[:1])
+        candidates = candidates[distances.sum(1).topk(SHORTLIST, largest=False).indices]
+    distances = candidate_distances(candidates, prompt_targets, CROPS)
+    nearest = candidates[distances.sum(1).argmin(0, keepdim=True)]
+    if masked:
+        return combine_by_region(nearest, candidates, distances, prompt_targets[0])
+    return nearest
+
+
 def candidate_distances(
-    drawn: Tensor,
+    candidates: Tensor,
     prompt_targets: tuple[PromptTarget, ...],
-    places: tuple[tuple[float, float, float], ...],
+    crops: tuple[tuple[float, float, float], ...],
 ) -> Tensor:
-    """How far each of these pictures (n, 3, H, W) is from each prompt in these places, weighed and
-    summed: (n, p)."""
-    height, width = drawn.shape[-2:]
-    far = drawn.new_zeros(len(drawn), len(prompt_targets[0].targets))
+    """Returns the weighted distances of candidates (n, 3, H, W) from the p prompts, summed over
+    crops and perceptors: (n, p)."""
+    height, width = candidates.shape[-2:]
+    distances = candidates.new_zeros(len(candidates), len(prompt_targets[0].embeddings))
     for prompt_target in prompt_targets:
         side, embed = prompt_target.perceptor.side, prompt_target.perceptor.embed_cutouts
-        for down, across, share in places:
+        for down, across, share in crops:
             size = round(min(height, width) * share)
             top, left = round(down * (height - size)), round(across * (width - size))
-            seen = drawn[..., top : top + size, left : left + size]
-            seen = F.interpolate(seen, size=side, mode="bilinear", align_corners=False)
-            # In parts, so that a large perceptor needs no more memory here than for its views.
-            embedded = torch.cat([embed(part) for part in torch.split(seen, 16)])
-            away = distance(embedded[:, None], prompt_target.targets[None])
-            far += prompt_target.weight * away * prompt_target.weights
-    return far
+            crop = candidates[..., top : top + size, left : left + size]
+            crop = F.interpolate(crop, size=side, mode="bilinear", align_corners=False)
+            # In parts, so that a large perceptor needs no more memory here than for its cutouts.
+            embeddings = torch.cat([embed(part) for part in torch.split(crop, 16)])
+            each = distance(embeddings[:, None], prompt_target.embeddings[None])  # (n, p)
+            distances += prompt_target.weight * each * prompt_target.weights
+    return distances
 
 
 def combine_by_region(
-    ground: Tensor, drawn: Tensor, far: Tensor, prompt_target: PromptTarget
+    elsewhere: Tensor, candidates: Tensor, distances: Tensor, prompt_target: PromptTarget
 ) -> Tensor:
-    """Every region with the ground that is nearest to what is asked of it, elsewhere `ground`.
+    """Returns (1, 3, h, w): in each prompt's region the candidate that is nearest to the prompts
+    there, and `elsewhere`, (1, 3, h, w), outside all regions.
 
-    (1, 3, h, w), (n, 3, h, w), and how far each of n is from each of p prompts, (n, p).
+    `candidates` are (n, 3, h, w), `distances` (n, p). Where regions overlap, all their prompts
+    count, each by its share of the region; prompts of a negative weight choose nothing.
     """
     assert prompt_target.masks is not None
-    masks = F.interpolate(prompt_target.masks, size=ground.shape[-2:], mode="area")[
-        :, 0
-    ]  # (p, h, w)
+    masks = F.interpolate(prompt_target.masks, size=elsewhere.shape[-2:], mode="area")
+    masks = masks[:, 0]  # (p, h, w)
     flat = masks.flatten(1)
-    shared = flat @ flat.T / flat.sum(1, keepdim=True).clamp_min(1e-6)  # of each, with each other
-    chosen = drawn[(far @ shared.T).argmin(0)]  # (p, 3, h, w)
+    overlap = flat @ flat.T / flat.sum(1, keepdim=True).clamp_min(1e-6)  # (p, p): of row in column
+    chosen = candidates[(distances @ overlap.T).argmin(0)]  # (p, 3, h, w)
     covers = (masks * (prompt_target.weights > 0)[:, None, None])[:, None]
     total = covers.sum(0, keepdim=True)
-    mixed = (chosen * covers).sum(0, keepdim=True) / total.clamp_min(1e-6)
-    return torch.lerp(ground, mixed, total.clamp(max=1))
+    combined = (chosen * covers).sum(0, keepdim=True) / total.clamp_min(1e-6)
+    return torch.lerp(elsewhere, combined, total.clamp(max=1))

@@ -1,4 +1,4 @@
-"""Latents at rest (save, load, has) and between (lerp, slerp, codes)."""
+"""The store: a folder of latents, one safetensors file for each keyframe."""
 
 from __future__ import annotations
 
@@ -19,35 +19,38 @@ from render.media.atomic import atomic_write, file_errors, remove_stale_partials
 from render.media.safetensors_header import LARGEST_LATENT, has_latent, is_whole, latent_path
 
 FORMAT = "render.latent.1"
-
-
+# The ends of sentences: what to do about a file that cannot be used.
 PUT_RIGHT = "put the right one back"
 OR_MAKE_AGAIN = ", or move it away to have its keyframe made again"
 
 
 class LatentError(InputError):
-    """A latent that cannot be used, as a sentence with the next step in it; a line for each."""
+    """Latents that cannot be used: for each a line, with what to do about it."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of latents, each under its keyframe's key. No latent in it is ever deleted."""
+    """A folder of latents, each under its keyframe's key. Latents in it are never deleted."""
 
     folder: Path
-    shape: tuple[int, int, int] | None = None  # (C, h, w) of what is loaded from it, if all is one
+    shape: tuple[int, int, int] | None = None  # (C, h, w) of all its latents; None is not checked
 
     def path(self, key: str) -> Path:
+        """Returns the path of the latent under a key, whether it exists or not."""
         return latent_path(self.folder, key)
 
     def has(self, key: str) -> bool:
-        """Whether a whole latent lies under the key; one cut short does not count.
+        """Returns whether a whole latent is stored under the key; a truncated file does not count.
 
-        It is not read: whether it is the one that Render wrote, loading it tells.
+        Only the header is read. `load` finds out whether the latent is the one that was saved.
         """
         return has_latent(self.folder, key)
 
     def prepare(self) -> None:
-        """Make the folder, and remove what killed processes left half-written in it."""
+        """Makes the folder and removes stale partial files of killed processes from it.
+
+        Raises LatentError if the folder cannot be made.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -58,18 +61,21 @@ class Store:
         remove_stale_partials(self.folder)
 
     def save(self, key: str, latent: Tensor, note: dict[str, Any]) -> None:
-        """Write (1, C, h, w) float32 beside its place, flush, rename: it is there whole or not."""
+        """Stores a latent (1, C, h, w) float32 and its note, atomically: written beside its place,
+        flushed and renamed. Raises FileError if it cannot be written."""
         self.folder.mkdir(parents=True, exist_ok=True)
         latent = latent.detach().cpu().contiguous()
         note = {**note, "format": FORMAT, "sha256": latent_digest(latent)}
-        # One key: safetensors writes several in any order, and equal latents are equal bytes.
+        # One metadata key: safetensors writes several in any order, and equal latents must be equal
+        # bytes.
         metadata = {"render": json.dumps(note, sort_keys=True)}
         path = self.path(key)
         with atomic_write(path) as partial, file_errors(path):
             partial.write_bytes(save({"latent": latent}, metadata))
 
     def load(self, key: str) -> Tensor:
-        """(1, C, h, w) float32; raises LatentError for any other than was saved."""
+        """Returns the latent (1, C, h, w) float32 under a key; raises LatentError if it is not the
+        one that was saved, or of another shape than the store's."""
         try:
             latent, _ = load_latent(self.path(key))
         except LatentError as error:
@@ -83,19 +89,23 @@ class Store:
         return latent
 
     def check(self, keys: Iterable[str]) -> None:
-        """Load each once; raises LatentError with a line for every one that cannot be used."""
-        wrong: list[str] = []
+        """Loads each latent once; raises LatentError with a line for each that cannot be used."""
+        errors: list[str] = []
         for key in keys:
             try:
                 self.load(key)
             except LatentError as error:
-                wrong.append(str(error))
-        if wrong:
-            raise LatentError("\n".join(wrong))
+                errors.append(str(error))
+        if errors:
+            raise LatentError("\n".join(errors))
 
 
 def load_latent(path: Path) -> tuple[Tensor, dict[str, Any]]:
-    """A latent (1, C, h, w) float32 and its note; raises LatentError for anything else."""
+    """Returns the latent (1, C, h, w) float32 of a file and its note.
+
+    Raises LatentError if the file is no latent that Render wrote, or was changed since. A note
+    without a digest, as other tools and earlier versions write it, is accepted.
+    """
     try:
         if path.stat().st_size > LARGEST_LATENT:
             raise LatentError(f"{path} is too large to be a latent")
@@ -122,5 +132,5 @@ def load_latent(path: Path) -> tuple[Tensor, dict[str, Any]]:
 
 
 def latent_digest(latent: Tensor) -> str:
-    """SHA-256 of its numbers as they lie in the file."""
+    """Returns the SHA-256 of a latent's numbers as they are stored in the file."""
     return hashlib.sha256(latent.numpy().data).hexdigest()

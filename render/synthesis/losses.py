@@ -1,12 +1,13 @@
-"""What makes a picture good: one function each, and their weighted sum.
+"""The losses of a keyframe, one function each, and their weighted sum.
 
-A new loss is a name with its weight in `language.LOSSES` and a function of the same name here.
+A new loss is a function here with its row in `LOSSES`, and its weight in `LOSS_WEIGHTS` of
+`render.storyboard.model`. Every loss is a scalar tensor (). d is `distance`, from 0 to π²/2.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,27 +25,27 @@ from render.synthesis.targets import LatentTarget, PromptTarget
 
 @dataclass(frozen=True)
 class LossInputs:
-    """All that a loss may look at in one step."""
+    """All that a loss can depend on in one step."""
 
     latent: Tensor  # (B, C, h, w)
-    codes: Tensor  # (B, C, h, w), the latent quantised, straight-through
+    codes: Tensor  # (B, C, h, w): the latent quantised, with a straight-through gradient
     picture: Tensor  # (B, 3, H, W) in [0, 1]
-    parent: Tensor | None  # (B, 3, H, W): the keyframe before, as the camera sees it now
-    parent_latent: Tensor | None  # (B, C, h, w): its latent, moved along
+    parent: Tensor | None  # (B, 3, H, W): the parent's picture, warped to this keyframe's camera
+    parent_latent: Tensor | None  # (B, C, h, w): the parent's latent, moved likewise
     cutouts: Cutouts
-    prompt_targets: tuple[PromptTarget, ...]
+    prompt_targets: tuple[PromptTarget, ...]  # one for each perceptor
     latent_targets: tuple[LatentTarget, ...] = ()
-    palette: Tensor | None = None  # (2, 3): what `palette_of` says of the picture to keep to
-    sharpness: Tensor | None = None  # (): what `sharpness_of` says of the shot's first keyframe
+    palette: Tensor | None = None  # (2, 3): `palette_of` the picture whose colours are kept
+    sharpness: Tensor | None = None  # (): `sharpness_of` the shot's first keyframe
 
     @cached_property
-    def palette_now(self) -> Tensor:
-        """What `palette_of` says of the picture."""
+    def picture_palette(self) -> Tensor:
+        """The palette (2, 3) of the picture."""
         return palette_of(self.picture)
 
     @cached_property
-    def seen(self) -> tuple[Tensor, ...]:
-        """The views as each wish's perceptor understands them, (n, D)."""
+    def embeddings(self) -> tuple[Tensor, ...]:
+        """The embeddings (n, D) of the picture's cutouts, for each prompt target's perceptor."""
         return tuple(
             embed_picture(self.picture, self.cutouts, prompt_target.perceptor)
             for prompt_target in self.prompt_targets
@@ -52,19 +53,21 @@ class LossInputs:
 
 
 def embed_picture(picture: Tensor, cutouts: Cutouts, perceptor: Perceptor) -> Tensor:
-    """What a perceptor makes of each view of a picture (B, 3, H, W): (n, D), unit length."""
+    """Returns a perceptor's embeddings (n, D), unit length, of the cutouts of a picture
+    (B, 3, H, W)."""
     return perceptor.embed_cutouts(cut_out(picture, cutouts, perceptor.side))
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
-    """Squared great-circle distance of unit vectors, 2·asin(|a-b|/2)², in 0..π²/2."""
-    # Bounded away from 1, where asin's slope has no end: opposite vectors would give NaN.
-    chord: Tensor = (a - b).norm(dim=-1).div(2).clamp(max=1 - 1e-6)
-    return chord.arcsin().square().mul(2)
+    """Returns half the squared angle between unit vectors (..., D): 2·asin(|a-b|/2)², from 0 to
+    π²/2, as in K. Crowson's VQGAN+CLIP notebook."""
+    # Kept below 1, where the slope of asin is infinite: opposite vectors would give NaN.
+    half_chord: Tensor = (a - b).norm(dim=-1).div(2).clamp(max=1 - 1e-6)
+    return half_chord.arcsin().square().mul(2)
 
 
 class _StopGradient(torch.autograd.Function):
-    """The value passes unchanged; the gradient ends where the value is below its stop."""
+    """Passes a value on unchanged, and its gradient only where the value is not below its stop."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, stop: Tensor) -> Tensor:
@@ -73,55 +76,73 @@ class _StopGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (pulls,) = ctx.saved_tensors
-        return gradient * pulls, None
+        (passes,) = ctx.saved_tensors
+        return gradient * passes, None
 
 
 def prompts(inputs: LossInputs) -> Tensor:
-    """How far every view is from what the prompts ask, with sign, weight and stop (K. Crowson).
+    """How far the cutouts are from the prompts, with weights, signs and stops.
 
-    A negative weight turns the sign, so that the picture moves away. Divided by the sum of the
-    weights' sizes: doubling every weight changes nothing. Latents pull beside them, by as much as
-    all perceptors together.
+    For each perceptor, times its weight: the mean over the cutouts of Σ |w|/Σ|w| · sign(w) · d over
+    the prompts, so that doubling every weight changes nothing. A negative weight pushes the picture
+    away. Latent targets are added with as much weight as all perceptors together. From -π²/2 to
+    π²/2 times the perceptors' weights. After K. Crowson's notebook (VQGAN-CLIP, arXiv 2204.08583).
     """
     total = inputs.picture.new_zeros(())
-    latent_targets = sum(abs(latent_target.weight) for latent_target in inputs.latent_targets)
-    for prompt_target, embeddings in zip(inputs.prompt_targets, inputs.seen, strict=True):
-        far = distance(embeddings[:, None], prompt_target.targets[None])  # (n, p)
-        signed = _StopGradient.apply(far * prompt_target.weights.sign(), prompt_target.stops)
-        strength = prompt_target.weights.abs() / (
-            prompt_target.weights.abs().sum() + latent_targets
-        )
-        if prompt_target.masks is not None:
-            strength = strength * region_strength(
-                region_shares(prompt_target.masks, inputs.cutouts)
-            )
-        total = total + prompt_target.weight * (signed * strength).sum(1).mean()
-    if inputs.latent_targets:
-        perceptors = sum(prompt_target.weight for prompt_target in inputs.prompt_targets) or 1.0
-        all_weights = latent_targets + sum(
-            prompt_target.weights.abs().sum() for prompt_target in inputs.prompt_targets[:1]
-        )
-        for latent_target in inputs.latent_targets:
-            signed = latent_target.distance(inputs.latent) * math.copysign(1, latent_target.weight)
-            pull = _StopGradient.apply(signed, torch.full_like(signed, latent_target.stop))
-            total = total + perceptors * abs(latent_target.weight) / all_weights * pull
+    for term in _prompt_terms(inputs):
+        total = total + term
+    for term in _latent_terms(inputs):
+        total = total + term
     return total
 
 
-def region_strength(shares: Tensor) -> Tensor:
-    """How much each view is a prompt's business, by what it sees of the prompt's region.
+def _prompt_terms(inputs: LossInputs) -> Iterator[Tensor]:
+    """Yields the loss () of texts and images for each perceptor."""
+    latent_weights = sum(abs(latent_target.weight) for latent_target in inputs.latent_targets)
+    for prompt_target, embeddings in zip(inputs.prompt_targets, inputs.embeddings, strict=True):
+        distances = distance(embeddings[:, None], prompt_target.embeddings[None])  # (n, p)
+        signed = _StopGradient.apply(distances * prompt_target.weights.sign(), prompt_target.stops)
+        strength = prompt_target.weights.abs() / (
+            prompt_target.weights.abs().sum() + latent_weights
+        )
+        if prompt_target.masks is not None:
+            shares = region_shares(prompt_target.masks, inputs.cutouts)
+            strength = strength * region_strength(shares)
+        yield prompt_target.weight * (signed * strength).sum(1).mean()
 
-    (n, p) in [0, 1] to (n, p), 1 on average: squared, so that a view of both halves has little to
-    say of either, and a prompt is as strong in a corner as it is everywhere. A region that no view
-    sees concerns none.
+
+def _latent_terms(inputs: LossInputs) -> Iterator[Tensor]:
+    """Yields the loss () of each latent target."""
+    if not inputs.latent_targets:
+        return
+    latent_weights = sum(abs(latent_target.weight) for latent_target in inputs.latent_targets)
+    perceptor_weights = sum(prompt_target.weight for prompt_target in inputs.prompt_targets) or 1.0
+    all_weights = latent_weights + sum(
+        prompt_target.weights.abs().sum() for prompt_target in inputs.prompt_targets[:1]
+    )
+    for latent_target in inputs.latent_targets:
+        signed = latent_target.distance(inputs.latent) * math.copysign(1, latent_target.weight)
+        stopped = _StopGradient.apply(signed, torch.full_like(signed, latent_target.stop))
+        yield perceptor_weights * abs(latent_target.weight) / all_weights * stopped
+
+
+def region_strength(shares: Tensor) -> Tensor:
+    """Returns how much each prompt counts in each cutout, from the shares of the cutouts that lie
+    in the prompts' regions: (n, p) in [0, 1] to (n, p), 1 on average over the cutouts.
+
+    The shares are squared, so that a cutout across two regions counts little for either; divided by
+    their mean, so that a prompt is as strong in a corner as it is everywhere. A region that no
+    cutout touches counts nowhere.
     """
     square = shares.square()
     return square / square.mean(0).clamp_min(1e-6)
 
 
 def smoothness(inputs: LossInputs) -> Tensor:
-    """Total variation, squared: neighbouring pixels are alike."""
+    """How much neighbouring pixels differ: squared total variation.
+
+    The mean squared difference of vertical neighbours plus that of horizontal ones, 0 to 2.
+    """
     picture = inputs.picture
     return (picture[..., 1:, :] - picture[..., :-1, :]).square().mean() + (
         picture[..., :, 1:] - picture[..., :, :-1]
@@ -129,80 +150,104 @@ def smoothness(inputs: LossInputs) -> Tensor:
 
 
 def commitment(inputs: LossInputs) -> Tensor:
-    """The latent stays near the code that stands for it, so that its next step is felt."""
+    """How far the latent is from its codes: their MSE, from 0 (VQ-VAE, arXiv 1711.00937).
+
+    Near its code, a small step of the latent can change the code.
+    """
     return F.mse_loss(inputs.latent, inputs.codes.detach())
 
 
 def decay(inputs: LossInputs) -> Tensor:
-    """The latent stays small: the MSE towards nothing of nerdyrodent's VQGAN-CLIP notebook."""
+    """How large the latent is: the mean of its squares, from 0 (nerdyrodent's VQGAN-CLIP)."""
     return inputs.latent.square().mean()
 
 
 def hold(inputs: LossInputs) -> Tensor:
-    """Stay near the keyframe before, as the camera sees it now; 0 where a chain starts."""
+    """How far the pixels are from the warped parent picture: the MSE, 0 to 1.
+
+    0 without a parent.
+    """
     if inputs.parent is None:
         return inputs.picture.new_zeros(())
     return F.mse_loss(inputs.picture, inputs.parent)
 
 
 def latent(inputs: LossInputs) -> Tensor:
-    """Stay near the latent of the keyframe before, moved along: calmer than `hold`, and coarser."""
+    """How far the latent is from the warped parent's latent: the MSE, from 0; 0 without a parent.
+
+    Calmer than `hold`, and coarser.
+    """
     if inputs.parent_latent is None:
         return inputs.picture.new_zeros(())
     return F.mse_loss(inputs.latent, inputs.parent_latent)
 
 
 def likeness(inputs: LossInputs) -> Tensor:
-    """Stay what the keyframe before was to the perceptors, view by view; the pixels may change."""
+    """How far the perceptors find the picture from the warped parent picture; pixels may change.
+
+    For each perceptor, times its weight: the mean of d between the embeddings of the same cutouts
+    of both pictures, 0 to π²/2; 0 without a parent.
+    """
     total = inputs.picture.new_zeros(())
     if inputs.parent is None:
         return total
-    for prompt_target, embeddings in zip(inputs.prompt_targets, inputs.seen, strict=True):
+    for prompt_target, embeddings in zip(inputs.prompt_targets, inputs.embeddings, strict=True):
         with torch.no_grad():
-            before = embed_picture(inputs.parent, inputs.cutouts, prompt_target.perceptor)
-        total = total + prompt_target.weight * distance(embeddings, before).mean()
+            parent = embed_picture(inputs.parent, inputs.cutouts, prompt_target.perceptor)
+        total = total + prompt_target.weight * distance(embeddings, parent).mean()
     return total
 
 
 def edges(inputs: LossInputs) -> Tensor:
-    """Keep the outlines of the keyframe before, by Sobel's operator; the colours may change."""
+    """How far the outlines are from those of the warped parent picture; colours may change.
+
+    The MSE of the magnitudes of Sobel's gradients, 0 to 1/2; 0 without a parent.
+    """
     if inputs.parent is None:
         return inputs.picture.new_zeros(())
     return F.mse_loss(sobel(inputs.picture), sobel(inputs.parent))
 
 
 def colours(inputs: LossInputs) -> Tensor:
-    """Keep the palette's colours: the mean and deviation of CIELAB's a and b."""
+    """How far the hues are from the palette's: the MSE of mean and standard deviation of CIELAB's a
+    and b, in hundredths, from 0 (Reinhard et al. 2001, see `palette_of`)."""
     return _palette_difference(inputs, (slice(None), slice(1, 3)))
 
 
 def brightness(inputs: LossInputs) -> Tensor:
-    """Be as light as the palette on the whole: the mean of CIELAB's L."""
+    """How far the mean lightness is from the palette's: the squared difference of CIELAB's mean L,
+    0 to 1 (see `palette_of`)."""
     return _palette_difference(inputs, (0, slice(0, 1)))
 
 
 def contrast(inputs: LossInputs) -> Tensor:
-    """Be as rich in light and dark as the palette: the deviation of CIELAB's L."""
+    """How far the contrast is from the palette's: the squared difference of the standard deviations
+    of CIELAB's L, 0 to about 1/4 (see `palette_of`)."""
     return _palette_difference(inputs, (1, slice(0, 1)))
 
 
 def sharpness(inputs: LossInputs) -> Tensor:
-    """Be no less sharp than the shot's first keyframe: the square of the logarithm of what is lost.
+    """How much sharpness is lost since the shot's first keyframe: the square of the logarithm of
+    their ratio, from 0; 0 where the picture is no less sharp (Render's own).
 
-    A zoom magnifies all that is there, and a dozen steps do not paint what is missing then: without
-    this, thirty seconds of zoom leave a third of the first second's sharpness, and resampling is
-    not why (the same happens to latents that are carried over exactly).
+    A zoom magnifies all detail, and a dozen steps do not paint what is then missing: without this
+    loss, thirty seconds of zoom leave a third of the first second's sharpness. Resampling is not
+    the cause; the same happens to latents that are carried over exactly.
     """
     if inputs.sharpness is None:
         return inputs.picture.new_zeros(())
-    now = sharpness_of(inputs.picture).clamp_min(1e-8)
-    return (now / inputs.sharpness.clamp_min(1e-8)).log().clamp(max=0).square()
+    own = sharpness_of(inputs.picture).clamp_min(1e-8)
+    return (own / inputs.sharpness.clamp_min(1e-8)).log().clamp(max=0).square()
 
 
 def _palette_difference(inputs: LossInputs, part: tuple[int | slice, slice]) -> Tensor:
-    if inputs.palette is None:  # the shot's first keyframe is the palette
+    """Returns the MSE () of a part of the palettes (2, 3) of the picture and of the inputs.
+
+    0 for the shot's first keyframe, which has no palette to keep unless a picture is given.
+    """
+    if inputs.palette is None:
         return inputs.picture.new_zeros(())
-    return F.mse_loss(inputs.palette_now[part], inputs.palette[part])
+    return F.mse_loss(inputs.picture_palette[part], inputs.palette[part])
 
 
 LOSSES: dict[str, Callable[[LossInputs], Tensor]] = {
@@ -222,7 +267,10 @@ LOSSES: dict[str, Callable[[LossInputs], Tensor]] = {
 
 
 def weighted_sum(inputs: LossInputs, weights: tuple[tuple[str, float], ...]) -> Tensor:
-    """The one number that a keyframe goes down."""
+    """Returns the loss () that a keyframe minimises: the sum of these (name, weight) losses.
+
+    A loss of weight 0 is not computed.
+    """
     total = inputs.picture.new_zeros(())
     for name, weight in weights:
         if weight != 0:

@@ -17,41 +17,51 @@ from render.synthesis.images import load_image
 
 @dataclass(frozen=True)
 class ShotStatistics:
-    """What a keyframe keeps to, if it does; as `losses.Sight` holds it."""
+    """The palette and sharpness that a keyframe keeps, as `losses.LossInputs` takes them; None is
+    not kept."""
 
-    palette: Tensor | None = None
-    sharpness: Tensor | None = None
+    palette: Tensor | None = None  # (2, 3), see `palette_of`
+    sharpness: Tensor | None = None  # (), see `sharpness_of`
 
 
 @torch.no_grad()
 def shot_statistics(
     plan: Plan, picture: Path | None, first: Tensor | None, generator: Generator
 ) -> ShotStatistics:
-    """Of the palette's picture, as it fills the frame, and of the shot's first latent
-    (1, C, h, w), which is the palette where there is no picture."""
-    palette = None if first is None else generator.decode(first)
-    sharp = None if palette is None else sharpness_of(palette)
+    """Returns what later keyframes of a shot keep of its first one, whose latent is (1, C, h, w).
+
+    The sharpness is that of the first keyframe; the palette is that of `picture`, a file scaled and
+    cropped to the frame, or else of the first keyframe.
+    """
+    first_picture = None if first is None else generator.decode(first)
+    sharpness = None if first_picture is None else sharpness_of(first_picture)
+    source = first_picture
     if picture is not None:
-        palette = load_image(picture, generator.low.device, plan.size)
-    return ShotStatistics(None if palette is None else palette_of(palette), sharp)
+        source = load_image(picture, generator.low.device, plan.size)
+    return ShotStatistics(None if source is None else palette_of(source), sharpness)
 
 
 def palette_of(picture: Tensor) -> Tensor:
-    """Mean and standard deviation of a picture's L, a and b (B, 3, H, W) to (2, 3), in hundredths.
+    """Returns the mean and standard deviation of CIELAB's L, a and b, in hundredths, of a picture
+    (B, 3, H, W) in [0, 1]: (2, 3).
 
-    What colour transfer keeps to (Reinhard et al. 2001, there in another opponent space).
+    The statistics of colour transfer (Reinhard et al. 2001, there in another opponent space).
     """
     pixels = rgb_to_lab(picture).transpose(0, 1).flatten(1) / 100  # (3, B·H·W)
-    # The root has no slope at nothing: a flat picture would give NaN.
+    # The square root has no finite slope at 0: a flat picture would give NaN.
     return torch.stack([pixels.mean(1), (pixels.var(1) + 1e-6).sqrt()])
 
 
 def detail(picture: Tensor) -> Tensor:
-    """What is finest in a picture (B, 3, H, W), about 0: how far each pixel is from its eight."""
-    away: Tensor = -laplacian(picture, 3)
-    return away
+    """Returns the finest detail of a picture (B, 3, H, W), of the same shape, around 0.
+
+    It is the negative 3x3 Laplacian: the difference of each pixel from its eight neighbours.
+    """
+    negative: Tensor = -laplacian(picture, 3)
+    return negative
 
 
 def sharpness_of(picture: Tensor) -> Tensor:
-    """The mean square of a picture's detail (B, 3, H, W), (): what moving it takes away first."""
+    """Returns the mean square () of the finest detail of a picture (B, 3, H, W); resampling takes
+    that detail away first."""
     return detail(picture).square().mean()

@@ -17,23 +17,55 @@ from render.synthesis.latents import LatentError, load_latent
 from render.synthesis.models import Models
 from render.synthesis.perceptor import Perceptor
 
-PromptSource = tuple[str | None, Path | None]  # what an aim wants: a text or an image
+PromptSource = tuple[str | None, Path | None]  # of a prompt: its text or its image
 
 
 @dataclass(frozen=True)
 class FilmTargets:
-    """All that any keyframe of a film wants, read and embedded once."""
+    """The targets of all keyframes of a film, read and embedded once."""
 
-    embedded: tuple[dict[PromptSource, Tensor], ...]  # for each perceptor: its (D,) unit embeddings
+    embedded: tuple[dict[PromptSource, Tensor], ...]  # for each perceptor: (D,), unit length
     latents: dict[Path, Tensor]  # (1, C, h, w)
 
 
+@dataclass(frozen=True)
+class PromptTarget:
+    """The p texts and images of one keyframe, embedded by one perceptor."""
+
+    perceptor: Perceptor
+    weight: float  # of the perceptor
+    embeddings: Tensor  # (p, D), unit length
+    weights: Tensor  # (p,), signed
+    stops: Tensor  # (p,): the loss of a prompt has no gradient below its stop; -inf is never
+    masks: Tensor | None = None  # (p, 1, H, W) in [0, 1]: the prompts' regions; None is everywhere
+
+
+@dataclass(frozen=True)
+class LatentTarget:
+    """A stored latent that the keyframe's latent is pulled towards, cell by cell."""
+
+    latent: Tensor  # (1, C, h, w)
+    weight: float  # signed
+    stop: float  # a signed distance: there is no gradient below it; -inf is never
+    spread: Tensor  # (): the mean squared difference of two codes, at which the distance is 1
+    mask: Tensor | None = None  # (1, 1, h, w) in [0, 1]: its region; None is everywhere
+
+    def distance(self, latent: Tensor) -> Tensor:
+        """Returns the mean squared difference () from a latent (1, C, h, w), in units of `spread`:
+        0 for the same latent."""
+        square = (latent - self.latent).square()
+        if self.mask is None:
+            return square.mean() / self.spread
+        share = self.mask.expand_as(square)
+        return (square * share).sum() / share.sum().clamp_min(1e-6) / self.spread
+
+
 def embed_targets(plan: Plan, models: Models) -> FilmTargets:
-    """Every text, image and latent that any keyframe wants; raises LatentError."""
+    """Returns the targets of all keyframes of a plan; raises LatentError."""
     prompts = [prompt for keyframe in plan.keyframes for prompt in keyframe.prompts]
-    wanted = list(dict.fromkeys((a.text, a.image) for a in prompts if not a.latent))
-    texts = [text for text, _ in wanted if text is not None]
-    images = [image for _, image in wanted if image is not None]
+    sources = list(dict.fromkeys((p.text, p.image) for p in prompts if not p.latent))
+    texts = [text for text, _ in sources if text is not None]
+    images = [image for _, image in sources if image is not None]
     tables = []
     for perceptor, _ in models.perceptors:
         table: dict[PromptSource, Tensor] = {}
@@ -44,16 +76,17 @@ def embed_targets(plan: Plan, models: Models) -> FilmTargets:
         for image in images:
             table[None, image] = embed_image(load_image(image, models.device), perceptor)
         tables.append(table)
-    stored = dict.fromkeys(prompt.latent for prompt in prompts if prompt.latent)
-    latents = {path: load_latent_target(path, plan, models.generator) for path in stored}
+    paths = dict.fromkeys(prompt.latent for prompt in prompts if prompt.latent)
+    latents = {path: load_latent_target(path, plan, models.generator) for path in paths}
     return FilmTargets(tuple(tables), latents)
 
 
 @torch.no_grad()
 def load_latent_target(path: Path, plan: Plan, generator: Generator) -> Tensor:
-    """A stored latent of any size as one of the film's (1, C, h, w): its picture fills the frame.
+    """Returns a stored latent as one of the film's, (1, C, h, w).
 
-    Raises LatentError.
+    One of another size is decoded, its picture scaled and cropped to the frame, and encoded. Raises
+    LatentError for a latent of another generator.
     """
     latent = load_latent(path)[0].to(generator.low.device)
     if latent.shape[1] != len(generator.low) or not torch.isfinite(latent).all():
@@ -66,10 +99,11 @@ def load_latent_target(path: Path, plan: Plan, generator: Generator) -> Tensor:
 
 @torch.no_grad()
 def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
-    """(1, 3, H, W) to (D,): the mean direction of sixteen seeded views, without noise."""
+    """Returns the embedding (D,), unit length, of a picture (1, 3, H, W) in [0, 1]: the mean
+    direction of sixteen seeded cutouts without noise."""
     height, width = picture.shape[-2:]
-    views = sample_cutouts(16, (width, height), (0.6, 1.0), seed=0, noise=False)
-    cutouts = views.on(picture.device, min(width, height), (perceptor.side,))
+    draw = sample_cutouts(16, (width, height), (0.6, 1.0), seed=0, noise=False)
+    cutouts = draw.on(picture.device, min(width, height), (perceptor.side,))
     mean = perceptor.embed_cutouts(cut_out(picture, cutouts, perceptor.side)).mean(0)
     return F.normalize(mean, dim=0)
 
@@ -77,7 +111,8 @@ def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
 def make_prompt_targets(
     plan: Plan, prompts: tuple[ActivePrompt, ...], models: Models, targets: FilmTargets
 ) -> tuple[PromptTarget, ...]:
-    """The keyframe's texts and images as tensors, for each perceptor."""
+    """Returns the targets of a keyframe's texts and images, one for each perceptor; none if it has
+    neither."""
     prompts = tuple(prompt for prompt in prompts if not prompt.latent)
     if not prompts:
         return ()
@@ -93,7 +128,7 @@ def make_prompt_targets(
         PromptTarget(
             perceptor,
             weight,
-            torch.stack([table[a.text, a.image] for a in prompts]),
+            torch.stack([table[prompt.text, prompt.image] for prompt in prompts]),
             weights,
             stops,
             masks,
@@ -105,7 +140,7 @@ def make_prompt_targets(
 def make_latent_targets(
     plan: Plan, prompts: tuple[ActivePrompt, ...], generator: Generator, targets: FilmTargets
 ) -> tuple[LatentTarget, ...]:
-    """The keyframe's latents, and where each is meant."""
+    """Returns the targets of a keyframe's stored latents."""
     latent_targets = []
     for prompt in prompts:
         if prompt.latent:
@@ -113,39 +148,9 @@ def make_latent_targets(
             if prompt.where:
                 mask = region_mask(prompt.where, prompt.moved, plan.size, latent.device)
                 mask = F.avg_pool2d(mask, generator.factor)
-            # Pushed away from it is as far as two random codes are: beyond is no picture at all.
+            # A negative weight pushes no further than the distance of two random codes: beyond it
+            # latents are no pictures.
             stop = max(prompt.stop, -1.0) if prompt.weight < 0 else prompt.stop
             spread = 2 * generator.codebook.var(0, correction=0).mean()
             latent_targets.append(LatentTarget(latent, prompt.weight, stop, spread, mask))
     return tuple(latent_targets)
-
-
-@dataclass(frozen=True)
-class PromptTarget:
-    """The prompts of one keyframe as one perceptor understands them."""
-
-    perceptor: Perceptor
-    weight: float
-    targets: Tensor  # (p, D), unit length
-    weights: Tensor  # (p,), signed
-    stops: Tensor  # (p,), a distance; -inf pulls for ever
-    masks: Tensor | None = None  # (p, 1, H, W) in [0, 1]: where each is meant; None is everywhere
-
-
-@dataclass(frozen=True)
-class LatentTarget:
-    """A stored latent that the picture is to become, cell by cell."""
-
-    latent: Tensor  # (1, C, h, w)
-    weight: float  # signed
-    stop: float  # a distance; -inf pulls for ever
-    spread: Tensor  # (): mean square difference of two codes: then the distance is 1
-    mask: Tensor | None = None  # (1, 1, h, w) in [0, 1]: where it is meant; None is everywhere
-
-    def distance(self, latent: Tensor) -> Tensor:
-        """How far a latent is from it, 0 where it has become it."""
-        square = (latent - self.latent).square()
-        if self.mask is None:
-            return square.mean() / self.spread
-        share = self.mask.expand_as(square)
-        return (square * share).sum() / share.sum().clamp_min(1e-6) / self.spread

@@ -1,4 +1,4 @@
-"""The latent that a keyframe continues from: its parent, as the camera sees it now."""
+"""The latent that a keyframe continues from: its parent, warped to where the camera is now."""
 
 from __future__ import annotations
 
@@ -19,74 +19,85 @@ from render.synthesis.warp import newly_exposed_mask, resample, warp
 def warm_start(
     plan: Plan, keyframe: Keyframe, generator: Generator, parent: Tensor | None
 ) -> tuple[Tensor, Tensor] | tuple[None, None]:
-    """The latent a keyframe goes on from, and the picture it should hold on to, if it does.
+    """Returns the latent (1, C, h, w) that a keyframe starts from and the picture (1, 3, H, W) that
+    its losses compare with; None, None where a chain starts without an image.
 
-    A camera at rest starts from the parent's own latent: no decoding and encoding, which loses a
-    little every time. A moving one decodes the parent, warps it as float and encodes it, and
-    what encoding had lost of the parent is moved along and added again: otherwise details stick to
-    the grid of cells while the picture moves, and a slow zoom swims.
+    `parent` is the parent's latent (1, C, h, w); without one the init image takes its place.
+
+    Where the camera rests, the keyframe starts from the parent's own latent, because decoding and
+    encoding lose a little every time. Where it moves, the parent is decoded, warped in float and
+    encoded, and the error of encoding the parent is warped too and added: otherwise details stick
+    to the grid of cells while the picture moves, and a slow zoom swims.
     """
-    device = generator.low.device
-    if parent is None:
-        if keyframe.init is None:
-            return None, None
-        picture = load_image(keyframe.init, device, plan.size)
+    if parent is not None:
+        picture = generator.decode(parent)
+    elif keyframe.init is not None:
+        picture = load_image(keyframe.init, generator.low.device, plan.size)
     else:
-        before = generator.decode(parent)
-        if not moves(keyframe.matrix):
-            return parent, before
-        picture = warp_parent(before, keyframe)
-        lost = resample(parent - generator.encode(before), keyframe.matrix, keyframe.border)
-        return fill_newly_exposed(generator.encode(picture) + lost, keyframe, generator), picture
+        return None, None
     if not moves(keyframe.matrix):
-        return generator.encode(picture), picture
-    picture = warp_parent(picture, keyframe)
-    return fill_newly_exposed(generator.encode(picture), keyframe, generator), picture
+        return generator.encode(picture) if parent is None else parent, picture
+    warped = warp_parent(picture, keyframe)
+    latent = generator.encode(warped)
+    if parent is not None:
+        lost = resample(parent - generator.encode(picture), keyframe.matrix, keyframe.border)
+        latent = latent + lost
+    return fill_newly_exposed(latent, keyframe, generator), warped
 
 
 def warp_parent(picture: Tensor, keyframe: Keyframe) -> Tensor:
-    """A picture (1, 3, H, W) as the camera sees it now, sharpened by as much as is asked.
+    """Returns a picture (1, 3, H, W) in [0, 1] warped to the keyframe's camera and sharpened by its
+    `sharpen`.
 
-    The unsharp mask's size is Deforum's: a kernel of 5 and a sigma of 1 pixel.
+    The unsharp mask has Deforum's size: a kernel of 5 pixels and a sigma of 1 pixel.
     """
-    seen = warp(picture, keyframe.matrix, keyframe.border)
+    warped = warp(picture, keyframe.matrix, keyframe.border)
     if keyframe.sharpen == 0.0:
-        return seen
-    sharp = unsharp_mask(seen, (5, 5), (1.0, 1.0))
-    return seen.lerp(sharp, keyframe.sharpen).clamp(0, 1)
+        return warped
+    sharp = unsharp_mask(warped, (5, 5), (1.0, 1.0))
+    return warped.lerp(sharp, keyframe.sharpen).clamp(0, 1)
 
 
 def newly_exposed(keyframe: Keyframe, size: tuple[int, int], device: torch.device) -> Tensor | None:
-    """(1, 1, H, W), 1 where a keyframe dreams of what its parent did not show; None if nowhere."""
+    """Returns where a keyframe with the border `dream` shows what its parent did not: (1, 1, H, W),
+    0 or 1; None if nowhere, or if the border is another."""
     if keyframe.border != "dream" or not moves(keyframe.matrix):
         return None
     width, height = size
-    new = newly_exposed_mask(keyframe.matrix, height, width, device)
-    return new if new.any() else None
+    exposed = newly_exposed_mask(keyframe.matrix, height, width, device)
+    return exposed if exposed.any() else None
 
 
 def fill_newly_exposed(latent: Tensor, keyframe: Keyframe, generator: Generator) -> Tensor:
-    """A latent (1, C, h, w) with noise of codes where a keyframe shows what its parent did not, in
-    every cell by as much of it as is new, so that a slow move begins to dream too.
+    """Returns a latent (1, C, h, w) with random codes where it is newly exposed.
 
-    The codes are the picture's own, each from a random cell at about its height: codes from all of
-    the codebook leave blobs in every colour, which few steps cannot paint over.
+    Each cell is mixed with a code by the share of it that is newly exposed, so that a slow move
+    changes cells too. The codes are the latent's own, each from a random cell of about the same
+    height: codes from the whole codebook leave blobs in every colour, which a few steps cannot
+    paint over.
     """
     height, width = latent.shape[-2:]
     size = (width * generator.factor, height * generator.factor)
-    new = newly_exposed(keyframe, size, latent.device)
-    if new is None:
+    exposed = newly_exposed(keyframe, size, latent.device)
+    if exposed is None:
         return latent
     random = torch.Generator().manual_seed(derived_seed(keyframe.seed, "dream"))
     columns = torch.randint(width, (height, width), generator=random)
     jumps = torch.randint(-1, 2, (height, width), generator=random)
     rows = (torch.arange(height)[:, None] + jumps).clamp(0, height - 1)
     codes = generator.quantise(latent)[..., rows, columns]
-    return latent.lerp(codes, F.avg_pool2d(new, generator.factor))
+    return latent.lerp(codes, F.avg_pool2d(exposed, generator.factor))
 
 
-def release_newly_exposed(held: Tensor | None, now: Tensor, new: Tensor | None) -> Tensor | None:
-    """What holds a picture or latent, but where it is new nothing: there it holds itself."""
-    if held is None or new is None:
-        return held
-    return held.lerp(now.detach(), F.interpolate(new, size=held.shape[-2:], mode="area"))
+def release_newly_exposed(
+    reference: Tensor | None, current: Tensor, exposed: Tensor | None
+) -> Tensor | None:
+    """Returns the reference picture or latent of a loss, replaced by the current one where it is
+    newly exposed, so that the loss is 0 there.
+
+    `reference` and `current` are (B, C, H, W), `exposed` is `newly_exposed`, of any size.
+    """
+    if reference is None or exposed is None:
+        return reference
+    share = F.interpolate(exposed, size=reference.shape[-2:], mode="area")
+    return reference.lerp(current.detach(), share)

@@ -9,10 +9,9 @@ import pytest
 import tiny
 import torch
 
-from render.storyboard.model import OF_PALETTE, Settings
+from render.storyboard.model import LOSS_WEIGHTS, OF_PALETTE, Settings
 from render.synthesis.cutouts import sample_cutouts
 from render.synthesis.losses import LOSSES, LossInputs, distance, weighted_sum
-from render.synthesis.losses import LOSSES as WEIGHTS
 from render.synthesis.statistics import palette_of, sharpness_of
 from render.synthesis.targets import PromptTarget
 
@@ -47,7 +46,7 @@ def inputs(parent: bool = True, weights: tuple[float, ...] = (1.0, -0.5), stop: 
 
 
 def test_the_storyboard_knows_the_same_losses() -> None:
-    assert set(WEIGHTS) == set(LOSSES)
+    assert set(LOSS_WEIGHTS) == set(LOSSES)
     assert {name for name, _ in Settings().losses} <= set(LOSSES)
 
 
