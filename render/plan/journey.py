@@ -1,11 +1,11 @@
-"""What `render interpolate` is asked for, checked before torch is loaded."""
+"""What `render interpolate` is to make, checked before torch is loaded."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ from render.errors import InputError
 from render.media.codecs import LEAST_SIDE, check_frame, check_output, half_size
 from render.media.provenance import ProvenanceError, generator_of
 from render.media.provenance import read_note as read_note
-from render.storyboard.keys import DURATION, SIDE_LIMIT, STORYBOARD
+from render.storyboard.context import FilmContext, ShotContext
+from render.storyboard.frame_size import SIDE_LIMIT
+from render.storyboard.keys import DURATION, STORYBOARD
 from render.storyboard.literals import BEATS, NUMBER
 from render.storyboard.named_files import probe_image
-from render.storyboard.reader import Kind, Reader
+from render.storyboard.reader import Reader
+from render.storyboard.tables import Row
 from render.storyboard.transitions import TRANSITION
 from render.storyboard.yaml_nodes import Node, Scalar, Sequence
 from render.text import quoted
@@ -28,20 +31,20 @@ MOST_FRAMES = 10_000_000
 
 
 class JourneyError(InputError):
-    """Inputs that cannot be travelled between; a sentence, or a line for each mistake."""
+    """Inputs that cannot be interpolated between; a sentence, or a line for each mistake."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """One of the pictures passed through."""
+    """One of the pictures that the film passes through."""
 
     path: Path
-    latent: bool  # else a picture, to be encoded
+    latent: bool  # stored as a latent; else an image, to be encoded
 
 
 @dataclass(frozen=True)
 class Journey:
-    """A way through latent space, as asked for and found possible."""
+    """A film through latent space from stop to stop; everything that decides it."""
 
     stops: tuple[Stop, ...]
     generator: str
@@ -56,12 +59,12 @@ class Journey:
 
     @property
     def frame_count(self) -> int:
-        """Every leg's frames, and one more for the last picture unless it loops."""
+        """The frames of all legs, and one more for the last stop unless the film loops."""
         legs = len(self.stops) if self.loop else len(self.stops) - 1
         return legs * self.frames_per_leg + (0 if self.loop else 1)
 
     def place(self, frame: int) -> tuple[int, int, float]:
-        """The stops on either side of a frame, and its eased way between them in 0..1."""
+        """The indices of the stops before and after a frame, and its eased way between, 0..1."""
         leg, step = divmod(frame, self.frames_per_leg)
         share = easing(self.ease)(step / self.frames_per_leg)
         return leg % len(self.stops), (leg + 1) % len(self.stops), share
@@ -81,7 +84,10 @@ def plan_journey(
     codec: str,
     quality: int,
 ) -> Journey:
-    """Everything checked; raises JourneyError with every mistake, or another InputError."""
+    """The journey through `inputs` by the options as they were written, completely checked.
+
+    Raises JourneyError with every mistake, or another InputError.
+    """
     problems: list[str] = []
     try:
         check_output(output, codec)
@@ -89,27 +95,71 @@ def plan_journey(
         problems.append(str(error))
     if len(inputs) < 2:
         problems.append("two or more pictures or latents are needed to travel between")
-    # By the rules of a storyboard, where all four are written the same way.
-    reader = Reader(Path())
+    options = _read_options(seconds, ease, fps, size, problems)
+    if options.frames_per_leg * len(inputs) > MOST_FRAMES:
+        problems.append(f"--seconds {seconds}: over {MOST_FRAMES:,} frames; ask for less")
+    stops, notes = _read_stops(inputs, problems)
+    if problems:
+        raise JourneyError("\n".join(problems))
+    generator = _generator(model, notes)
+    frame_size = _size(options.size, stops, notes)
+    check_frame(frame_size, options.fps, codec, quality)
+    return Journey(
+        stops=tuple(stops),
+        generator=generator,
+        size=frame_size,
+        fps=options.fps,
+        frames_per_leg=options.frames_per_leg,
+        ease=options.ease,
+        blend=blend,
+        loop=loop,
+        codec=codec,
+        quality=quality,
+    )
 
-    def read(kind: Kind, value: str, option: str) -> Any:
-        return reader.attempt(kind, _as_scalar(value), option)
 
-    rate = read(STORYBOARD.row("fps").kind, fps, "--fps")
-    reader.fps = rate or reader.fps
-    length = Fraction(1)
+@dataclass(frozen=True)
+class _Options:
+    """The values of those options that a storyboard writes the same way."""
+
+    fps: Fraction
+    frames_per_leg: int
+    ease: str
+    size: tuple[int, int] | None
+
+
+def _read_options(
+    seconds: str, ease: str, fps: str, size: str | None, problems: list[str]
+) -> _Options:
+    """The options, read by the rules of a storyboard; adds every mistake to `problems`."""
+    reader = Reader()
+
+    def read(row: Row, value: Node, option: str, film: FilmContext) -> Any:
+        return reader.attempt(row.kind, value, option, ShotContext(film))
+
+    film = FilmContext()
+    rate = read(STORYBOARD.row("fps"), _as_scalar(fps), "--fps", film)
+    film = replace(film, fps=rate or film.fps)
+    length = None
     if re.fullmatch(rf"\s*{NUMBER}\s*b\s*", seconds):
         message = f"--seconds {quoted(seconds)} counts beats, which only a storyboard has. Write "
         reader.problem(_as_scalar(seconds), message + "seconds, such as 2s")
     else:
-        length = read(DURATION.kind, seconds, "--seconds") or length
-    way = reader.attempt(TRANSITION.row("ease").kind, _handles(ease), "--ease")
-    asked = None if size is None else read(STORYBOARD.row("size").kind, size, "--size")
-    # Only a storyboard has a bpm.
+        length = read(DURATION, _as_scalar(seconds), "--seconds", film)
+    easing_name = read(TRANSITION.row("ease"), _handles(ease), "--ease", film)
+    asked_size = None
+    if size is not None:
+        asked_size = read(STORYBOARD.row("size"), _as_scalar(size), "--size", film)
+    # Only a storyboard has a bpm, so the sentences do not recommend beats here.
     problems += [problem.message.replace(f", {BEATS}", "") for problem in reader.problems]
-    frames_per_leg = max(1, math.floor(length * reader.fps + Fraction(1, 2)))
-    if frames_per_leg * len(inputs) > MOST_FRAMES:
-        problems.append(f"--seconds {seconds}: over {MOST_FRAMES:,} frames; ask for less")
+    frames_per_leg = math.floor((length or Fraction(1)) * film.fps + Fraction(1, 2))
+    return _Options(film.fps, max(1, frames_per_leg), easing_name, asked_size)
+
+
+def _read_stops(
+    inputs: tuple[Path, ...], problems: list[str]
+) -> tuple[list[Stop], list[tuple[Path, dict[str, Any]]]]:
+    """The stops, and the notes of those that are latents; adds every mistake to `problems`."""
     stops, notes = [], []
     for path in inputs:
         try:
@@ -120,23 +170,16 @@ def plan_journey(
         stops.append(stop)
         if note is not None:
             notes.append((path, note))
-    if problems:
-        raise JourneyError("\n".join(problems))
-    generator = _generator(model, notes)
-    picture = _size(asked, stops, notes)
-    check_frame(picture, rate, codec, quality)
-    return Journey(
-        tuple(stops), generator, picture, rate, frames_per_leg, way, blend, loop, codec, quality
-    )
+    return stops, notes
 
 
 def _as_scalar(value: str) -> Scalar:
-    """An option's value; as if in quotes, for it has no line to be removed where it is empty."""
+    """An option's value as a quoted scalar: if it is empty, there is no line to remove."""
     return Scalar(value, 1, 1, quoted=True)
 
 
 def _handles(ease: str) -> Node:
-    """Numbers with commas between them as a storyboard's list of handles; else the word."""
+    """Numbers separated by commas as the list of handles of a storyboard; else the word."""
     parts = ease.strip().removeprefix("[").removesuffix("]").split(",")
     if len(parts) == 1 or "(" in ease:
         return _as_scalar(ease)
@@ -144,6 +187,7 @@ def _handles(ease: str) -> Node:
 
 
 def _stop(path: Path) -> tuple[Stop, dict[str, Any] | None]:
+    """The stop at a file, and its note if it is a latent; raises JourneyError."""
     if path.is_dir():
         raise JourneyError(f"{path} is a folder; name a picture or a latent in it")
     if not path.is_file():
@@ -167,7 +211,7 @@ def _stop(path: Path) -> tuple[Stop, dict[str, Any] | None]:
 
 
 def _generator(asked: str | None, notes: list[tuple[Path, dict[str, Any]]]) -> str:
-    """The one generator of all latents; raises JourneyError when they differ."""
+    """The generator asked for, else that of the latents; raises JourneyError if they differ."""
     known = library.known_models("generator")
     if asked is not None and asked not in known:
         raise JourneyError(f"--model {asked}: `render models` lists the generators there are")
@@ -193,35 +237,43 @@ def _generator(asked: str | None, notes: list[tuple[Path, dict[str, Any]]]) -> s
 def _size(
     asked: tuple[int, int] | None, stops: list[Stop], notes: list[tuple[Path, dict[str, Any]]]
 ) -> tuple[int, int]:
-    """The film's size: --size, else the latents', else the first picture's, made even."""
-    wanted, said = asked, "--size"
+    """The film's (width, height): --size, else the latents', else the first image's, made even.
+
+    Raises JourneyError if latents have another size, or if a side is too short or too long.
+    """
+    size, source = asked, "--size"
     for path, note in notes:
-        size = tuple(note["size"])
-        if wanted is not None and size != wanted:
+        width, height = note["size"]
+        if size is not None and (width, height) != size:
             raise JourneyError(
-                f"{path} is a latent of {size[0]}x{size[1]}, not {wanted[0]}x{wanted[1]}; "
+                f"{path} is a latent of {width}x{height}, not {size[0]}x{size[1]}; "
                 "all latents must be of one size, and --size cannot change them"
             )
-        wanted, said = (size[0], size[1]), f"{path} is a latent of {size[0]}x{size[1]}"
-    if wanted is None:
-        # Only where a picture says the size: its import costs most of all.
-        from PIL import Image, ImageOps
-
-        with Image.open(stops[0].path) as image:
-            width, height = ImageOps.exif_transpose(image).size
+        size, source = (width, height), f"{path} is a latent of {width}x{height}"
+    if size is None:
+        width, height = _upright_size(stops[0].path)
         scale = min(1.0, SIDE_LIMIT / max(width, height))
-        wanted = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
-        said = f"{stops[0].path} is {width}x{height} pixels"
-    if not all(LEAST_SIDE <= side <= SIDE_LIMIT for side in wanted):
+        size = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
+        source = f"{stops[0].path} is {width}x{height} pixels"
+    if not all(LEAST_SIDE <= side <= SIDE_LIMIT for side in size):
         raise JourneyError(
-            f"{said}, and a film's sides are {LEAST_SIDE} to {SIDE_LIMIT} pixels; choose them with "
-            "--size, such as 256x256"
+            f"{source}, and a film's sides are {LEAST_SIDE} to {SIDE_LIMIT} pixels; choose them "
+            "with --size, such as 256x256"
         )
-    return wanted
+    return size
+
+
+def _upright_size(path: Path) -> tuple[int, int]:
+    """The (width, height) of an image turned as its EXIF orientation says."""
+    # Imported only if an image decides the size: it is the slowest import.
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as image:
+        return ImageOps.exif_transpose(image).size
 
 
 def smaller_size_advice(journey: Journey) -> str:
-    """What would need less memory: a picture's share of it goes with its pixels."""
+    """The sentence on how to need less memory, which is proportional to a frame's pixels."""
     (width, height), half = journey.size, "x".join(map(str, half_size(journey.size)))
     advice = f"{width}x{height} is too large for this machine; --size {half} needs about a quarter"
     if any(stop.latent for stop in journey.stops):
@@ -230,7 +282,7 @@ def smaller_size_advice(journey: Journey) -> str:
 
 
 def journey_note(journey: Journey, version: str) -> dict[str, Any]:
-    """What is written into the film."""
+    """The note that is written into the film."""
     settings = {
         "ease": journey.ease,
         "blend": journey.blend,

@@ -1,4 +1,4 @@
-"""Numbers that change over time, as a storyboard writes them: poses, rates, keys and formulas."""
+"""Numbers that may change over time: poses, rates, key maps and formulas, with their units."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from render.curves.expression import (
 )
 from render.curves.formula import Formula, FormulaError
 from render.storyboard import literals
+from render.storyboard.context import ShotContext
 from render.storyboard.key_maps import key_map_schema, read_keys
 from render.storyboard.reader import AlreadyReported, Reader, single_value
 from render.storyboard.yaml_nodes import Mapping, Mistake, Node
@@ -28,12 +29,12 @@ from render.text import quoted, seconds_text
 
 GROWTH_LIMIT = 700.0  # natural logarithm of what a zoom may add up to in a shot
 UNITS = {"%": ("%",), "deg": ("degrees", "deg", "°"), "Hz": ("Hz", "hz")}
-# What a unit measures, and how other units, or rates in them, are written in it.
+# What each unit measures, and how a number in another unit, or a rate in it, converts to it.
 MEASURES: dict[str, tuple[str, dict[str, Callable[[float], float]]]] = {
     "deg": ("an angle in degrees", {
         "rad": math.degrees, "turn": lambda turns: 360 * turns,
     }),
-    # Pixels are another part of the frame at another size.
+    # Pixels do not convert: they are another part of the frame at every size.
     "%": ("a part of the frame in percent", {}),
     "Hz": ("a number of times a second", {}),
     "": ("a number without a unit", {"%": lambda percent: percent / 100}),
@@ -42,58 +43,66 @@ MEASURES: dict[str, tuple[str, dict[str, Callable[[float], float]]]] = {
         "x": lambda factor: factor,
     }),
 }  # fmt: skip
-# What a formula is written like, for the schema: a name of its language in it, and no rate a frame.
+# A formula for the schema: it holds a name of the formula language and is no rate per frame.
 FORMULA = rf"^(?!.*/\s*(?:f|frames?)\s*$)(?=.*{NAMED}).+$"
 
 
 @dataclass(frozen=True)
 class Amount:
-    """What was written for a number: of the unit, and whether it is one a second."""
+    """A number or formula as written, in its unit."""
 
     value: Fraction | Expression
-    is_rate: bool
+    is_rate: bool  # per second
 
 
 @dataclass(frozen=True)
 class AnimatedNumber:
     """A number that may change over time; to a Curve.
 
-    Plain, it is a pose (or a weight) from `low` to `high`. Ending in /s it is a rate, where
-    `rate` gives the bounds of one. A formula is either at every time, a key map at several.
+    A plain number is a pose (or a weight) from `low` to `high`. A number that ends in /s is a rate,
+    which is allowed if `rate` gives bounds for it. A formula gives one of the two at every time, a
+    key map at several times.
     """
 
     low: float
     high: float
-    unit: str = ""  # that may be written behind the number
-    per: int = 1  # how many of the unit are 1 in the Curve
+    unit: str = ""  # one of UNITS, which may be written behind the number
+    per: int = 1  # how many of the unit are 1.0 in the Curve
     rate: tuple[float, float] | None = None
-    growth: bool = False  # a rate multiplies, and poses are interpolated geometrically
-    rest: float | None = None  # of a pose: any other one that never changes is worth a warning
-    verb: str = ""  # what the camera does with a rate
-    growing: str = ""  # what it does every second at 1.05/s
+    growth: bool = False  # rates multiply, and poses are interpolated geometrically
+    rest: float | None = None  # the neutral pose: any other constant pose deserves a warning
+    verb: str = ""  # what sentences say that a camera with a rate is doing
+    growing: str = ""  # what sentences say that it does every second at 1.05/s
 
-    def read(self, node: Node, key: str, reader: Reader) -> Curve:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> Curve:
+        """The curve; raises Mistake, or AlreadyReported."""
         if isinstance(node, Mapping):
-            curve = self._key_map(node, key, reader)
+            curve = self._key_map(node, key, context, reader)
         else:
             amount = self._amount(node, key)
             if isinstance(amount.value, Expression):
-                curve = self._formula(amount.value, amount.is_rate, node, key, reader)
+                curve = self._formula(amount.value, amount.is_rate, node, key, context, reader)
             else:
                 curve = self._curve([(Fraction(0), amount, "linear")])
-        if curve.kind == "growth" and reader.duration is not None:
-            self._check_growth(curve, node, key, reader.duration)
-        resting = self.rest is not None and curve.kind == "value" and curve.constant
-        if resting and not reader.begins_with_image:
-            value = curve.at(0)
-            if value != self.rest:
-                shown_value = f"{value * self.per:g}"
-                message = f"{key} {shown_value}{self.unit} is a fixed pose, nothing moves; "
-                rate = f"for a {self.verb} camera write {shown_value}{self.unit}/s"
-                reader.warn(node, message + rate)
+        if curve.kind == "growth" and context.duration is not None:
+            self._check_growth(curve, node, key, context.duration)
+        if not context.begins_with_image:
+            self._warn_of_fixed_pose(curve, node, key, reader)
         return curve
 
+    def _warn_of_fixed_pose(self, curve: Curve, node: Node, key: str, reader: Reader) -> None:
+        """Warn of a pose that never changes: in a shot without init it changes nothing."""
+        if self.rest is None or curve.kind != "value" or not curve.constant:
+            return
+        value = curve.at(0)
+        if value != self.rest:
+            shown_value = f"{value * self.per:g}"
+            message = f"{key} {shown_value}{self.unit} is a fixed pose, nothing moves; "
+            rate = f"for a {self.verb} camera write {shown_value}{self.unit}/s"
+            reader.warn(node, message + rate)
+
     def _kind(self, is_rate: bool) -> str:
+        """The `kind` of the Curve."""
         return ("growth" if self.growth else "rate") if is_rate else "value"
 
     def _curve(self, keys: list[tuple[Fraction, Amount, str]]) -> Curve:
@@ -103,11 +112,13 @@ class AnimatedNumber:
         return keyed(values, kind, self.growth and kind == "value")
 
     def _number(self, amount: Amount) -> float:
+        """The value in the Curve of an amount that is a number."""
         assert isinstance(amount.value, Fraction)
         return float(amount.value / self.per)
 
-    def _key_map(self, node: Mapping, key: str, reader: Reader) -> Curve:
-        rates: list[bool] = []  # of the first key, which the others have to follow
+    def _key_map(self, node: Mapping, key: str, context: ShotContext, reader: Reader) -> Curve:
+        """The curve through a key map's numbers; raises Mistake or AlreadyReported."""
+        rates: list[bool] = []  # whether each key is a rate; all must be as the first
 
         def read_value(value: Node) -> Amount:
             amount = self._amount(value, key)
@@ -122,7 +133,7 @@ class AnimatedNumber:
                 raise Mistake(value, message + "the same way")
             return amount
 
-        curve = self._curve(read_keys(node, key, reader, read_value))
+        curve = self._curve(read_keys(node, key, context, reader, read_value))
         for reached in curve.extremes():
             low, high = self._bounds(curve.kind != "value")
             value = round(reached * self.per, 9)
@@ -133,44 +144,51 @@ class AnimatedNumber:
         return curve
 
     def _formula(
-        self, expression: Expression, is_rate: bool, node: Node, key: str, reader: Reader
+        self,
+        expression: Expression,
+        is_rate: bool,
+        node: Node,
+        key: str,
+        context: ShotContext,
+        reader: Reader,
     ) -> Curve:
-        """A curve by a formula that has a value at every frame and keyframe of the shot."""
+        """The curve of a formula; raises Mistake if it has no value at a frame or keyframe."""
         text = f"{key} {quoted(expression.text)}"
-        if "beat" in expression.variables and reader.bpm is None:
+        if "beat" in expression.variables and context.film.bpm is None:
             message = f"{text} counts beats, and there is no bpm. Add 'bpm: 120' at the top level"
             raise Mistake(node, message)
-        if "f" in expression.variables and not reader.tied_to_fps:
-            reader.tied_to_fps = True
+        if "f" in expression.variables:
             message = f"{text} counts frames, so another fps makes another film. Use t for seconds"
-            reader.warn(node, message)
-        if reader.clock is None:
-            raise AlreadyReported  # the shot's duration is missing, and was told of
+            reader.warn_once("formula of frames", node, message)
+        if context.clock is None:
+            raise AlreadyReported  # that the shot has no usable duration
         low, high = self._bounds(is_rate)
-        if wrong := Formula(expression, reader.clock).mistake(low, high):
+        if wrong := Formula(expression, context.clock).mistake(low, high):
             ways = f"It goes {self._span(is_rate)}; clamp(..., {low:g}, {high:g}) keeps it there"
-            if " is " not in wrong:  # there is no value to be kept
+            if " is " not in wrong:  # the formula has no value there
                 ways = "Keep what it works with in bounds, as in 1/max(t, 0.1)"
             raise Mistake(node, f"{text} {wrong}. {ways}")
         kind = self._kind(is_rate)
-        formula = Formula(expression, reader.clock, 1 / self.per)
+        formula = Formula(expression, context.clock, 1 / self.per)
         curve = Curve(formula, kind, self.growth and kind == "value")
         try:
-            if self.rate is not None:  # what it adds up to is asked for between the frames
-                curve.total(Fraction(0), reader.clock.duration)
+            if self.rate is not None:  # a rate is also evaluated between the frames, to add it up
+                curve.total(Fraction(0), context.clock.duration)
         except FormulaError as error:
             raise Mistake(node, f"{key}: {error}") from error
         return curve
 
     def _bounds(self, is_rate: bool) -> tuple[float, float]:
+        """The least and the greatest number, in its unit."""
         return self.rate if is_rate and self.rate else (self.low, self.high)
 
     def _span(self, is_rate: bool) -> str:
+        """The bounds as sentences show them."""
         low, high = self._bounds(is_rate)
         return f"from {low:g}{self.unit} to {high:g}{self.unit}{'/s' if is_rate else ''}"
 
     def _amount(self, node: Node, key: str) -> Amount:
-        """What is written, within its bounds where it is a number."""
+        """The number or formula that is written; raises Mistake if a number is out of bounds."""
         moving = f", or {self._example}/s to move" if self.rate else ""
         wanted = f"a number{moving}, or a key map such as {{0s: 1, 4s: 2}}"
         text = single_value(node, key, wanted).text.strip()
@@ -206,18 +224,18 @@ class AnimatedNumber:
         return Amount(value, bool(per))
 
     def _split(self, text: str) -> tuple[str, str]:
-        """A number or formula without its unit, and per what it is: "s" of a rate."""
+        """A number or formula without its unit, and what it is per: "s" for a rate, else ""."""
         number, per = text, ""
         plain = rf"{literals.NUMBER}\s*[a-z%°]*"
         rate = re.fullmatch(r"(.*\S)\s*/\s*([A-Za-z]+)", text)
-        # Through a variable is divided: 1/t. But 2%/f was meant as a rate.
+        # A variable behind the slash makes it a division, as in 1/t. But 2%/f was meant as a rate.
         if rate and (
             rate[2] not in (*VARIABLES, *CONSTANTS)
             or (rate[2] == "f" and re.fullmatch(plain, rate[1]))
         ):
             number, per = rate[1], rate[2]
         if self.unit == "Hz" and per == "s":
-            per = ""  # which is what the unit means
+            per = ""  # a number per second is the unit itself
         for unit in UNITS.get(self.unit, ()):
             if number.endswith(unit):
                 return number[: -len(unit)].strip(), per
@@ -226,7 +244,7 @@ class AnimatedNumber:
     def _foreign(
         self, number: float, unit: str, per: str, node: Node, key: str, text: str
     ) -> Mistake:
-        """The mistake of a number in another unit, which says what it is in this one."""
+        """The Mistake for a number in another unit; it shows the number converted where it can."""
         measure, conversions = MEASURES["growth" if self.growth else self.unit]
         slash = "/" if per else ""
         convert = conversions.get(unit + slash + per) or conversions.get(unit)
@@ -239,19 +257,21 @@ class AnimatedNumber:
 
     @property
     def _example(self) -> str:
+        """A number such as sentences recommend, without /s."""
         return "1.05" if self.growth else f"5{self.unit}"
 
     def _check_growth(self, curve: Curve, node: Node, key: str, duration: Fraction) -> None:
+        """Raise Mistake if the curve grows over the shot to more than a float holds."""
         if abs(curve.total(Fraction(0), duration)) > GROWTH_LIMIT:
             message = f"{key} adds up to a number beyond reach over {seconds_text(duration)}. "
             raise Mistake(node, message + "Slow it down, or split the shot and let it continue")
 
     def written(self, curve: Curve, fps: Fraction) -> Any:
-        """What a storyboard may hold for a curve, so that the same curve is read."""
+        """What a storyboard may write for a curve, so that the same curve is read from it."""
         ending = self.unit + ("/s" if curve.kind != "value" else "")
         if isinstance(curve.course, Formula):
             text = curve.course.expression.text
-            return text if curve.kind == "value" else f"{text}/s"  # the unit is understood
+            return text if curve.kind == "value" else f"{text}/s"  # the unit may be left out
         assert isinstance(curve.course, Keys)
         values = [self._decimal(key.value) for key in curve.course.keys]
         plain = [f"{value}{ending}" if ending else float(value) for value in values]
@@ -265,11 +285,12 @@ class AnimatedNumber:
         }
 
     def _decimal(self, value: float) -> str:
-        """The shortest decimal that is read as a value of a curve."""
+        """The shortest decimal that is read as that value of a curve."""
         texts = (f"{Decimal(f'{value * self.per:.{digits}g}'):f}" for digits in range(1, 18))
         return next((t for t in texts if float(Fraction(t) / self.per) == value), f"{value!r}")
 
     def schema(self) -> dict[str, Any]:
+        """A number, a text with a unit, a formula, or a key map."""
         number = {"type": "number", "minimum": self.low, "maximum": self.high}
         units = "|".join(re.escape(unit) for unit in UNITS.get(self.unit, ()))
         unit = rf"\s*(?:{units})?" if units else ""
@@ -278,3 +299,16 @@ class AnimatedNumber:
         formula = {"type": "string", "pattern": FORMULA}
         value = {"anyOf": [number, text]}
         return {"anyOf": [number, text, formula, key_map_schema(value)]}
+
+
+def split_moving(
+    values: dict[str, Any],
+) -> tuple[dict[str, Any], tuple[tuple[str, Curve], ...]]:
+    """The values with a number for every curve, its first, and those curves that are not constant.
+
+    Values that are no curves are unchanged.
+    """
+    curves = {name: value for name, value in values.items() if isinstance(value, Curve)}
+    numbers = {name: curve.at(0) for name, curve in curves.items()}
+    moving = tuple((name, curve) for name, curve in curves.items() if not curve.constant)
+    return {**values, **numbers}, moving

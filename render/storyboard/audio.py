@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from render.media.sound import Audio, sound_length, sound_problem
-from render.storyboard.reader import Reader, named_file
+from render.storyboard.context import ShotContext
+from render.storyboard.named_files import named_file
+from render.storyboard.reader import Reader
 from render.storyboard.tables import Row, Table, short_for
 from render.storyboard.values import Switch, Time
 from render.storyboard.yaml_nodes import Node
@@ -17,12 +19,14 @@ from render.text import quoted, seconds_text
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound file, named from the storyboard's folder; heard for a moment, not kept."""
+    """A sound file, by its path from the storyboard's folder; only probed, not loaded."""
 
-    def read(self, node: Node, key: str, reader: Reader) -> Path:
-        return named_file(node, key, reader, "a sound file", sound_problem)
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> Path:
+        """The sound file's path; raises Mistake if ffmpeg cannot read it."""
+        return named_file(node, key, context.film.folder, "a sound file", sound_problem)
 
     def schema(self) -> dict[str, Any]:
+        """A string."""
         return {"type": "string"}
 
 
@@ -38,7 +42,7 @@ AUDIO = Table(
 
 
 def check_audio(audio: Audio, node: Node, reader: Reader) -> None:
-    """Warn of a film that is silent because its sound is over before it starts."""
+    """Warn if the film would be silent because its audio starts after the end of the sound."""
     if not audio.start or audio.loop:
         return
     length = sound_length(audio.file)

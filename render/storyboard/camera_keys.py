@@ -1,4 +1,4 @@
-"""The camera as a storyboard writes it: its keys, what lies beyond the picture, moves by name."""
+"""The camera as a storyboard writes it: its keys, borders and presets, and checks of the whole."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from typing import Any
 
 from render.curves.curve import Curve
 from render.storyboard.animated import AnimatedNumber
-from render.storyboard.model import BORDERS, FOV, Camera
-from render.storyboard.reader import Reader, single_value, suggestion
+from render.storyboard.context import ShotContext
+from render.storyboard.model import BORDERS, FOV, Camera, Shake
+from render.storyboard.reader import Reader, single_value
+from render.storyboard.suggestions import suggestion
 from render.storyboard.tables import Row, Table, short_for
 from render.storyboard.values import Choice
 from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Scalar
 from render.text import quoted
 
-ZOOM_LIMIT = 1000  # times from one keyframe to the next; more leaves nothing of a picture
+ZOOM_LIMIT = 1000  # from one keyframe to the next, as a factor; more leaves nothing of a picture
 TILT_LIMIT = 80  # degrees; at 90 the plane is seen from its edge
 COLOUR = "a colour in quotes, as '#204060' or 'navy'"
 
-# Whole moves by name, as the keys of a camera. `render check --expand` shows what became of them.
+# Named moves, as the keys of a camera. `render check --expand` shows the keys they stand for.
 PRESETS: dict[str, dict[str, Any]] = {
     "push-in": {"zoom": "1.08/s"},
     "pull-out": {"zoom": "0.93/s"},
@@ -39,9 +41,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Border:
-    """What lies beyond the picture: one of BORDERS, or a colour, to '#rrggbb'."""
+    """What appears beyond the picture: one of BORDERS, or a colour."""
 
-    def read(self, node: Node, key: str, reader: Reader) -> str:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> str:
+        """The name, or the colour as '#rrggbb'; raises Mistake."""
         known = f"one of {', '.join(BORDERS)}"
         if isinstance(node, Scalar) and node.null and not node.text:
             message = f"{key} has no value. If a colour was meant: # begins a comment in YAML, so "
@@ -49,7 +52,7 @@ class Border:
         text = single_value(node, key, f"{known}, or {COLOUR}").text.strip()
         if text in BORDERS:
             return text
-        from PIL import ImageColor  # only where it is asked for: it costs as much as all else
+        from PIL import ImageColor  # imported only here: it takes as long as all other imports
 
         try:
             red, green, blue, *alpha = ImageColor.getrgb(text)
@@ -62,6 +65,7 @@ class Border:
         return f"#{red:02x}{green:02x}{blue:02x}"
 
     def schema(self) -> dict[str, Any]:
+        """A name, the name of a colour, or a colour as text."""
         from PIL import ImageColor
 
         colour = r"^\s*(?:#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})|(?:rgb|hs[lvb])\(.*\))\s*$"
@@ -75,16 +79,21 @@ class Border:
         }
 
 
+PRESET_NAME = Choice(tuple(PRESETS))
+
+
 @dataclass(frozen=True)
 class Preset:
-    """The name of a whole move; its keys join those written beside it before any is read."""
+    """The name of a preset, whose keys join those written beside it before any of them is read."""
 
-    def read(self, node: Node, key: str, reader: Reader) -> dict[str, Any]:
-        Choice(PRESETS).read(node, key, reader)
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> dict[str, Any]:
+        """No field of its own; raises Mistake for an unknown name."""
+        PRESET_NAME.read(node, key, context, reader)
         return {}
 
     def schema(self) -> dict[str, Any]:
-        return Choice(PRESETS).schema()
+        """An enumeration of the presets."""
+        return PRESET_NAME.schema()
 
 
 AMPLITUDE = AnimatedNumber(0, 50, "%", 100)
@@ -188,19 +197,20 @@ CAMERA = Table(
         ),
     ),
     short=short_for("preset"),
-    shorthand=Choice(PRESETS).schema(),
+    shorthand=PRESET_NAME.schema(),
     presets=PRESETS,
 )
 
 
 def camera_as_written(camera: Camera, fps: Fraction) -> dict[str, Any]:
-    """The keys that a storyboard would write for a camera, presets and short forms written out."""
+    """The keys that a storyboard would write for a camera, presets and short forms expanded."""
     return _as_written(CAMERA, camera, Camera(), fps)
 
 
-def _as_written(group: Table, owner: Any, usual: Any, fps: Fraction) -> dict[str, Any]:
+def _as_written(table: Table, owner: Any, usual: Any, fps: Fraction) -> dict[str, Any]:
+    """The keys of those fields of `owner` that are not as in `usual`, which has the defaults."""
     keys: dict[str, Any] = {}
-    for row in group.rows:
+    for row in table.rows:
         if not row.field or (value := getattr(owner, row.field)) == getattr(usual, row.field):
             continue
         if isinstance(row.kind, Table):
@@ -211,9 +221,20 @@ def _as_written(group: Table, owner: Any, usual: Any, fps: Fraction) -> dict[str
     return keys
 
 
-def check_camera(camera: Camera, every: Fraction, node: Node, reader: Reader) -> None:
-    """Note what no key can know alone: moves too fast or too far, and keys that do nothing."""
-    shot, duration = f"shot '{reader.shot}'", reader.duration or Fraction(0)
+def shot_camera(given: dict[str, Any], context: ShotContext) -> Camera:
+    """The camera of a shot; the seed of its shake differs in every shot and film."""
+    shake = Shake(**(given.get("shake") or {}), seed=f"{context.film.seed}/{context.name}")
+    return Camera(**{**given, "shake": shake if "shake" in given else Shake()})
+
+
+def check_camera(
+    camera: Camera, every: Fraction, node: Node, context: ShotContext, reader: Reader
+) -> None:
+    """Note what concerns several keys: moves too fast or too far, and keys without effect.
+
+    `every` is the time from keyframe to keyframe in seconds.
+    """
+    shot, duration = f"shot '{context.name}'", context.duration or Fraction(0)
     for curve, verb in ((camera.zoom, "zooms"), (camera.aspect, "stretches")):
         if curve.kind == "growth":
             steepest = max(abs(math.log(value)) for value in curve.extremes())
@@ -222,18 +243,18 @@ def check_camera(camera: Camera, every: Fraction, node: Node, reader: Reader) ->
                 reader.problem(node, message + "Set 'keyframes' closer together")
     for key, curve in (("tilt_x", camera.tilt_x), ("tilt_y", camera.tilt_y)):
         if curve.kind == "value":
-            continue  # each was looked at
+            continue  # its poses were checked when they were read
         farthest = max(abs(curve.at(duration * part / 100)) for part in range(101))
         if farthest > TILT_LIMIT:
             message = f"{key} of {shot} adds up to {farthest:.3g} degrees. Keep it within "
             reader.problem(node, message + f"{TILT_LIMIT}: at 90 the picture is seen from its edge")
-    for key, wanted in _idle_keys(camera, node):
-        if not reader.begins_with_image:
-            reader.warn(node, f"{key} of {shot} changes nothing while {wanted}")
+    if not context.begins_with_image:
+        for key, reason in _idle_keys(camera, node):
+            reader.warn(node, f"{key} of {shot} changes nothing while {reason}")
 
 
 def _idle_keys(camera: Camera, node: Node) -> Iterator[tuple[str, str]]:
-    """Keys that nothing comes of, and what is missing."""
+    """Keys that have no effect, each with the reason and a way out."""
     shake = camera.shake
     turns = not (camera.zoom.constant and camera.angle.constant)
     tilted = not (_is_zero(camera.tilt_x) and _is_zero(camera.tilt_y))
@@ -258,15 +279,16 @@ def _idle_keys(camera: Camera, node: Node) -> Iterator[tuple[str, str]]:
             yield "shake", "its amplitude is 0. Write how far it goes at most, as in amplitude: 1%"
     elif calm:
         yield "shake", "its frequency is 0. Write how often it changes, as in frequency: 2Hz"
-    # Of the other borders one is often chosen for a whole film, in which some shots rest.
+    # Only dream: other borders are often set for a whole film in which some shots rest.
     if camera.border == "dream" and still and calm:
         yield "border", "the camera rests. Let it move, as with x: 5%/s, or remove the border"
 
 
 def _gives_frequency(node: Node) -> bool:
-    """Whether a camera says how often it shakes beside how far, which is more than `shake: 0`.
+    """Whether a shot writes a frequency in the long form of `shake`.
 
-    What defaults and presets say stands elsewhere: a shot that does not shake may keep it.
+    A frequency that comes from the defaults or a preset stands at another place in the file: a shot
+    that switches shaking off, as with `shake: 0`, may keep it.
     """
     shake = node.get("shake") if isinstance(node, Mapping) else None
     if not isinstance(shake, Mapping):
@@ -280,4 +302,5 @@ def _gives_frequency(node: Node) -> bool:
 
 
 def _is_zero(curve: Curve) -> bool:
+    """Whether the curve is 0 at all times."""
     return curve.extremes() == (0.0, 0.0)

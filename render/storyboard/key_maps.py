@@ -1,4 +1,4 @@
-"""Key maps as a storyboard writes them: values at times, and the ways between them."""
+"""Key maps as a storyboard writes them: values at times, and the easings between them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 from render.curves.easing import BEZIER_HEIGHT, EASINGS, easing, span
 from render.storyboard import literals
-from render.storyboard.reader import AlreadyReported, AnyNode, Reader, single_value, suggestion
+from render.storyboard.context import ShotContext
+from render.storyboard.reader import AlreadyReported, AnyNode, Reader, single_value
+from render.storyboard.suggestions import suggestion
 from render.storyboard.tables import Row, Table
 from render.storyboard.values import Time
 from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Sequence
@@ -20,14 +22,12 @@ HANDLES = "[0.4, 0, 0.2, 1]"
 
 @dataclass(frozen=True)
 class Ease:
-    """The name of an easing, or a Bezier by its handles: as CSS writes it, or as a list.
+    """The name of an easing, or a Bezier by its handles: as CSS writes it, or as a list."""
 
-    Where one thing becomes another it may not swing: less than nothing of a prompt pushes away.
-    """
+    swings: bool = True  # whether it may leave 0..1; a share of a prompt below 0 would push away
 
-    swings: bool = True  # whether it may go beyond its ends
-
-    def read(self, node: Node, key: str, reader: Reader) -> str:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> str:
+        """The name, or `bezier(...)`; raises Mistake."""
         if isinstance(node, Sequence):
             numbers = [
                 single_value(item, key, f"four numbers, such as {HANDLES}") for item in node.items
@@ -53,6 +53,7 @@ class Ease:
         return text
 
     def schema(self) -> dict[str, Any]:
+        """A name, a Bezier as text, or four numbers."""
         low, high = BEZIER_HEIGHT if self.swings else (0, 1)
         across = {"type": "number", "minimum": 0, "maximum": 1}
         height = {"type": "number", "minimum": low, "maximum": high}
@@ -63,7 +64,7 @@ class Ease:
 
 EASE = Ease()
 KEY_TIME = Time(Fraction(0), Fraction(36_000))
-# One key of a key map where its value is not all that is said.
+# The long form of one key in a key map.
 KEY = Table(
     (
         Row("value", AnyNode(), "value", "the value at this time", required=True),
@@ -76,17 +77,24 @@ Value = TypeVar("Value")
 
 
 def read_keys(
-    node: Mapping, key: str, reader: Reader, read_value: Callable[[Node], Value]
+    node: Mapping,
+    key: str,
+    context: ShotContext,
+    reader: Reader,
+    read_value: Callable[[Node], Value],
 ) -> list[tuple[Fraction, Value, str]]:
-    """The times, values and easings of a key map, in order; raises Noted if none can be used."""
+    """The times, values and easings of a key map, in order.
+
+    Raises AlreadyReported if no key can be used.
+    """
     if not node.entries:
         raise Mistake(node, f"{key} has no keys. Write some, such as {{0s: ..., 4s: ...}}")
     found: list[tuple[Fraction, Value, str]] = []
     for time_node, entry in node.entries:
-        time = reader.attempt(KEY_TIME, time_node, f"{key}: the key time")
+        time = reader.attempt(KEY_TIME, time_node, f"{key}: the key time", context)
         parts: dict[str, Any] = {"value": entry}
         if isinstance(entry, Mapping):
-            parts = KEY.read(entry, f"{key} at {quoted(time_node.text)}", reader)
+            parts = KEY.read(entry, f"{key} at {quoted(time_node.text)}", context, reader)
             if "ease" in parts and entry is node.entries[0][1]:
                 message = f"{key}: the ease of the first key shapes nothing. An ease belongs "
                 reader.warn(entry, message + "to the key that it leads to")
@@ -95,33 +103,33 @@ def read_keys(
         try:
             value = read_value(parts["value"])
         except Mistake as mistake:
-            reader.problems[mistake.problem] = None
+            reader.note(mistake)
             continue
         before = found[-1][0] if found else None
-        if time is not None and _in_place(time, before, time_node, key, reader):
+        if time is None:
+            continue  # noted
+        if problem := _misplaced(time, before, key, context):
+            reader.problem(time_node, problem)
+        else:
             found.append((time, value, parts.get("ease", "linear")))
     if not found:
         raise AlreadyReported
     return found
 
 
-def _in_place(
-    time: Fraction, before: Fraction | None, node: Node, key: str, reader: Reader
-) -> bool:
-    """Whether a key may stand at `time`, behind the one before; notes why not."""
-    if reader.duration is not None and time > reader.duration:
-        message = f"{key} has a key at {seconds_text(time)}, but shot '{reader.shot}' ends at "
-        reader.problem(
-            node, message + f"{seconds_text(reader.duration)}. Move the key into the shot"
-        )
-    elif time == before:
-        reader.problem(node, f"{key} has two keys at {seconds_text(time)}. Keep one of them")
-    elif before is not None and time < before:
+def _misplaced(
+    time: Fraction, before: Fraction | None, key: str, context: ShotContext
+) -> str | None:
+    """Why no key may be at `time`, after one at `before`; None if it may."""
+    if context.duration is not None and time > context.duration:
+        message = f"{key} has a key at {seconds_text(time)}, but shot '{context.name}' ends at "
+        return f"{message}{seconds_text(context.duration)}. Move the key into the shot"
+    if time == before:
+        return f"{key} has two keys at {seconds_text(time)}. Keep one of them"
+    if before is not None and time < before:
         message = f"{key} has a key at {seconds_text(time)} behind one at {seconds_text(before)}"
-        reader.problem(node, message + ". Put the keys in order of time")
-    else:
-        return True
-    return False
+        return f"{message}. Put the keys in order of time"
+    return None
 
 
 def key_map_schema(value: dict[str, Any]) -> dict[str, Any]:

@@ -1,55 +1,38 @@
 """The storyboard language as tables: every key, what it may hold, and what it means.
 
 The parser reads by these tables, and the JSON Schema and the reference are printed from them. A row
-names the dataclass field in `storyboard.py` that it fills; the field's default is the default.
+names the dataclass field in `model.py` that it fills; the field's default is the default.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from render.media.codecs import CODECS, GREATEST_RATE, GREATEST_RATE_TERM, LEAST_SIDE
+from render.media.codecs import GREATEST_RATE, GREATEST_RATE_TERM
 from render.storyboard.animated import AnimatedNumber
 from render.storyboard.audio import AUDIO
 from render.storyboard.camera_keys import CAMERA
+from render.storyboard.context import ShotContext
+from render.storyboard.frame_size import FrameSize
+from render.storyboard.loss_weights import LOSSES
 from render.storyboard.model import BETWEEN
+from render.storyboard.model_names import MODELS
 from render.storyboard.named_files import ImageFile
+from render.storyboard.output import OUTPUT
 from render.storyboard.prompts import Prompts, Style
 from render.storyboard.reader import Reader
 from render.storyboard.tables import Row, Table, short_for
 from render.storyboard.transitions import DURATION_LIMIT, TRANSITION, Loop
-from render.storyboard.values import Choice, FrameRate, Number, Pair, Text, Time, WeightedNames
+from render.storyboard.values import Choice, FrameRate, Number, Pair, Text, Time
 from render.storyboard.yaml_nodes import Mistake, Node, Scalar, Sequence
 from render.text import quoted
-from render.weights.library import known_models
-
-LOSS_MEANINGS = {
-    "prompts": "come near to the prompts",
-    "smoothness": "let neighbouring pixels be alike",
-    "commitment": "let the latent be near to codes that the generator knows",
-    "decay": "let the latent be small, which is soft and pale",
-    "hold": "stay near to the keyframe before, as the camera sees it now",
-    "latent": "stay near to its latent: coarser than hold",
-    "likeness": "stay what it was to the perceptors, whatever becomes of its pixels",
-    "edges": "keep its outlines, whatever becomes of its colours",
-    "colours": "keep the palette's colours, their mean and how far they spread; "
-    "80 if nothing is said in a shot that begins anew and has a palette, or keeps its prompts and "
-    "has no init; else 0",
-    "brightness": "be as light, on the whole, as the palette; 80 or 0 as colours",
-    "contrast": "be as rich in light and dark as the palette",
-    "sharpness": "be no less sharp than the shot's first keyframe, however long the zoom",
-}
 
 SHOT_LIMIT = 1000
-SIDE_LIMIT = 4096  # pixels
-
 
 STEP = AnimatedNumber(0.0001, 10)
-# What a shot may set, and `defaults` for every shot.
+# What a shot may set, and `defaults` for all shots.
 SETTINGS = (
     Row(
         "iterations",
@@ -131,17 +114,7 @@ SETTINGS = (
         "smoothing",
         "how calm a picture is: an average of its steps",
     ),
-    Row(
-        "losses",
-        Table(
-            tuple(
-                Row(name, AnimatedNumber(0, 10_000), name, meaning)
-                for name, meaning in LOSS_MEANINGS.items()
-            ),
-        ),
-        "losses",
-        "what counts how much",
-    ),
+    Row("losses", LOSSES, "losses", "what counts how much"),
     Row(
         "palette",
         ImageFile(),
@@ -176,11 +149,12 @@ SHOT = Table(
 
 @dataclass(frozen=True)
 class Shots:
-    """The list of shots, each left as its node until the defaults are known."""
+    """The list of shots, each left as its node to be read on top of the defaults."""
 
     item: Table
 
-    def read(self, node: Node, key: str, reader: Reader) -> tuple[Node, ...]:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> tuple[Node, ...]:
+        """The nodes of the shots; raises Mistake."""
         example = "Write at least one: '- {duration: 4s, prompts: a red sky}'"
         if isinstance(node, Scalar) and node.null:
             raise Mistake(node, f"there are no shots. {example}")
@@ -194,71 +168,30 @@ class Shots:
         return node.items
 
     def schema(self) -> dict[str, Any]:
+        """An array of shots."""
         return {"type": "array", "items": self.item.schema(), "minItems": 1, "maxItems": SHOT_LIMIT}
-
-
-SIDES = Pair(
-    Number(LEAST_SIDE, SIDE_LIMIT, whole=True), ("width", "height"), "[320, 192] or 320x192"
-)
-SIZE_TEXT = r"^\s*([0-9]+)\s*[xX]\s*([0-9]+)\s*$"
-
-
-@dataclass(frozen=True)
-class Size:
-    """Width and height, as a list or with an x between them."""
-
-    def read(self, node: Node, key: str, reader: Reader) -> tuple[int, ...]:
-        if isinstance(node, Scalar) and not node.null:
-            match = re.fullmatch(SIZE_TEXT, node.text)
-            if match is None:
-                message = f"{key} {quoted(node.text)} is not two numbers. Write "
-                raise Mistake(node, message + _meant_size(node.text))
-            sides = (Scalar(side, node.line, node.column) for side in match.groups())
-            node = Sequence(tuple(sides), node.line, node.column)
-        return SIDES.read(node, key, reader)
-
-    def schema(self) -> dict[str, Any]:
-        return {"anyOf": [SIDES.schema(), {"type": "string", "pattern": SIZE_TEXT}]}
-
-
-def _meant_size(text: str) -> str:
-    """What to write instead of 1080p or 640*480; examples where it cannot be told."""
-    if tall := re.fullmatch(r"\s*([0-9]{3,4})p\s*", text):
-        height = int(tall[1])
-        return f"{2 * round(height * 8 / 9)}x{height}"  # 16:9, and even
-    if pair := re.fullmatch(r"\D*([0-9]{2,4})\D+([0-9]{2,4})\D*", text):
-        return f"{pair[1]}x{pair[2]}"
-    return "two such as 320x192"
 
 
 @dataclass(frozen=True)
 class Version:
-    """The version of the storyboard language, of which there is one."""
+    """The version of the storyboard language; there is only version 1."""
 
-    def read(self, node: Node, key: str, reader: Reader) -> int:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> int:
+        """1; raises Mistake."""
         if not isinstance(node, Scalar) or node.text != "1":
             said = quoted(node.text) if isinstance(node, Scalar) else "as a list or mapping"
             raise Mistake(node, f"version {said} is not one that this Render reads. Write 1")
         return 1
 
     def schema(self) -> dict[str, Any]:
+        """The constant 1."""
         return {"const": 1}
-
-
-@dataclass(frozen=True)
-class ModelNames:
-    """The names of the models there are, looked up each time: the user's own come and go."""
-
-    role: str
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(known_models(self.role))
 
 
 STORYBOARD = Table(
     (
         Row("version", Version(), "version", "'version: 1'", required=True),
-        Row("size", Size(), "size", "width and height in pixels"),
+        Row("size", FrameSize(), "size", "width and height in pixels"),
         Row("fps", FrameRate(GREATEST_RATE, GREATEST_RATE_TERM), "fps", "frames per second"),
         Row("bpm", Number(1, 1000, exact=True), "bpm", "beats per minute, for times such as 8b"),
         Row(
@@ -267,38 +200,8 @@ STORYBOARD = Table(
             "seed",
             "another number, another film",
         ),
-        Row(
-            "models",
-            Table(
-                (
-                    Row(
-                        "generator",
-                        Choice(ModelNames("generator")),
-                        "generator",
-                        "draws the pictures",
-                    ),
-                    Row(
-                        "perceptors",
-                        WeightedNames(ModelNames("perceptor"), Number(0.001, 1000)),
-                        "perceptors",
-                        "compare them with the prompts: a name, a list, or {name: weight}",
-                    ),
-                )
-            ),
-            "",
-            "which networks make the film; `render models` lists them",
-        ),
-        Row(
-            "output",
-            Table(
-                (
-                    Row("codec", Choice(tuple(CODECS)), "codec", "how the film is encoded"),
-                    Row("quality", Number(0, 63, whole=True), "quality", "less is better"),
-                )
-            ),
-            "",
-            "how the film is written",
-        ),
+        Row("models", MODELS, "", "which networks make the film; `render models` lists them"),
+        Row("output", OUTPUT, "", "how the film is written"),
         Row("loop", Loop(), "loop", "true or a time: the end goes over into the beginning"),
         Row("audio", AUDIO, "audio", "a sound file that plays under the film", nullable=True),
         Row("style", Style(), "style", "added to every text prompt", nullable=True),
@@ -310,7 +213,7 @@ STORYBOARD = Table(
 
 
 def key_places() -> dict[str, str]:
-    """Where each key belongs, for those who wrote it elsewhere."""
+    """Each key with the place where it belongs, for the sentence about a misplaced key."""
     places = {row.key: "the top level" for row in STORYBOARD.rows}
     for row in SHOT.rows:
         places.setdefault(row.key, "a shot")

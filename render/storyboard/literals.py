@@ -1,21 +1,20 @@
-"""Numbers, times and frame rates as a storyboard writes them."""
+"""Numbers, times and frame rates as a storyboard writes them, read to exact fractions."""
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
 
-LITERAL_LIMIT = 60  # characters of a number or time, so that its digits stay within a float's range
-
+LITERAL_LIMIT = 60  # characters of a number or time, so that its value stays in a float's range
 
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?"
 _NUMBER = re.compile(NUMBER)
-_ANY_NUMBER = re.compile(NUMBER.replace("{1,2}", "+"))  # even one that is out of every range
+_ANY_NUMBER = re.compile(NUMBER.replace("{1,2}", "+"))  # with any exponent
 _NOT_FINITE = re.compile(r"[+-]?\.?(?:nan|inf|infinity)", re.IGNORECASE)
 _TIME = re.compile(rf"({NUMBER})\s*(s|ms|f|b|m|min)?")
 _CLOCK = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)")
 _MINUTES = re.compile(r"^([0-9]+)\s*m(?:in)?\s*([0-9]+(?:\.[0-9]*)?)\s*s$")  # 1m30s is 1:30
-# The whole of what a time may look like, for the schema.
+# All forms of a time, for the schema.
 _PLAIN = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 TIME = (
     rf"^\s*(?:\+?{_PLAIN}\s*(?:s|ms|f|b|m|min)?|(?:[0-9]+:)?[0-9]+:[0-9]+\.?[0-9]*"
@@ -30,17 +29,21 @@ _NTSC = {Fraction(text): Fraction(n * 1000, 1001) for text, n in (
 
 
 def looks_like_number(text: str) -> bool:
-    """Whether a text is a number, or nan or infinity, which are refused where one is needed."""
+    """Whether a text is a number, nan or infinity; `number` refuses the last two."""
     text = text.strip()
     return bool(_ANY_NUMBER.fullmatch(text) or _NOT_FINITE.fullmatch(text))
 
 
 def number(text: str, wanted: str = "one such as 2, 0.5 or 1e-3") -> Fraction:
-    """A number, exactly. Raises ValueError with the end of a sentence: "... is not a number"."""
+    """A number, exactly. Raises ValueError with the end of a sentence ("is not a number...").
+
+    `wanted` is what the sentence says to write.
+    """
     text = text.strip()
     if _NOT_FINITE.fullmatch(text):
         raise ValueError(f"is not a finite number. Write {wanted}")
-    if re.fullmatch(r"(?![1-9][0-9]*,[0-9]{3}$)[+-]?[0-9]+,[0-9]+", text):  # not a thousand, 1,000
+    # A decimal comma, but not 1,000.
+    if re.fullmatch(r"(?![1-9][0-9]*,[0-9]{3}$)[+-]?[0-9]+,[0-9]+", text):
         raise ValueError(f"is not a number. Write it with a point: {text.replace(',', '.')}")
     if not _ANY_NUMBER.fullmatch(text):
         raise ValueError(f"is not a number. Write {wanted}")
@@ -79,7 +82,7 @@ def time(text: str, fps: Fraction, bpm: Fraction | None = None) -> Fraction:
 
 
 def time_text(time: Fraction, fps: Fraction) -> str:
-    """A time of TIME_FORMS: in seconds, or in frames where no decimal says as much."""
+    """A time as one of TIME_FORMS: in seconds, or in frames if no decimal of seconds is exact."""
     in_seconds = f"{float(time):.12g}"
     if Fraction(in_seconds) != time and (time * fps).denominator == 1:
         return f"{time * fps}f"
@@ -87,7 +90,10 @@ def time_text(time: Fraction, fps: Fraction) -> str:
 
 
 def frame_rate(text: str) -> Fraction:
-    """Frames per second: 24, 23.976 (which means 24000/1001) or 30000/1001. Raises ValueError."""
+    """Frames per second, exactly: 24, 23.976 (which means 24000/1001) or 30000/1001.
+
+    Raises ValueError with the end of a sentence.
+    """
     text = text.strip()
     if ratio := re.fullmatch(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})", text):
         if int(ratio[2]) == 0:

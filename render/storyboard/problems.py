@@ -25,8 +25,18 @@ class StoryboardError(InputError):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake and its place in the file, both counted from 1."""
+    """One mistake or warning and its place in the file, line and column counted from 1."""
 
     line: int
     column: int
     message: str
+
+
+def first_problems(problems: list[Problem]) -> tuple[Problem, ...]:
+    """The mistakes in order of their place; if there are too many, the last says how many more."""
+    problems = sorted(problems)
+    if len(problems) <= PROBLEM_LIMIT:
+        return tuple(problems)
+    shown = problems[:PROBLEM_LIMIT]
+    more = f"and {len(problems) - PROBLEM_LIMIT} more mistakes. Correct those above first"
+    return (*shown, Problem(shown[-1].line, shown[-1].column, more))

@@ -1,4 +1,4 @@
-"""What to climb towards and away from: texts and images, their shorthand, style and exclude."""
+"""Prompts as a storyboard writes them: texts, images and latents, style and exclude."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from render.curves.easing import easing, span
 from render.curves.expression import looks_like_formula, parse
 from render.storyboard import literals
 from render.storyboard.animated import AnimatedNumber
+from render.storyboard.context import ShotContext
 from render.storyboard.key_maps import key_map_schema, read_keys
 from render.storyboard.model import FULL_SHARE, Prompt, Region
 from render.storyboard.named_files import ImageFile, StoredLatent
@@ -26,7 +27,7 @@ TEXT_LIMIT = 1000  # characters; a perceptor reads about 77 words of it
 
 
 def with_style(prompts: tuple[Prompt, ...], style: str | None) -> tuple[Prompt, ...]:
-    """The prompts with the style behind every text."""
+    """The prompts with the style appended to every text."""
     if style is None:
         return prompts
     return tuple(p if p.text is None else replace(p, text=f"{p.text}, {style}") for p in prompts)
@@ -35,8 +36,8 @@ def with_style(prompts: tuple[Prompt, ...], style: str | None) -> tuple[Prompt, 
 def split_weights(written: str) -> tuple[str, float | None, float | None]:
     """Text, weight and stop of one prompt in shorthand, `text:weight:stop`.
 
-    A colon belongs to the text unless a number follows, to the end or to the next such colon.
-    Raises ValueError with a sentence: also where it could be meant either way (`at 10:30`).
+    A colon belongs to the text unless a number follows it, to the end or to the next such colon.
+    Raises ValueError with a sentence, also if the number could be part of the text (`at 10:30`).
     """
     text = written.strip()
     numbers: list[float] = []
@@ -73,7 +74,7 @@ def split_weights(written: str) -> tuple[str, float | None, float | None]:
 
 
 WEIGHT = AnimatedNumber(-1000, 1000)
-# Squared great-circle distances lie in 0..pi^2/2; for a prompt pushed away from they count below 0.
+# Squared great-circle distances lie in 0..pi^2/2; they are negated for excluded prompts.
 STOP = AnimatedNumber(-5, 5)
 PROMPT_TEXT = Text(TEXT_LIMIT, "what should be seen")
 
@@ -82,13 +83,20 @@ PROMPT_TEXT = Text(TEXT_LIMIT, "what should be seen")
 class Texts:
     """A text, or texts at times that cross over into one another; to texts and their shares.
 
-    The shares of all are 1 together, at any time.
+    The shares of all texts add up to 1 at any time.
     """
 
-    def read(self, node: Node, key: str, reader: Reader) -> tuple[tuple[str, Curve], ...]:
+    def read(
+        self, node: Node, key: str, context: ShotContext, reader: Reader
+    ) -> tuple[tuple[str, Curve], ...]:
+        """Each text with its share over time; raises Mistake."""
         if not isinstance(node, Mapping):
-            return ((PROMPT_TEXT.read(node, key, reader), FULL_SHARE),)
-        keys = read_keys(node, key, reader, lambda text: PROMPT_TEXT.read(text, key, reader))
+            return ((PROMPT_TEXT.read(node, key, context, reader), FULL_SHARE),)
+
+        def read_text(text: Node) -> str:
+            return PROMPT_TEXT.read(text, key, context, reader)
+
+        keys = read_keys(node, key, context, reader, read_text)
         for _, text, ease in keys:
             if span(easing(ease)) != (0.0, 1.0):
                 message = f"{key} swings beyond {quoted(text)}, and would push away from the text "
@@ -99,6 +107,7 @@ class Texts:
         )
 
     def schema(self) -> dict[str, Any]:
+        """A text, or a key map of texts."""
         text = PROMPT_TEXT.schema()
         return {"anyOf": [text, key_map_schema(text)]}
 
@@ -124,13 +133,16 @@ PROMPT = Table(
 class Prompts:
     """Shorthand, a mapping, or a list of either; to a tuple of Prompt.
 
-    `away` reads exclude: the same forms, but what they name is pushed away from, so that weights
-    and stops are written without a minus and kept with one.
+    With `away` it reads `exclude`: weights and stops are written without a minus and become
+    negative.
     """
 
     away: bool = False
 
-    def read(self, node: Node, key: str, reader: Reader) -> tuple[Prompt, ...]:
+    def read(
+        self, node: Node, key: str, context: ShotContext, reader: Reader
+    ) -> tuple[Prompt, ...]:
+        """The prompts; raises Mistake, or AlreadyReported for a wrong prompt."""
         items = node.items if isinstance(node, Sequence) else (node,)
         if not items:
             raise Mistake(node, f"{key} is an empty list. Write what should be seen")
@@ -138,7 +150,7 @@ class Prompts:
         found: list[Prompt] = []
         for item in items:
             if isinstance(item, Mapping):
-                found += self._mapping(item, key, reader)
+                found += self._mapping(item, key, context, reader)
             else:
                 found += self._shorthand(single_value(item, key, "a text such as sky:0.5"), reader)
         if len(found) > PROMPT_LIMIT:
@@ -151,6 +163,7 @@ class Prompts:
         return tuple(self._directed(prompt) for prompt in found)
 
     def _shorthand(self, node: Scalar, reader: Reader) -> list[Prompt]:
+        """The prompts of `text:weight:stop | ...`; notes their mistakes."""
         found = []
         for piece in node.text.split("|"):
             try:
@@ -170,23 +183,22 @@ class Prompts:
             found.append(Prompt(text, None, curve, None if stop is None else constant(stop)))
         return found
 
-    def _mapping(self, node: Mapping, key: str, reader: Reader) -> list[Prompt]:
-        given = PROMPT.read(node, f"a prompt in {key}", reader)
-        text_node = node.get("text")
-        wanted = [name for name in ("text", "image", "latent") if node.get(name) is not None]
-        if len(wanted) != 1:
-            which = " and ".join(wanted) or "neither text nor image nor latent"
+    def _mapping(
+        self, node: Mapping, key: str, context: ShotContext, reader: Reader
+    ) -> list[Prompt]:
+        """The prompts of `{text: ..., weight: ...}`, one per text; notes their mistakes."""
+        given = PROMPT.read(node, f"a prompt in {key}", context, reader)
+        written = [name for name in ("text", "image", "latent") if node.get(name) is not None]
+        if len(written) != 1:
+            which = " and ".join(written) or "neither text nor image nor latent"
             reader.problem(node, f"a prompt in {key} has {which}. Give it one of them")
         weight, stop = given.get("weight", FULL_SHARE), given.get("stop")
         for what, curve, kind in (("weight", weight, WEIGHT), ("stop", stop, STOP)):
             low = None if curve is None else curve.extremes()[0]
             self._check(node.get(what) or node, reader, low, what, kind.low, kind.high)
-        texts: tuple[tuple[str, Curve], ...] = given.get("texts", ())
-        for text, _ in texts:
-            if text_node is not None and _carries_weight(text):
-                message = f"the text {quoted(text)} is taken as written, with its number. Write a "
-                reader.warn(text_node, message + "weight in its own key: {text: ..., weight: 0.5}")
         where = Region(**given["where"]) if "name" in given.get("where", {}) else None
+        texts: tuple[tuple[str, Curve], ...] = given.get("texts", ())
+        _warn_of_weights_in(texts, node.get("text"), reader)
         if not texts:
             image, latent = given.get("image"), given.get("latent")
             return [Prompt(None, image, weight, stop, where=where, latent=latent)]
@@ -200,8 +212,9 @@ class Prompts:
         what: str,
         low: float,
         high: float,
-        text: str = "",  # of a prompt whose numbers have no place of their own
+        text: str = "",  # of the prompt, if its numbers have no node of their own
     ) -> None:
+        """Note a number that is out of range, or that has a minus in `exclude`."""
         if value is None:
             return
         number = f"the {what} {value:g}{f' of {quoted(text)}' if text else ''}"
@@ -212,18 +225,20 @@ class Prompts:
             reader.problem(node, f"{number} is out of range. It goes from {low:g} to {high:g}")
 
     def _directed(self, prompt: Prompt) -> Prompt:
+        """The prompt with a negative weight and stop if it is excluded."""
         if not self.away:
             return prompt
         stop = prompt.stop.scaled(-1) if prompt.stop else None
         return replace(prompt, weight=prompt.weight.scaled(-1), stop=stop)
 
     def schema(self) -> dict[str, Any]:
+        """A text, a mapping, or an array of both."""
         item = {"anyOf": [PROMPT_TEXT.schema(), PROMPT.schema()]}
         return {"anyOf": [*item["anyOf"], {"type": "array", "items": item, "minItems": 1}]}
 
 
 def _warn_of_lost_weight(text: str, node: Scalar, reader: Reader) -> None:
-    """Tell of what may have been meant as a weight and is none: `sky:50%`, `[sea:0,5]`."""
+    """Warn of what may have been meant as a weight and is read as text: `sky:50%`, `[sea:0,5]`."""
     if re.search(r":[\w.+(-]\S*$", text):
         message = f"all of {quoted(text)} is taken as text: behind its colon is no number. Write "
         reader.warn(node, message + "a weight as in sky:0.5, or {text: ...} for such a text")
@@ -235,8 +250,18 @@ def _warn_of_lost_weight(text: str, node: Scalar, reader: Reader) -> None:
         reader.warn(node, message + "prompt here: write weights with a point, as in sky:0.5")
 
 
+def _warn_of_weights_in(
+    texts: tuple[tuple[str, Curve], ...], node: Node | None, reader: Reader
+) -> None:
+    """Warn of texts under the key `text` that end in what looks like a weight."""
+    for text, _ in texts:
+        if node is not None and _carries_weight(text):
+            message = f"the text {quoted(text)} is taken as written, with its number. Write a "
+            reader.warn(node, message + "weight in its own key: {text: ..., weight: 0.5}")
+
+
 def _formula_behind(text: str) -> str | None:
-    """The formula behind a text's last colon; None where that is words."""
+    """The formula behind a text's last colon; None if words follow it."""
     _, colon, tail = text.rpartition(":")
     try:
         return parse(tail).text if colon and looks_like_formula(tail) else None
@@ -245,21 +270,23 @@ def _formula_behind(text: str) -> str | None:
 
 
 def _carries_weight(text: str) -> bool:
-    """Whether a text looks as if a weight was meant at its end."""
+    """Whether a text ends in what looks like a weight."""
     head, colon, tail = text.rpartition(":")
     return bool(colon) and literals.looks_like_number(tail) and not head[-1:].isdigit()
 
 
 @dataclass(frozen=True)
 class Style:
-    """A text that is added to others; it has no weight of its own."""
+    """A text that is appended to the texts of prompts; it has no weight."""
 
-    def read(self, node: Node, key: str, reader: Reader) -> str:
-        text = PROMPT_TEXT.read(node, key, reader)
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> str:
+        """The text; raises Mistake if it holds weights."""
+        text = PROMPT_TEXT.read(node, key, context, reader)
         if "|" in text or _carries_weight(text):
             message = f"{key} {quoted(text)} is added to every text prompt and has no weights or "
             raise Mistake(node, message + "parts of its own. Write plain words")
         return text
 
     def schema(self) -> dict[str, Any]:
+        """A text."""
         return PROMPT_TEXT.schema()

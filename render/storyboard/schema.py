@@ -35,7 +35,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def reference() -> str:
-    """Every key with its meaning and default as a table in Markdown."""
+    """A Markdown table of every key with its meaning and default."""
     lines = ["| key | meaning | default |", "| --- | --- | --- |"]
     for key, row in _rows(STORYBOARD, ""):
         default = _default(row)
@@ -44,16 +44,18 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(group: Table, prefix: str) -> Iterator[tuple[str, Row]]:
-    for row in group.rows:
+def _rows(table: Table, prefix: str) -> Iterator[tuple[str, Row]]:
+    """Every row with its path, as `shots[].camera.zoom`; a table comes before its rows."""
+    for row in table.rows:
         yield prefix + row.key, row
-        inner = getattr(row.kind, "item", row.kind)  # a list of shots holds its shot's table
-        if isinstance(inner, Table) and row.key != "defaults":  # its keys are a shot's
+        inner = getattr(row.kind, "item", row.kind)  # of a list, the table of its items
+        # The keys of `defaults` are described as those of a shot.
+        if isinstance(inner, Table) and row.key != "defaults":
             yield from _rows(inner, f"{prefix}{row.key}{'[]' if inner is not row.kind else ''}.")
 
 
 def _field_defaults() -> dict[str, Any]:
-    """Dataclass field to default. Names that two classes share have no default in either."""
+    """Field to default, of the dataclasses that tables fill; a later class counts more."""
     found: dict[str, Any] = {n: weight for n, weight in LOSS_WEIGHTS.items() if n not in STEADY}
     for owner in (Storyboard, Settings, Transition, Camera, Shake):
         for field in fields(owner):
@@ -65,7 +67,7 @@ def _field_defaults() -> dict[str, Any]:
 
 
 def _default(row: Row) -> Any:
-    """A row's default as one would write it in a storyboard; None where there is none."""
+    """A row's default as a storyboard would write it; None if it has none."""
     if isinstance(row.kind, Table) or row.required or row.key == "duration":
         return None
     value = _field_defaults().get(row.field)
@@ -81,6 +83,7 @@ def _default(row: Row) -> Any:
 
 
 def _as_yaml(value: Any) -> str:
+    """A value in YAML on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_as_yaml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -88,8 +91,9 @@ def _as_yaml(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _add_defaults(schema: dict[str, Any], group: Table) -> None:
-    for row in group.rows:
+def _add_defaults(schema: dict[str, Any], table: Table) -> None:
+    """Write the default of every row into the schema of its table."""
+    for row in table.rows:
         written = _mapping(schema)["properties"][row.key]
         inner = getattr(row.kind, "item", row.kind)
         if isinstance(inner, Table):
@@ -99,7 +103,7 @@ def _add_defaults(schema: dict[str, Any], group: Table) -> None:
 
 
 def _mapping(schema: dict[str, Any]) -> dict[str, Any]:
-    """The part of a schema that describes a mapping: the last of its forms."""
+    """The part of a table's schema that describes a mapping: the last of its forms."""
     while "properties" not in schema:
         schema = schema["anyOf"][-1]
     return schema

@@ -1,4 +1,4 @@
-"""Keys and what they hold, as tables: a `Group` of `Row`s, one per key.
+"""Keys and what they hold, as tables: a `Table` of `Row`s, one per key.
 
 The parser, the JSON Schema and the reference for people are all made from these tables. A new key
 is a new row.
@@ -7,12 +7,14 @@ is a new row.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from render.storyboard import yaml_nodes
-from render.storyboard.reader import Kind, Reader, suggestion
+from render.storyboard.context import FilmContext, ShotContext
+from render.storyboard.reader import Kind, Reader
+from render.storyboard.suggestions import suggestion
 from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Scalar
 from render.text import quoted
 
@@ -23,36 +25,46 @@ class Row:
 
     key: str
     kind: Kind
-    field: str  # "" where the kind is a Group whose fields are those of the group around it
+    field: str  # "" where the kind is a Table whose fields are those of the table around it
     help: str
     required: bool = False
     nullable: bool = False  # may be written with nothing behind it, and then is None
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A key that was written, with its row and its value."""
+
+    row: Row
+    value: Node
+    name: str  # what sentences call it: its key, or its table's name in a short form
+    short: bool  # the key itself was not written: it comes from a short form or a preset
+
+
 def short_for(*keys: str) -> Callable[[str], dict[str, str]]:
-    """One value for all of these keys: a short form of a Group."""
+    """A short form of a Table in which one value stands for all of these keys."""
     return lambda text: dict.fromkeys(keys, text)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Keys and their values; to a dict of dataclass fields.
+    """Keys and their values, read to a dict of dataclass fields.
 
-    `short` lets one text stand for the whole: it says for which keys, and which part of it. Where
-    there are `presets`, the key `preset` names one of them, whose keys join those beside it.
+    `short` lets one text stand for the whole table: it returns the part of the text for each key.
+    If there are `presets`, the key `preset` names one of them, and its keys join those beside it.
     """
 
     rows: tuple[Row, ...]
     short: Callable[[str], dict[str, str]] | None = None
-    shorthand: dict[str, Any] | None = None  # the schema of that one value
+    shorthand: dict[str, Any] | None = None  # the schema of the short form
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def row(self, key: str) -> Row:
-        """The row of a key; KeyError where there is none."""
+        """The row of a key; raises KeyError if there is none."""
         return {row.key: row for row in self.rows}[key]
 
     def long(self, node: Node) -> Node:
-        """The mapping that a short form stands for; any other node as it is."""
+        """The mapping that a short form stands for; any other node unchanged."""
         if self.short is None or not isinstance(node, Scalar):
             return node
         entries = tuple(
@@ -62,7 +74,7 @@ class Table:
         return Mapping(entries, node.line, node.column)
 
     def expanded(self, node: Node) -> Node:
-        """The long form, with the keys of the preset that it names and does not write itself."""
+        """The long form, with those keys of its preset that it does not write itself."""
         node = self.long(node)
         name = node.get("preset") if self.presets and isinstance(node, Mapping) else None
         if not isinstance(name, Scalar) or name.text not in self.presets:
@@ -70,66 +82,49 @@ class Table:
         preset = yaml_nodes.nodes_of(self.presets[name.text], name)
         return _overlay(preset, node, self)
 
-    def read(self, node: Node, key: str, reader: Reader) -> dict[str, Any]:
-        names = [row.key for row in self.rows]
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> dict[str, Any]:
+        """The values by dataclass field; raises Mistake if the node is no mapping."""
+        return read_entries(self.entries(node, key, context.film, reader), context, reader)
+
+    def entries(self, node: Node, key: str, film: FilmContext, reader: Reader) -> list[Entry]:
+        """The known keys in the order written; notes unknown, repeated and missing keys.
+
+        Raises Mistake if the node is no mapping.
+        """
         node = self.expanded(node)
-        if not isinstance(node, Mapping):
-            raise Mistake(node, f"{key} is not a mapping. Write keys under it: {', '.join(names)}")
         rows = {row.key: row for row in self.rows}
-        found: dict[str, Scalar] = {}
-        given: dict[str, Any] = {}
+        if not isinstance(node, Mapping):
+            raise Mistake(node, f"{key} is not a mapping. Write keys under it: {', '.join(rows)}")
+        lines: dict[str, int] = {}
+        found: list[Entry] = []
         for name, value in node.entries:
             row = rows.get(name.text)
             if row is None:
-                reader.problem(name, self._unknown(name.text, value, key, reader))
-            elif name.text in found:
-                first = found[name.text].line
-                message = (
-                    f"{quoted(name.text)} is written twice, first in line {first}. Keep one of them"
-                )
-                reader.problem(name, message)
+                reader.problem(name, self._unknown(name.text, value, key, film.places))
+            elif name.text in lines:
+                message = f"{quoted(name.text)} is written twice, first in line {lines[name.text]}"
+                reader.problem(name, f"{message}. Keep one of them")
             else:
-                found[name.text] = name
-                # A short form's keys stand where its value does: it is known by the group's name.
+                lines[name.text] = name.line
                 short = (name.line, name.column) == (value.line, value.column)
-                right = self._read_row(row, value, key if short else row.key, reader, given)
-                if short and not right:
-                    break  # the same value for another key is not another mistake
+                found.append(Entry(row, value, key if short else row.key, short))
         for row in self.rows:
-            if row.required and row.key not in found:
+            if row.required and row.key not in lines:
                 reader.problem(node, f"{key} has no '{row.key}'. Add it: {row.help}")
-        return given
+        return found
 
-    def _read_row(
-        self, row: Row, value: Node, key: str, reader: Reader, given: dict[str, Any]
-    ) -> bool:
-        """Whether the value could be used."""
-        if isinstance(value, Scalar) and value.null and row.nullable:
-            given[row.field] = None
-            if not value.text:
-                message = f"nothing is written after {row.key}. Write null to say that there is "
-                reader.warn(value, f"{message}none; what begins with a '#' needs quotes")
-            return True
-        result = reader.attempt(row.kind, value, key)
-        if result is None:
-            return False
-        given.update({row.field: result} if row.field else result)
-        return True
-
-    def _unknown(self, word: str, value: Node, key: str, reader: Reader) -> str:
-        place = reader.places.get(word)
-        message = (
-            f"{key} has no key {quoted(word)}. "
-            if key
-            else f"there is no key {quoted(word)} here. "
-        )
+    def _unknown(self, word: str, value: Node, key: str, places: dict[str, str]) -> str:
+        """The sentence about a key that the table does not have."""
+        known = [row.key for row in self.rows]
+        message = f"{key} has no key {quoted(word)}. "
         if word[:1].isdigit() and isinstance(value, Scalar) and value.null:
             return message + "In { } a comma ends a value: write numbers with a point, as in 0.5"
-        if place and not difflib.get_close_matches(word, [row.key for row in self.rows], 1, 0.8):
-            return message + f"It belongs in {place}"
-        return message + suggestion(word, [row.key for row in self.rows])
+        if word in places and not difflib.get_close_matches(word, known, 1, 0.8):
+            return message + f"It belongs in {places[word]}"
+        return message + suggestion(word, known)
 
     def schema(self) -> dict[str, Any]:
+        """An object with a property per row, or the short form."""
         properties = {}
         for row in self.rows:
             schema = row.kind.schema()
@@ -146,15 +141,34 @@ class Table:
         return {"anyOf": [self.shorthand, mapping]} if self.shorthand else mapping
 
 
-def with_defaults(default: Node | None, own: Node | None, kind: Kind) -> Node | None:
-    """What a shot says on top of the defaults, key by key where both are groups.
+def read_entries(entries: Iterable[Entry], context: ShotContext, reader: Reader) -> dict[str, Any]:
+    """The values by dataclass field, without those whose mistakes were noted."""
+    given: dict[str, Any] = {}
+    for entry in entries:
+        row, value = entry.row, entry.value
+        if isinstance(value, Scalar) and value.null and row.nullable:
+            given[row.field] = None
+            if not value.text:
+                message = f"nothing is written after {row.key}. Write null to say that there is "
+                reader.warn(value, f"{message}none; what begins with a '#' needs quotes")
+            continue
+        result = reader.attempt(row.kind, value, entry.name, context)
+        if result is not None:
+            given.update({row.field: result} if row.field else result)
+        elif entry.short:
+            break  # the same value for another key is not another mistake
+    return given
 
-    A preset that it names takes the place of theirs.
+
+def with_defaults(default: Node | None, own: Node | None, kind: Kind) -> Node | None:
+    """A shot's value on top of the default, merged key by key where both are tables.
+
+    A preset that the shot names replaces the preset of the default.
     """
     if default is None or own is None or not isinstance(kind, Table):
         return own if own is not None else default
     if isinstance(own, Scalar) and own.null:
-        return own  # a short form stands for something
+        return own  # not a short form
     below, above = kind.long(default), kind.long(own)
     if not isinstance(below, Mapping) or not isinstance(above, Mapping):
         return own
@@ -164,11 +178,11 @@ def with_defaults(default: Node | None, own: Node | None, kind: Kind) -> Node | 
     return _overlay(kind.expanded(below), kind.expanded(above), kind)
 
 
-def _overlay(below: Node, above: Node, kind: Table) -> Node:
-    """Two mappings of one group's keys as one; where both have a key, what is above counts."""
+def _overlay(below: Node, above: Node, table: Table) -> Node:
+    """Two mappings with keys of one table as one; of a key in both, `above` counts."""
     if not isinstance(below, Mapping) or not isinstance(above, Mapping):
         return above
-    kinds = {row.key: row.kind for row in kind.rows}
+    kinds = {row.key: row.kind for row in table.rows}
     names = {name.text for name, _ in above.entries}
     entries = [
         (name, with_defaults(below.get(name.text), value, kinds[name.text]) or value)

@@ -1,35 +1,34 @@
-"""The plain kinds of values: each reads its node and states its JSON Schema.
-
-A kind has `read(node, key, reader)`, which returns the value or raises Mistake, and `schema()`.
-"""
+"""The plain kinds of values: numbers, times, words and pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from render.storyboard import literals
-from render.storyboard.reader import AlreadyReported, Reader, single_value, suggestion
-from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Scalar, Sequence
+from render.storyboard.context import ShotContext
+from render.storyboard.reader import AlreadyReported, Reader, single_value
+from render.storyboard.suggestions import suggestion
+from render.storyboard.yaml_nodes import Mistake, Node, Scalar, Sequence
 from render.text import is_printable, quoted, seconds_text
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number from low to high, both allowed; a whole one where `whole`.
+    """A number from low to high, both allowed.
 
-    `example` takes the place of the bounds in sentences where those would help nobody.
+    `example` replaces the bounds in sentences where the bounds would not help.
     """
 
     low: float
     high: float
     whole: bool = False
     example: str = ""
-    exact: bool = False  # to a Fraction
+    exact: bool = False  # read to a Fraction, not to a float
 
-    def read(self, node: Node, key: str, reader: Reader) -> float | Fraction:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> float | Fraction:
+        """The number, as int, float or Fraction; raises Mistake."""
         span = f"from {self.low} to {self.high}"
         wanted = f"{'a whole number' if self.whole else 'a number'} {self.example or span}"
         scalar = single_value(node, key, wanted)
@@ -45,6 +44,7 @@ class Number:
         return value if self.exact else exact
 
     def schema(self) -> dict[str, Any]:
+        """A number or integer within the bounds."""
         kind = "integer" if self.whole else "number"
         return {"type": kind, "minimum": self.low, "maximum": self.high}
 
@@ -56,10 +56,11 @@ class Time:
     low: Fraction
     high: Fraction
 
-    def read(self, node: Node, key: str, reader: Reader) -> Fraction:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> Fraction:
+        """The time in seconds; raises Mistake."""
         scalar = single_value(node, key, f"a time: {literals.TIME_FORMS}")
         try:
-            value = literals.time(scalar.text, reader.fps, reader.bpm)
+            value = literals.time(scalar.text, context.film.fps, context.film.bpm)
         except ValueError as error:
             raise Mistake(node, f"{key} {quoted(scalar.text)} {error}") from error
         if not self.low <= value <= self.high:
@@ -68,6 +69,7 @@ class Time:
         return value
 
     def schema(self) -> dict[str, Any]:
+        """A number of seconds, or a text such as 3.5s."""
         number = {"type": "number", "minimum": float(self.low), "maximum": float(self.high)}
         return {"anyOf": [number, {"type": "string", "pattern": literals.TIME}]}
 
@@ -79,7 +81,8 @@ class FrameRate:
     high: int
     term: int
 
-    def read(self, node: Node, key: str, reader: Reader) -> Fraction:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> Fraction:
+        """Frames per second; raises Mistake."""
         scalar = single_value(node, key, "24, 23.976 or 30000/1001")
         try:
             value = literals.frame_rate(scalar.text)
@@ -94,6 +97,7 @@ class FrameRate:
         return value
 
     def schema(self) -> dict[str, Any]:
+        """A number, or a ratio as text."""
         number = {"type": "number", "minimum": 1, "maximum": self.high}
         return {"anyOf": [number, {"type": "string", "pattern": "^[0-9]+ */ *[0-9]+$"}]}
 
@@ -102,9 +106,10 @@ class FrameRate:
 class Choice:
     """One of a few words."""
 
-    names: Iterable[str]  # read anew each time
+    names: tuple[str, ...]
 
-    def read(self, node: Node, key: str, reader: Reader) -> str:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> str:
+        """The word; raises Mistake with the nearest one."""
         scalar = single_value(node, key, f"one of {', '.join(self.names)}")
         if scalar.text not in self.names:
             message = f"{key} {quoted(scalar.text)} is not known. "
@@ -112,17 +117,19 @@ class Choice:
         return scalar.text
 
     def schema(self) -> dict[str, Any]:
+        """An enumeration of the words."""
         return {"enum": list(self.names)}
 
 
 @dataclass(frozen=True)
 class Text:
-    """Words, on one line whatever the line breaks in the file; not empty."""
+    """A text that is not empty; line breaks in the file become spaces."""
 
     longest: int
     wanted: str = "a text"
 
-    def read(self, node: Node, key: str, reader: Reader) -> str:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> str:
+        """The text on one line; raises Mistake."""
         text = " ".join(single_value(node, key, self.wanted).text.split())
         if not text:
             raise Mistake(node, f"{key} is empty. Write {self.wanted}, or remove the line")
@@ -134,11 +141,15 @@ class Text:
         return text
 
     def schema(self) -> dict[str, Any]:
+        """A string, or what YAML takes for a number or boolean."""
         return {"type": ["string", "number", "boolean"]}
 
 
 def parse_switch(node: Node) -> bool | None:
-    """What true or false says, in any of YAML's spellings; None of anything else, as in quotes."""
+    """The value of true or false in any of YAML's spellings; None of anything else.
+
+    A word in quotes is a text, and no switch.
+    """
     word = node.text.strip().lower() if isinstance(node, Scalar) and not node.quoted else ""
     return {"true": True, "false": False}.get(word)
 
@@ -147,33 +158,36 @@ def parse_switch(node: Node) -> bool | None:
 class Switch:
     """true or false."""
 
-    def read(self, node: Node, key: str, reader: Reader) -> bool:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> bool:
+        """True or False; raises Mistake."""
         scalar = single_value(node, key, "true or false")
         if (on := parse_switch(scalar)) is None:
             raise Mistake(node, f"{key} {quoted(scalar.text)} is neither true nor false. Write one")
         return on
 
     def schema(self) -> dict[str, Any]:
+        """A boolean."""
         return {"type": "boolean"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two numbers as a list; `names` are what sentences call them."""
+    """Two numbers as a list."""
 
     number: Number
-    names: tuple[str, str]
+    names: tuple[str, str]  # what sentences call the two
     example: str
-    ordered: bool = False
+    ordered: bool = False  # the first may not be greater than the second
 
-    def read(self, node: Node, key: str, reader: Reader) -> tuple[Any, ...]:
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> tuple[Any, ...]:
+        """The two numbers; raises Mistake, or AlreadyReported for a wrong number."""
         wanted = f"two numbers, such as {self.example}"
         if not isinstance(node, Sequence):
             raise Mistake(single_value(node, key, wanted), f"{key} is one value. Write {wanted}")
         if len(node.items) != 2:
             raise Mistake(node, f"{key} is a list of {len(node.items)}. Write {wanted}")
         low, high = (
-            reader.attempt(self.number, item, f"{key}: the {name}")
+            reader.attempt(self.number, item, f"{key}: the {name}", context)
             for item, name in zip(node.items, self.names, strict=True)
         )
         if low is None or high is None:
@@ -183,52 +197,5 @@ class Pair:
         return low, high
 
     def schema(self) -> dict[str, Any]:
+        """An array of two numbers."""
         return {"type": "array", "items": self.number.schema(), "minItems": 2, "maxItems": 2}
-
-
-@dataclass(frozen=True)
-class WeightedNames:
-    """One name, a list of names, or names with their weights; to (name, weight) pairs."""
-
-    names: Iterable[str]
-    weight: Number
-
-    def read(self, node: Node, key: str, reader: Reader) -> tuple[tuple[str, float], ...]:
-        pairs: list[tuple[Node, Node | None]]
-        if isinstance(node, Mapping):
-            pairs = list(node.entries)
-        elif isinstance(node, Sequence):
-            pairs = [(item, None) for item in node.items]
-        else:
-            pairs = [(node, None)]
-        if not pairs:
-            raise Mistake(node, f"{key} is empty. Name at least one of {', '.join(self.names)}")
-        found: dict[str, float] = {}
-        for name_node, weight_node in pairs:
-            name = reader.attempt(Choice(self.names), name_node, key)
-            weight = 1.0
-            if weight_node is not None:
-                weight = reader.attempt(self.weight, weight_node, f"{key}: the weight")
-            if name in found:
-                reader.problem(name_node, f"{key} names {name} twice. Keep one of them")
-            elif name is not None:
-                found[name] = weight
-        if not found or None in found.values():
-            raise AlreadyReported
-        return tuple(found.items())
-
-    def schema(self) -> dict[str, Any]:
-        name = {"enum": list(self.names)}
-        weights = dict.fromkeys(self.names, self.weight.schema())
-        return {
-            "anyOf": [
-                name,
-                {"type": "array", "items": name, "minItems": 1, "uniqueItems": True},
-                {
-                    "type": "object",
-                    "properties": weights,
-                    "additionalProperties": False,
-                    "minProperties": 1,
-                },
-            ]
-        }

@@ -1,8 +1,8 @@
-"""YAML as nodes with their places: bounded reading, and the literals for numbers and times.
+"""YAML as nodes with their places, read within limits.
 
-PyYAML's own values are of no use here: it keeps no lines, takes the last of two equal keys, and
-turns `1:30` into 90, `0:30` into text, `1e-3` into text and `off` into False. So nodes are built
-from its events, and every scalar stays the text that was written.
+PyYAML's own values cannot be used: it keeps no lines, takes the last of two equal keys, and turns
+`1:30` into 90, `0:30` into text, `1e-3` into text and `off` into False. So nodes are built from its
+events, and every scalar stays the text that was written.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ALIAS_LIMIT = 100
 
 @dataclass(frozen=True)
 class Scalar:
-    """A single value, as it was written (a quoted one without its quotes)."""
+    """A single value as it was written, without quotes around it."""
 
     text: str
     line: int
@@ -48,14 +48,14 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Mapping:
-    """Keys and their values in the order written; the same key may still be there twice."""
+    """Keys and their values in the order written; a key may occur twice."""
 
     entries: tuple[tuple[Scalar, Node], ...]
     line: int
     column: int
 
     def get(self, key: str) -> Node | None:
-        """The value of the first `key`, None where there is none."""
+        """The value of the first `key`; None if there is none."""
         return next((value for name, value in self.entries if name.text == key), None)
 
 
@@ -63,7 +63,7 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 
 
 def nodes_of(value: object, place: Node) -> Node:
-    """Python's dicts, lists and values as nodes, all at the place of another."""
+    """Python's dicts, lists and values as nodes, all at the line and column of `place`."""
     if isinstance(value, dict):
         entries = (
             (Scalar(str(k), place.line, place.column), nodes_of(v, place)) for k, v in value.items()
@@ -83,7 +83,7 @@ class Mistake(Exception):
 
 
 def decode_text(data: bytes) -> str:
-    """A storyboard's bytes as text. Raises Mistake with the reason when they are none."""
+    """A storyboard's bytes as text; raises Mistake with the reason if they are no text."""
     start = Scalar("", 1, 1)
     if len(data) > SIZE_LIMIT:
         raise Mistake(start, f"larger than {SIZE_LIMIT // 1000} kB. A storyboard is a short text")
@@ -104,30 +104,19 @@ def decode_text(data: bytes) -> str:
     return text
 
 
-@dataclass
-class _Open:
-    """A list or mapping whose end has not come yet."""
-
-    start: yaml.CollectionStartEvent
-    children: list[Node]
-    anchor: str | None
-    size: int = 1  # nodes, expanded
-    height: int = 1
-
-
 def compose(text: str, problems: list[Problem]) -> Node | None:
-    """The text's one node, built event by event within the limits.
+    """The one node of a text, within the limits of this module.
 
-    What is wrong goes to `problems`; None where there is nothing to go on with.
+    Mistakes are appended to `problems`; returns None if nothing is left to read.
     """
     try:
-        return _compose(text, problems)
+        return _Composer(problems).compose(text)
     except Mistake as mistake:
         problems.append(mistake.problem)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         if "end of stream" in (error.problem or ""):
-            mark = error.context_mark or mark  # where the quotation begins, not the file's end
+            mark = error.context_mark or mark  # where the quotation begins, not the end of the file
         line, column = (mark.line, mark.column) if mark else (0, 0)
         lines = text.splitlines()
         opened = error.context_mark.line if error.context_mark else line
@@ -145,8 +134,10 @@ _BARE_COLOUR = re.compile(r"(?:[{,:-]\s+|\[\s*)(#[0-9a-fA-F]{3,8})\b")
 
 
 def _bare_colour(lines: list[str], opened: int, line: int) -> Problem | None:
-    """A colour without quotes from the line that opened what is broken on, if there is one: its
-    '#' began a comment, which took the closing bracket with it."""
+    """The mistake of a colour without quotes, if one stands between these lines (from 0).
+
+    Its '#' began a comment, which hides the bracket that closes what line `opened` opens.
+    """
     opened = max(0, min(opened, len(lines) - 1))  # it may be the end of the file
     for number, text in enumerate(lines[opened : line + 1], start=opened + 1):
         if colour := _BARE_COLOUR.search(text):
@@ -156,6 +147,7 @@ def _bare_colour(lines: list[str], opened: int, line: int) -> Problem | None:
 
 
 def _explain(error: yaml.MarkedYAMLError, line: str) -> str:
+    """The sentence about an error of PyYAML in that line of text."""
     said = error.problem or error.context or "it cannot be read"
     if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in said:
         return "a tab. YAML is indented with spaces only: replace the tab by spaces"
@@ -169,76 +161,105 @@ def _explain(error: yaml.MarkedYAMLError, line: str) -> str:
     return f"this is not YAML: {said}. Check the indentation, the quotes and the brackets here"
 
 
-def _compose(text: str, problems: list[Problem]) -> Node | None:
-    anchors: dict[str, tuple[Node, int, int]] = {}  # node, size, height
-    stack: list[_Open] = []
-    root: Node | None = None
-    count = aliases = documents = 0
+@dataclass
+class _Open:
+    """A list or mapping whose end has not come yet."""
 
-    def add(node: Node, size: int, height: int) -> None:
-        nonlocal root
-        if not stack:
-            root = node
+    start: yaml.CollectionStartEvent
+    children: list[Node]
+    anchor: str | None
+    size: int = 1  # nodes, expanded
+    height: int = 1
+
+
+class _Composer:
+    """Builds nodes from PyYAML's events, and stops at the first event beyond a limit."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        self.anchors: dict[str, tuple[Node, int, int]] = {}  # node, size, height
+        self.stack: list[_Open] = []
+        self.root: Node | None = None
+        self.node_count = self.alias_count = self.document_count = 0
+
+    def compose(self, text: str) -> Node | None:
+        """The root node, None of an empty document; raises Mistake or yaml.YAMLError."""
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            place = _place(event)
+            if isinstance(event, yaml.DocumentStartEvent):
+                self._begin_document(place)
+            elif isinstance(event, yaml.AliasEvent):
+                self._add_alias(str(event.anchor), place)
+            elif isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
+                self._begin_node(event, place)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                done = self.stack.pop()
+                self._add(_close(done, self.problems), done.size, done.height, done.anchor)
+        return self.root
+
+    def _begin_document(self, place: Scalar) -> None:
+        """Count a document; raises Mistake at the second."""
+        self.document_count += 1
+        if self.document_count > 1:
+            raise Mistake(place, "a second document. A storyboard is one: remove the '---'")
+
+    def _add_alias(self, anchor: str, place: Scalar) -> None:
+        """Add the node that an alias refers to; raises Mistake if there is none."""
+        self.alias_count += 1
+        if self.alias_count > ALIAS_LIMIT:
+            raise Mistake(place, f"more than {ALIAS_LIMIT} aliases. Write some of them out")
+        if anchor not in self.anchors:
+            inside = any(anchor == outer.anchor for outer in self.stack)
+            reason = "stands inside what it refers to" if inside else "refers to nothing"
+            message = f"the alias {quoted(anchor)} {reason}. Write the value out"
+            raise Mistake(place, message)
+        node, size, height = self.anchors[anchor]
+        self._count(place, size, height)
+        self._add(node, size, height)
+
+    def _begin_node(
+        self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, place: Scalar
+    ) -> None:
+        """Add a scalar, or open a list or mapping."""
+        if event.tag is not None:
+            message = f"the tag {quoted(event.tag)} has no meaning in a storyboard. Remove it"
+            self.problems.append(Problem(place.line, place.column, message))
+        self._count(place, 1, 1)
+        if isinstance(event, yaml.CollectionStartEvent):
+            self.stack.append(_Open(event, [], event.anchor))
             return
-        stack[-1].children.append(node)
-        stack[-1].size += size
-        stack[-1].height = max(stack[-1].height, height + 1)
+        scalar = Scalar(event.value, place.line, place.column, event.style is not None)
+        self._add(scalar, 1, 1, event.anchor)
 
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        here = _place(event)
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                raise Mistake(here, "a second document. A storyboard is one: remove the '---'")
-        elif isinstance(event, yaml.AliasEvent):
-            aliases += 1
-            if aliases > ALIAS_LIMIT:
-                raise Mistake(here, f"more than {ALIAS_LIMIT} aliases. Write some of them out")
-            if event.anchor not in anchors:
-                inside = any(event.anchor == outer.anchor for outer in stack)
-                reason = "stands inside what it refers to" if inside else "refers to nothing"
-                raise Mistake(
-                    here, f"the alias {quoted(str(event.anchor))} {reason}. Write the value out"
-                )
-            node, size, height = anchors[event.anchor]
-            count += size
-            _check_limits(here, count, len(stack) + height)
-            add(node, size, height)
-        elif isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
-            if event.tag is not None:
-                message = f"the tag {quoted(event.tag)} has no meaning in a storyboard. Remove it"
-                problems.append(Problem(here.line, here.column, message))
-            count += 1
-            _check_limits(here, count, len(stack) + 1)
-            if isinstance(event, yaml.CollectionStartEvent):
-                stack.append(_Open(event, [], event.anchor))
-                continue
-            scalar = Scalar(event.value, here.line, here.column, event.style is not None)
-            if event.anchor:
-                anchors[event.anchor] = (scalar, 1, 1)
-            add(scalar, 1, 1)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            done = stack.pop()
-            node = _close(done, problems)
-            if done.anchor:
-                anchors[done.anchor] = (node, done.size, done.height)
-            add(node, done.size, done.height)
-    return root
+    def _count(self, place: Scalar, size: int, height: int) -> None:
+        """Count nodes; raises Mistake beyond a limit."""
+        self.node_count += size
+        if self.node_count > NODE_LIMIT:
+            raise Mistake(place, f"more than {NODE_LIMIT} values, aliases expanded. Shorten it")
+        if len(self.stack) + height > DEPTH_LIMIT:
+            raise Mistake(place, f"nested more than {DEPTH_LIMIT} levels deep. Flatten it")
+
+    def _add(self, node: Node, size: int, height: int, anchor: str | None = None) -> None:
+        """Add a finished node to the list or mapping around it."""
+        if anchor:
+            self.anchors[anchor] = (node, size, height)
+        if not self.stack:
+            self.root = node
+            return
+        outer = self.stack[-1]
+        outer.children.append(node)
+        outer.size += size
+        outer.height = max(outer.height, height + 1)
 
 
 def _place(event: yaml.Event) -> Scalar:
+    """An empty scalar where the event begins."""
     mark = event.start_mark
     return Scalar("", mark.line + 1, mark.column + 1) if mark else Scalar("", 1, 1)
 
 
-def _check_limits(here: Scalar, count: int, depth: int) -> None:
-    if count > NODE_LIMIT:
-        raise Mistake(here, f"more than {NODE_LIMIT} values, aliases expanded. Shorten it")
-    if depth > DEPTH_LIMIT:
-        raise Mistake(here, f"nested more than {DEPTH_LIMIT} levels deep. Flatten it")
-
-
 def _close(done: _Open, problems: list[Problem]) -> Node:
+    """The finished list or mapping, merge keys resolved; notes keys that cannot be used."""
     line, column = _place(done.start).line, _place(done.start).column
     if isinstance(done.start, yaml.SequenceStartEvent):
         return Sequence(tuple(done.children), line, column)
@@ -249,18 +270,24 @@ def _close(done: _Open, problems: list[Problem]) -> Node:
             message = "a key must be a single word or time, not a list or mapping"
             problems.append(Problem(key.line, key.column, message))
         elif key.text == "<<" and not key.quoted:
-            sources = value.items if isinstance(value, Sequence) else (value,)
-            for source in sources:
-                if isinstance(source, Mapping):
-                    merged += source.entries
-                else:
-                    message = "'<<' takes in the keys of a mapping, such as '<<: *name'"
-                    problems.append(Problem(source.line, source.column, message))
+            merged += _merged(value, problems)
         else:
             entries.append((key, value))
     names = {key.text for key, _ in entries}
-    for key, value in merged:  # what is written here wins, then what was merged first
+    for key, value in merged:  # keys written here count most, then those merged first
         if key.text not in names:
             names.add(key.text)
             entries.append((key, value))
     return Mapping(tuple(entries), line, column)
+
+
+def _merged(value: Node, problems: list[Problem]) -> list[tuple[Scalar, Node]]:
+    """The entries of the mappings behind a merge key."""
+    entries: list[tuple[Scalar, Node]] = []
+    for source in value.items if isinstance(value, Sequence) else (value,):
+        if isinstance(source, Mapping):
+            entries += source.entries
+        else:
+            message = "'<<' takes in the keys of a mapping, such as '<<: *name'"
+            problems.append(Problem(source.line, source.column, message))
+    return entries

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
+from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.named_files import IMAGE_FORMATS, probe_image
 from render.storyboard.reader import Reader
 from render.storyboard.regions import Mask
@@ -42,22 +43,23 @@ def test_a_mask_is_judged_by_the_shape_in_which_it_is_used(
 ) -> None:
     for orientation in (1, 6):
         path = photograph(tmp_path, orientation)
-        node, reader = Scalar(path.name, 1, 1), Reader(tmp_path, size=size)
+        node, reader = Scalar(path.name, 1, 1), Reader()
+        context = ShotContext(FilmContext(tmp_path, size=size))
         height, width = load_image(path, CPU).shape[-2:]
         if (width, height) == size:
-            assert Mask().read(node, "where", reader) == path.resolve()
+            assert Mask().read(node, "where", context, reader) == path.resolve()
         else:
             with pytest.raises(Mistake, match=f"is {width}x{height}, another shape than the film"):
-                Mask().read(node, "where", reader)
+                Mask().read(node, "where", context, reader)
 
 
 def test_a_mask_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = photograph(tmp_path, 6)
     opened, open_image = [], Image.open
     monkeypatch.setattr(Image, "open", lambda *a, **k: opened.append(a) or open_image(*a, **k))
-    reader = Reader(tmp_path, size=(64, 96))
+    context, reader = ShotContext(FilmContext(tmp_path, size=(64, 96))), Reader()
     for _ in range(3):
-        Mask().read(Scalar(path.name, 1, 1), "where", reader)
+        Mask().read(Scalar(path.name, 1, 1), "where", context, reader)
     assert len(opened) == 1
 
 

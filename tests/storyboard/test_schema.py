@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
-from render.storyboard.keys import LOSS_MEANINGS, SHOT, STORYBOARD
+from render.storyboard.keys import SHOT, STORYBOARD
+from render.storyboard.loss_weights import LOSS_MEANINGS
 from render.storyboard.model import LOSS_WEIGHTS, Camera, Settings, Shot, Storyboard, Transition
 from render.storyboard.parser import parse
 from render.storyboard.problems import StoryboardError

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from render.storyboard.audio import AUDIO
+from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.reader import Reader
 from render.storyboard.transitions import Loop
 from render.storyboard.yaml_nodes import Mistake, Scalar
+
+FILM = ShotContext(FilmContext())
 
 
 @pytest.mark.parametrize(
@@ -17,9 +18,9 @@ from render.storyboard.yaml_nodes import Mistake, Scalar
     [("true", True), ("True", True), ("TRUE", True), ("false", False), ("False", False)],
 )
 def test_a_switch_is_spelt_the_same_everywhere(written: str, value: bool) -> None:
-    node, reader = Scalar(written, 1, 1), Reader(Path())
-    assert AUDIO.row("loop").kind.read(node, "loop", reader) is value
-    assert bool(Loop().read(node, "loop", reader)) is value
+    node, reader = Scalar(written, 1, 1), Reader()
+    assert AUDIO.row("loop").kind.read(node, "loop", FILM, reader) is value
+    assert bool(Loop().read(node, "loop", FILM, reader)) is value
 
 
 @pytest.mark.parametrize(
@@ -28,4 +29,4 @@ def test_a_switch_is_spelt_the_same_everywhere(written: str, value: bool) -> Non
 def test_what_is_no_switch_is_none_anywhere(node: Scalar) -> None:
     for kind, says in ((AUDIO.row("loop").kind, "true or false|nor false"), (Loop(), "or true")):
         with pytest.raises(Mistake, match=says):
-            kind.read(node, "loop", Reader(Path()))
+            kind.read(node, "loop", FILM, Reader())

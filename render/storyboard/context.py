@@ -1,0 +1,47 @@
+"""What reading a value needs to know of the film and of the shot that the value belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from render.curves.formula import Clock
+from render.storyboard.model import Storyboard
+from render.storyboard.yaml_nodes import Node
+from render.weights.catalog import Model
+
+
+@dataclass(frozen=True)
+class FilmContext:
+    """The film: what its own values and those of all its shots are read with."""
+
+    folder: Path = Path()  # file names are relative to it
+    models: dict[str, dict[str, Model]] = field(default_factory=dict)  # by role, then by name
+    places: dict[str, str] = field(default_factory=dict)  # each key's group, for misplaced keys
+    fps: Fraction = Storyboard.fps  # for times in frames
+    bpm: Fraction | None = Storyboard.bpm  # for times in beats
+    generator: str = Storyboard.generator  # for latents, which only their own generator can read
+    size: tuple[int, int] | None = None  # for the shape of masks; None while it is not known
+    seed: int = Storyboard.seed
+    loop: Fraction = Storyboard.loop
+    loop_node: Node | None = None  # where `loop` is written
+    defaults: Node | None = None  # settings of every shot that does not set them
+    style: str | None = None  # of every shot that has no own style
+    exclude: Node | None = None  # for every shot that has no own `exclude`
+
+
+@dataclass(frozen=True)
+class ShotContext:
+    """The shot, and the film that it belongs to.
+
+    For a value that belongs to the film and to no shot everything but `film` has its default.
+    """
+
+    film: FilmContext
+    name: str = ""
+    is_first: bool = False
+    start: Fraction = Fraction(0)  # seconds from the beginning of the film
+    duration: Fraction | None = None  # seconds; None while it is not known, or not usable
+    clock: Clock | None = None  # for formulas; None without a duration
+    begins_with_image: bool = False  # then even a camera that never moves changes the picture

@@ -1,0 +1,99 @@
+"""The names of models as a storyboard writes them: one generator, and perceptors with weights.
+
+The user's own models come and go with their files, so the names that are allowed stand in the
+context of a film and not in the tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from render.storyboard.context import ShotContext
+from render.storyboard.reader import AlreadyReported, Reader
+from render.storyboard.tables import Row, Table
+from render.storyboard.values import Choice, Number
+from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Sequence
+from render.weights.library import known_models
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """The name of a model of that role."""
+
+    role: str
+
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> str:
+        """The name; raises Mistake with the nearest one."""
+        return Choice(tuple(context.film.models[self.role])).read(node, key, context, reader)
+
+    def schema(self) -> dict[str, Any]:
+        """An enumeration of the models there are now."""
+        return Choice(tuple(known_models(self.role))).schema()
+
+
+@dataclass(frozen=True)
+class WeightedModelNames:
+    """One name, a list of names, or names with their weights; to (name, weight) pairs."""
+
+    role: str
+    weight: Number
+
+    def read(
+        self, node: Node, key: str, context: ShotContext, reader: Reader
+    ) -> tuple[tuple[str, float], ...]:
+        """The pairs in the order written; raises Mistake, or AlreadyReported for a wrong one."""
+        pairs: list[tuple[Node, Node | None]]
+        if isinstance(node, Mapping):
+            pairs = list(node.entries)
+        elif isinstance(node, Sequence):
+            pairs = [(item, None) for item in node.items]
+        else:
+            pairs = [(node, None)]
+        if not pairs:
+            known = ", ".join(context.film.models[self.role])
+            raise Mistake(node, f"{key} is empty. Name at least one of {known}")
+        found: dict[str, float | None] = {}
+        for name_node, weight_node in pairs:
+            name = reader.attempt(ModelName(self.role), name_node, key, context)
+            weight = 1.0
+            if weight_node is not None:
+                weight = reader.attempt(self.weight, weight_node, f"{key}: the weight", context)
+            if name in found:
+                reader.problem(name_node, f"{key} names {name} twice. Keep one of them")
+            elif name is not None:
+                found[name] = weight
+        weighted = tuple((name, weight) for name, weight in found.items() if weight is not None)
+        if not weighted or len(weighted) < len(found):
+            raise AlreadyReported
+        return weighted
+
+    def schema(self) -> dict[str, Any]:
+        """A name, an array of names, or an object of weights."""
+        name = ModelName(self.role).schema()
+        weights = dict.fromkeys(name["enum"], self.weight.schema())
+        return {
+            "anyOf": [
+                name,
+                {"type": "array", "items": name, "minItems": 1, "uniqueItems": True},
+                {
+                    "type": "object",
+                    "properties": weights,
+                    "additionalProperties": False,
+                    "minProperties": 1,
+                },
+            ]
+        }
+
+
+MODELS = Table(
+    (
+        Row("generator", ModelName("generator"), "generator", "draws the pictures"),
+        Row(
+            "perceptors",
+            WeightedModelNames("perceptor", Number(0.001, 1000)),
+            "perceptors",
+            "compare them with the prompts: a name, a list, or {name: weight}",
+        ),
+    )
+)

@@ -1,0 +1,154 @@
+"""Reading the shots of a storyboard, one after the other.
+
+A shot's seeds come from the storyboard's seed, the shot's name and the time within the shot. A shot
+with a name therefore keeps its pictures when others are put before it. A shot without one is called
+shot-1, shot-2, ... by its place, and does not keep them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from fractions import Fraction
+from typing import Any
+
+from render.curves.formula import Clock
+from render.storyboard.animated import split_moving
+from render.storyboard.camera_keys import check_camera, shot_camera
+from render.storyboard.context import FilmContext, ShotContext
+from render.storyboard.keys import SHOT
+from render.storyboard.loss_weights import shot_losses
+from render.storyboard.model import Prompt, Settings, Shot, Transition
+from render.storyboard.prompts import with_style
+from render.storyboard.reader import Reader
+from render.storyboard.tables import read_entries, with_defaults
+from render.storyboard.transitions import shot_transition
+from render.storyboard.yaml_nodes import Mapping, Node, Scalar
+from render.text import is_printable, seconds_text
+
+TIMING = ("duration", "keyframes")  # keys that formulas and key times need, so they are read first
+
+
+def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> list[Shot]:
+    """The shots that can be used, in order; notes the mistakes of all."""
+    shots: list[Shot] = []
+    start = Fraction(0)
+    for index, (own, name) in enumerate(zip(nodes, _names(nodes, reader), strict=True)):
+        if not isinstance(own, Mapping):
+            reader.problem(own, f"{name} is not a mapping. Write keys such as duration and prompts")
+            continue
+        node = _on_defaults(own, film)
+        entries = SHOT.entries(node, f"shot '{name}'", film, reader)
+        timing = [entry for entry in entries if entry.row.key in TIMING]
+        others = [entry for entry in entries if entry.row.key not in TIMING]
+        context = ShotContext(film, name, is_first=index == 0, start=start)
+        given = read_entries(timing, context, reader)
+        context = _timed(context, given, own)
+        given.update(read_entries(others, context, reader))
+        shot = _shot(given, own, node, context, reader)
+        if shot is not None:
+            shots.append(shot)
+        start += context.duration or 0
+    return shots
+
+
+def _names(nodes: tuple[Node, ...], reader: Reader) -> list[str]:
+    """What each shot is called; notes names that two shots have."""
+    names: list[str] = []
+    lines: dict[str, int] = {}
+    for index, own in enumerate(nodes):
+        written = own.get("name") if isinstance(own, Mapping) else None
+        name, place = f"shot-{index + 1}", own
+        if isinstance(written, Scalar) and not written.null and written.text.strip():
+            # Sentences quote it before it is checked, so control characters are replaced here.
+            text = " ".join(written.text.split())
+            name = "".join(letter if is_printable(letter) else "?" for letter in text)
+            place = written
+        if name in lines:
+            message = f"two shots are called '{name}', the first in line {lines[name]}. "
+            reader.problem(place, message + "Rename one: a shot's seeds come from its name")
+        lines.setdefault(name, place.line)
+        names.append(name)
+    return names
+
+
+def _on_defaults(own: Mapping, film: FilmContext) -> Mapping:
+    """The shot as it was written, on top of the film's defaults."""
+    node = with_defaults(film.defaults, own, SHOT) if isinstance(film.defaults, Mapping) else own
+    assert isinstance(node, Mapping)  # two mappings make one
+    return node
+
+
+def _timed(context: ShotContext, timing: dict[str, Any], own: Mapping) -> ShotContext:
+    """The context with what the values under TIMING say, for all other values of the shot."""
+    film, duration = context.film, timing.get("duration")
+    every = timing.get("every", Settings.every)
+    return replace(
+        context,
+        duration=duration,
+        clock=Clock(duration, film.fps, every, context.start, film.bpm) if duration else None,
+        begins_with_image=own.get("init") is not None,
+    )
+
+
+def _shot(
+    given: dict[str, Any], own: Mapping, node: Mapping, context: ShotContext, reader: Reader
+) -> Shot | None:
+    """The shot made of the values that were read; None without usable duration and prompts.
+
+    `own` is the shot as it was written and `node` the shot on top of the defaults.
+    """
+    film = context.film
+    _check_duration(own, node, context, reader)
+    transition = shot_transition(given.get("transition") or {}, own, node, context, reader)
+    prompts, exclude = given.get("prompts"), _excluded(given, context, reader)
+    steady = _is_steady(given, transition, (*(prompts or ()), *exclude))
+    losses, moving_losses = shot_losses(given, steady, node, context, reader)
+    numbers, moving = split_moving({**given, "losses": losses})
+    own_settings = {f.name: numbers[f.name] for f in fields(Settings) if f.name in numbers}
+    if context.duration is None or prompts is None:
+        return None  # noted
+    camera = shot_camera(given.get("camera") or {}, context)
+    every = given.get("every", Settings.every)
+    check_camera(camera, every, node.get("camera") or node, context, reader)
+    return Shot(
+        name=context.name,
+        duration=context.duration,
+        prompts=(*with_style(prompts, given.get("style", film.style)), *exclude),
+        camera=camera,
+        transition=transition,
+        init=given.get("init"),
+        settings=Settings(**own_settings),
+        moving=moving + moving_losses,
+    )
+
+
+def _check_duration(own: Mapping, node: Mapping, context: ShotContext, reader: Reader) -> None:
+    """Note a shot without a duration, or shorter than a frame."""
+    written, duration = node.get("duration"), context.duration
+    if written is None:
+        message = f"shot '{context.name}' has no 'duration'. Write how long it lasts, as in 4s"
+        reader.problem(own, message)
+    elif duration is not None and duration * context.film.fps < 1:
+        message = f"shot '{context.name}' lasts {seconds_text(duration)}, less than one frame. "
+        reader.problem(written, message + "Lengthen it")
+
+
+def _excluded(given: dict[str, Any], context: ShotContext, reader: Reader) -> tuple[Prompt, ...]:
+    """The prompts to move away from: the shot's own, else the film's."""
+    film = context.film
+    if "exclude" in given or film.exclude is None:
+        return given.get("exclude") or ()
+    # Read again for every shot, because of formulas. Its key times may lie beyond a shot's end.
+    endless = replace(context, duration=None)
+    return reader.attempt(SHOT.row("exclude").kind, film.exclude, "exclude", endless) or ()
+
+
+def _is_steady(given: dict[str, Any], transition: Transition, prompts: tuple[Prompt, ...]) -> bool:
+    """Whether the losses of STEADY apply: the shot starts anew, and its colours should not drift.
+
+    A shot that begins with an image changes from there towards its prompts.
+    """
+    if transition.kind == "continue":
+        return False
+    keeps_prompts = "init" not in given and all(prompt.still for prompt in prompts)
+    return keeps_prompts or bool(given.get("palette"))
