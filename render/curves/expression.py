@@ -107,7 +107,7 @@ class Expression:
         except ZeroDivisionError as error:
             raise ValueError("divides by zero") from error
         except OverflowError as error:
-            raise ValueError("grows beyond every number") from error
+            raise ValueError("becomes too large to compute") from error
 
 
 def parse(text: str) -> Expression:
@@ -163,8 +163,8 @@ def _syntax_problem(text: str) -> str:
         with suppress(*PARSE_ERRORS):  # the text before the unit may not be a formula either
             _Compiler(unit[1], set()).compiled(_syntax_tree(unit[1]), 0)
             return (
-                f"ends in {unit[2]}, which is no unit here. Leave it out: angles are in degrees, "
-                "places in percent of the frame, others plain numbers"
+                f"ends in {unit[2]}, which is not a unit here. Leave it out: angles are in "
+                "degrees, places in percent of the frame, others plain numbers"
             )
     return f"is not a formula. Write one such as {EXAMPLE}, a unit behind its brackets"
 
@@ -179,7 +179,7 @@ class _Compiler:
     def compiled(self, node: ast.expr, depth: int) -> Evaluator:
         """Returns the function that evaluates a node `depth` levels deep; raises ValueError."""
         if depth > DEPTH_LIMIT:
-            raise ValueError(f"has more than {DEPTH_LIMIT} parts within parts. Simplify it")
+            raise ValueError(f"is nested more than {DEPTH_LIMIT} levels deep. Simplify it")
 
         def inner(nodes: list[ast.expr]) -> list[Evaluator]:
             return [self.compiled(each, depth + 1) for each in nodes]
@@ -226,11 +226,11 @@ class _Compiler:
             if isinstance(node, ast.Name) and node.id in VARIABLES:
                 return f"calls {node.id}, which is a number. Write {node.id}*(...) to multiply"
             if isinstance(node, ast.Name) and node.id in FUNCTIONS:
-                return f"gives {node.id} something that is no number. Write {node.id}(t)"
+                return f"gives {node.id} something other than numbers. Write {node.id}(t)"
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
-            return "holds a ^, which no formula may. A power is written t**2"
+            return "holds a ^, which is not allowed in a formula. A power is written t**2"
         if isinstance(node, ast.Name) and node.id == "mod":
-            return "holds mod, which no formula may. A remainder is written t % 2"
+            return "holds mod, which is not allowed in a formula. A remainder is written t % 2"
         source = ast.get_source_segment(self.text, node) or self.text
         source = source if len(source) <= 20 else f"{source[:17]}..."
         near = difflib.get_close_matches(source.lower(), NAMES, 1, 0.6)
@@ -239,7 +239,7 @@ class _Compiler:
             f"the variables {', '.join(VARIABLES)}, the constants {', '.join(CONSTANTS)} and the "
             f"functions {', '.join(FUNCTIONS)}"
         )
-        return f"holds {source}, which no formula may. {meant}There are {known}"
+        return f"holds {source}, which is not allowed in a formula. {meant}There are {known}"
 
 
 def _constant(number: float) -> Evaluator:
