@@ -49,12 +49,13 @@ from render.film.interpolate import pictures_at_once
 from render.generators import frozen_forward
 from render.generators.vqgan import Generator, load_generator
 from render.media.video import write_video
+from render.synthesis.cuda_graph import RECORDED
 from render.synthesis.cutouts import Cutouts, cut_out, sample_cutouts
 from render.synthesis.device import choose_device, fast_step_type
 from render.synthesis.frozen_towers import speed_up_tower
 from render.synthesis.images import Frame, to_frame
 from render.synthesis.losses import distance
-from render.synthesis.optimize import optimize
+from render.synthesis.optimize import ONE_BY_ONE, StepRunner, optimize
 from render.synthesis.perceptor import Perceptor, build_clip, load_perceptor, read_perceptor
 from render.weights.library import known_models
 
@@ -123,7 +124,7 @@ class Step:
         marks.append(clock(device))
         picture = generator.paint(codes, step=True)
         marks.append(clock(device))
-        if generator.reference:
+        if variant == "reference":
             seen = augmented(pooled(picture, self.views, perceptor.side))
         else:
             size = (picture.shape[-1], picture.shape[-2])
@@ -163,8 +164,8 @@ class Step:
             self("reference", 0)
         return float(counter.get_total_flops()) / 1e9
 
-    def loop(self, variant: str, recorded: bool) -> float:
-        """Seconds a step of the inner loop itself, its steps recorded or not."""
+    def loop(self, variant: str, runner: StepRunner) -> float:
+        """Seconds a step of the inner loop itself, its steps run by `runner`."""
         networks, count = self.variants[variant], 12
         side = networks.perceptor.side
         device = self.latent.device
@@ -189,7 +190,7 @@ class Step:
             steps=count,
             step_size=0.1,
             smoothing=0.5,
-            recorded=recorded,
+            runner=runner,
         ):
             marks.append(clock(device))
         return statistics.median(b - a for a, b in itertools.pairwise(marks[2:]))
@@ -270,6 +271,15 @@ def peaks(device: torch.device, kind: torch.dtype) -> dict[str, float]:
     }
 
 
+def with_taming_forward(generator: Generator) -> Generator:
+    """Returns the generator that the tests compare with, on the same weights."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    from reference_models import reference_generator
+
+    reference: Generator = reference_generator(generator)
+    return reference
+
+
 def networks(variant: str, full: bool, device: str) -> Networks:
     """The embedded pair, or the field's usual pair in full size with random weights."""
     reference = variant == "reference"
@@ -290,7 +300,8 @@ def networks(variant: str, full: bool, device: str) -> Networks:
         generator = load_generator(known_models("generator")["starter"])
         load = read_perceptor if reference else load_perceptor  # as it is, or sped up
         perceptor = load(known_models("perceptor")["starter"])
-    generator.reference = reference
+    if reference:
+        generator = with_taming_forward(generator)
     machine = choose_device(device, "float32" if reference else variant)
     return Networks(
         generator.on(machine.device, machine.step_type),
@@ -362,10 +373,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
             for name, took in steps.items()
         },
         "loop_seconds_a_step": {
-            "launched": round(step.loop(names[-1], recorded=False), 5),
-            "recorded": round(step.loop(names[-1], recorded=True), 5)
-            if device.type == "cuda"
-            else None,
+            "launched": round(step.loop(names[-1], ONE_BY_ONE), 5),
+            "recorded": round(step.loop(names[-1], RECORDED), 5) if device.type == "cuda" else None,
         },
         "decode_seconds": decoding,
         "decode_times_faster": ratios(decoding),

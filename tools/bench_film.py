@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 from unittest.mock import patch
 
 import torch
-from bench import augmented, idle_share
+from bench import augmented, idle_share, with_taming_forward
 from quality import Figures, measured, plain, planned, rendered
 from torch import Tensor
 from torch.nn import functional as F
@@ -241,7 +241,8 @@ def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace
     plan, models = planned(text, options.device, lever.precision)
     steps = sum(one.steps for one in plan.keyframes)
     plain_loop = PLAIN.fullmatch(name)
-    models.generator.reference = lever.reference or plain_loop is not None
+    if lever.reference or plain_loop:
+        models = replace(models, generator=with_taming_forward(models.generator))
     film: Callable[[], Iterator[Tensor]] = lambda: rendered(plan, models)  # noqa: E731
     if plain_loop:
         each = int(plain_loop[1])

@@ -55,10 +55,12 @@ from starter.twelves import TWELVES
 from torch import Tensor
 from torch.nn import functional as F
 
+from render.engines import SerialEngine
 from render.film.blends import lerp
-from render.film.film import make_keyframes, missing_keyframes
+from render.film.film import missing_keyframes
 from render.film.frames import blend_keyframes, frames, warp_with_coverage
 from render.generators.vqgan import Generator
+from render.media.digest import file_digest
 from render.plan import camera
 from render.plan.moments import Moment
 from render.plan.plan import Plan
@@ -74,7 +76,8 @@ from render.synthesis.models import Models
 from render.synthesis.perceptor import Perceptor, load_perceptor
 from render.synthesis.targets import embed_targets, make_prompt_targets
 from render.synthesis.warp import coverage, newly_exposed_mask, resample, source_grid, warp
-from render.weights.library import known_models, named_digest
+from render.weights.library import known_models
+from render.weights.selection import choose_models
 
 BOARD = """\
 version: 1
@@ -167,15 +170,17 @@ def crossfade(left: Tensor, right: Tensor, moment: Moment, share: float) -> Tens
 def planned(text: str, device: str, precision: str = "auto") -> tuple[Plan, Models]:
     """A storyboard's plan and its models."""
     board, machine = parse(text, Path()), choose_device(device, precision)
-    models = load_models(board, machine)
-    return make_plan(board, models.generator.factor, named_digest), models
+    chosen = choose_models(board.generator, board.perceptors)
+    return make_plan(board, chosen, file_digest), load_models(chosen, machine)
 
 
 def keyframed(plan: Plan, models: Models, folder: Path) -> Store:
     """Every keyframe, made where it is not there."""
     store = Store(folder)
     todo = missing_keyframes(plan, store)
-    make_keyframes(plan, models, store, todo, Meter(plan, todo, 0), lambda report: None)
+    engine = SerialEngine(plan, models, store, Meter(plan, todo, 0), lambda progress: None)
+    for keyframe in todo:
+        engine.make(keyframe)
     return store
 
 
@@ -211,7 +216,7 @@ def plain(
                 seen = augment(random_views(picture, views, prompt_target.perceptor.side, random))
                 far = distance(
                     prompt_target.perceptor.embed_cutouts(seen)[:, None],
-                    prompt_target.targets[None],
+                    prompt_target.embeddings[None],
                 )
                 loss = loss + prompt_target.weight * (far * prompt_target.weights).sum(1).mean()
             optimizer.zero_grad()

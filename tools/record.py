@@ -30,7 +30,6 @@ from typing import Any
 
 from render.media.video import read_video
 from render.plan.plan import Keyframe
-from render.plan.planner import make_plan
 from render.storyboard.parser import load
 from render.storyboard.schema import json_schema
 from render.weights.catalog import GENERATORS
@@ -52,13 +51,15 @@ JOURNEY = ("storyboards/images/hills.png", "storyboards/images/sunset.safetensor
 
 
 def plans(boards: list[Path]) -> dict[str, Any]:
-    """Every keyframe of every storyboard, and its first frames, with digests that are names."""
+    """Every keyframe of every storyboard, and its frames, with digests that are names."""
+    from plans import plan_for
+
     found = {}
     for path in boards:
         board = load(path)
         factor = GENERATORS.get(board.generator, GENERATORS["starter"]).factor
         factor = 4 if board.generator == "tiny-vqgan" else factor
-        plan = make_plan(board, factor, lambda role, name: f"{role} {name}")
+        plan = plan_for(board, factor, lambda role, name: f"{role} {name}")
         found[path.name] = {
             "frames": plan.frame_count,
             "keyframes": [keyframe_of(keyframe) for keyframe in plan.keyframes],

@@ -12,14 +12,13 @@ import re
 import shlex
 import sys
 import time
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from render import __version__
-from render.cli.exits import interruption_message, report_errors, report_interruption
+from render.cli.exits import report_errors, report_interruption
 from render.cli.options import (
     FILE,
     SETTINGS,
@@ -30,37 +29,17 @@ from render.cli.options import (
     precision_option,
     quiet_option,
 )
-from render.cli.output import (
-    TEXT_LOG,
-    Log,
-    download_bar,
-    report_made,
-    write_answer,
-    write_line,
-)
+from render.cli.output import TEXT_LOG, Log, download_bar, report_made, write_answer, write_line
 from render.cli.preflight import (
     check_latents,
-    check_outputs,
     check_overwrite,
-    check_picture_output,
-    files_needed,
-    frame_at,
-    latents_folder,
     load_device,
     load_storyboard,
-    model_names,
     plan_film,
-    prepare,
-    print_cameras,
-    print_models,
-    print_plan,
-    set_aside,
 )
+from render.cli.rendering import render_film, render_still
+from render.cli.request import RenderRequest
 from render.errors import InputError
-
-if TYPE_CHECKING:
-    from render.plan.plan import Plan
-    from render.synthesis.device import Device
 
 
 class Commands(click.Group):
@@ -148,87 +127,15 @@ def cli(ctx: click.Context) -> None:
 @quiet_option
 @click.option("-v", "--verbose", is_flag=True, help="Say more: models, folders, tracebacks.")
 @log_option
-def film(
-    storyboard: Path,
-    output: Path | None,
-    draft: bool,
-    device: str,
-    precision: str,
-    latents: Path | None,
-    fresh: bool,
-    yes: bool,
-    force: bool,
-    quiet: bool,
-    verbose: bool,
-    log_format: str,
-) -> None:
+def film(quiet: bool, log_format: str, **options: Any) -> None:
     """Make the film of STORYBOARD (`render STORYBOARD` does the same).
 
     Finished keyframes are kept as latents and never made twice: run the same command again after
     an interruption or an edit, and only what is missing or changed is made.
     """
-    from render.media.codecs import CODECS, check_output
-
-    began = time.monotonic()
-    log = Log(quiet, log_format == "json")
-    with report_errors(log, verbose):
-        board = load_storyboard(storyboard, log)
-        ending = f"{'.draft' if draft else ''}{CODECS[board.codec].extensions[0]}"
-        output = output or Path(f"{storyboard.stem}{ending}")
-        check_output(output, board.codec)
-        plan = plan_film(board, draft)
-        folder = latents or latents_folder(storyboard)
-        check_outputs(plan, (output, preview_path(output)), folder, force)
-        machine = load_device(device, precision, log, model_names(board))
-        if fresh:
-            asked = time.monotonic()
-            set_aside(folder, yes, files_needed(board))
-            began += time.monotonic() - asked  # an answer may take its time
-        render_film(plan, folder, output, machine, log, verbose, force, began)
-
-
-def preview_path(output: Path) -> Path:
-    """The picture beside a film that shows how far it is."""
-    return output.with_name(f"{output.stem}.preview.png")
-
-
-def render_film(
-    plan: Plan,
-    folder: Path,
-    output: Path,
-    machine: Device,
-    log: Log,
-    verbose: bool,
-    force: bool,
-    began: float,
-) -> None:
-    """Load the models, make the film and say what was kept if it is interrupted."""
-    from render.cli.describe import describe_plan
-    from render.cli.progress import display, preview_writer
-    from render.film.film import make_film
-    from render.plan.cost import Costs, remember_speed
-    from render.text import plural
-    from render.weights.library import models_folder as models_folder
-
-    preview = preview_writer(preview_path(output))
-    if verbose:
-        for line in (*describe_plan(plan, folder, machine), f"device {machine}"):
-            log.tell("plan", line, line)
-    with report_interruption(log, partial(interruption_message, plan, folder)):
-        models, store, todo = prepare(plan, folder, machine, log, force)
-        started = time.monotonic()
-        with display(log.display) as show:
-
-            def shown(report: Any) -> None:
-                if report.picture is not None:
-                    preview(report.picture)
-                show(report)
-
-            make_film(plan, models, store, todo, output, shown)
-    seconds, gflop = time.monotonic() - started, Costs(plan).total(todo)
-    remember_speed(models_folder(), str(machine.device), gflop, seconds, started - began)
-    what = f"{plural(plan.frame_count, 'frame')}, {float(plan.board.duration):g} s"
-    report_made(log, output, what, plan.board.size, time.monotonic() - began)
+    request = RenderRequest(log=Log(quiet, log_format == "json"), **options)
+    with report_errors(request.log, request.verbose):
+        render_film(request)
 
 
 @cli.command()
@@ -238,17 +145,19 @@ def render_film(
 @click.option(
     "--expand", is_flag=True, help="Only print the cameras, every preset as what it stands for."
 )
-def check(storyboard: Path, draft: bool, latents: Path | None, expand: bool) -> None:
+def check(expand: bool, **options: Any) -> None:
     """Find every mistake in STORYBOARD, or show its plan: keyframes, what is done, the cost."""
     with report_errors():
-        board = load_storyboard(storyboard)
+        from render.cli.describe import describe_cameras, describe_plan
+
+        request = RenderRequest(**options)
+        board = load_storyboard(request.storyboard)
         if expand:
-            print_cameras(board)
+            write_answer("\n".join(describe_cameras(board)))
             return
-        plan = plan_film(board, draft)
-        folder = latents or latents_folder(storyboard)
-        print_plan(plan, folder)
-        check_latents(folder)
+        plan = plan_film(board, request.draft)
+        write_answer("\n".join(describe_plan(plan, request.latents_folder)))
+        check_latents(request.latents_folder)
 
 
 @cli.command()
@@ -269,39 +178,11 @@ def check(storyboard: Path, draft: bool, latents: Path | None, expand: bool) -> 
 )
 @quiet_option
 @log_option
-def still(
-    storyboard: Path,
-    at: str,
-    output: Path,
-    force: bool,
-    draft: bool,
-    device: str,
-    precision: str,
-    latents: Path | None,
-    quiet: bool,
-    log_format: str,
-) -> None:
+def still(at: str, quiet: bool, log_format: str, **options: Any) -> None:
     """One frame of STORYBOARD as a PNG, making only the keyframes that lead to it."""
-    log = Log(quiet, log_format == "json")
-    began = time.monotonic()
-    with report_errors(log):
-        plan = plan_film(load_storyboard(storyboard, log), draft)
-        number = frame_at(at, plan)
-        check_picture_output(output)
-        folder = latents or latents_folder(storyboard)
-        check_outputs(plan, (output,), folder, force)
-        machine = load_device(device, precision, log, model_names(plan.board))
-
-        from render.cli.progress import display
-        from render.film.film import make_still
-        from render.media.provenance import write_png
-
-        with report_interruption(log, partial(interruption_message, plan, folder)):
-            models, store, todo = prepare(plan, folder, machine, log, force, number)
-            with display(log.display) as show:
-                frame, note = make_still(plan, models, store, todo, number, show)
-        write_png(output, frame, note)
-        report_made(log, output, f"frame {number}", plan.board.size, time.monotonic() - began)
+    request = RenderRequest(log=Log(quiet, log_format == "json"), **options)
+    with report_errors(request.log):
+        render_still(request, at)
 
 
 @cli.command()
@@ -360,13 +241,13 @@ def interpolate(
 
         journey = plan_journey(inputs, output, **options)
         check_overwrite(output, force, inputs)
-        machine = load_device(device, "float32", log, [f"the generator {journey.generator}"])
+        chosen = load_device(device, "float32", log, [f"the generator {journey.generator}"])
 
         from render.cli.progress import display
         from render.film.interpolate import make_journey
 
         with report_interruption(log, lambda: "Interrupted."), display(log.display) as show:
-            make_journey(journey, output, machine.device, show)
+            make_journey(journey, output, chosen.device, show)
         what = f"{journey.frame_count} frames, {float(journey.frame_count / journey.fps):.4g} s"
         report_made(log, output, what, journey.size, time.monotonic() - began)
 
@@ -407,7 +288,9 @@ def models(ctx: click.Context) -> None:
     """List generators and perceptors: size, licence, where. `models get NAME` fetches one."""
     if ctx.invoked_subcommand is None:
         with report_errors():
-            print_models()
+            from render.cli.describe import describe_models
+
+            write_answer("\n".join(describe_models()))
 
 
 @models.command()

@@ -13,7 +13,7 @@ import yaml
 from render.media.safetensors_header import has_latent
 from render.plan.cost import estimate, known_speed
 from render.plan.memory import MemoryBudget, in_parts_message, machine_memory, shortfall
-from render.plan.plan import Plan
+from render.plan.plan import Keyframe, Plan
 from render.storyboard.camera_keys import camera_as_written
 from render.storyboard.model import Prompt, Shot, Storyboard
 from render.text import (
@@ -34,16 +34,26 @@ LINE = 100  # columns
 PROMPT_LINES = 4  # of one shot
 
 
-def describe_plan(plan: Plan, folder: Path, machine: Device | None = None) -> Iterator[str]:
-    """Shots, frames, keyframes, chains, what is already there, and what the rest costs, on a CPU
-    in float32 where no machine is named.
+def describe_plan(plan: Plan, folder: Path, device: Device | None = None) -> Iterator[str]:
+    """The plan of a film as lines: its size, shots, prompts and cost, and which models are absent.
 
-    What is there is counted by a quick look: a latent that was changed since is told of by the
-    render, which reads them all before it begins.
+    Stored keyframes are counted by their files' sizes; a latent that was changed since is reported
+    by the render, which reads all of them before it starts. The cost is that of a CPU in float32
+    where no device is given.
     """
-    board = plan.board
     todo = [keyframe for keyframe in plan.keyframes if not has_latent(folder, keyframe.key)]
-    missing = {keyframe.index for keyframe in todo}
+    yield from _describe_size(plan)
+    yield from aligned_columns(_shot_rows(plan, todo))
+    yield from describe_prompts(plan.board.shots)
+    yield from _describe_cost(plan, todo, folder, device)
+    for model in plan.models.absent():
+        how = f"get it with `render models get {model.name}`"
+        yield f"not here yet: the {model.role} {model.name}; {how}"
+
+
+def _describe_size(plan: Plan) -> Iterator[str]:
+    """Size, rate, length and models."""
+    board = plan.board
     width, height = board.size
     yield (
         f"{board.source or 'storyboard'}: {width}x{height}, {rate_text(board.fps)} fps, "
@@ -53,31 +63,41 @@ def describe_plan(plan: Plan, folder: Path, machine: Device | None = None) -> It
     if plan.size != board.size:
         yield f"  made at {plan.size[0]}x{plan.size[1]}, what {board.generator} can do, and cropped"
     yield f"  generator {board.generator}, perceptor {', '.join(n for n, _ in board.perceptors)}"
-    rows = [("shot", "starts", "frames", "keyframes", "done", "begins with")]
-    for number, shot in enumerate(board.shots):
-        mine = range(plan.firsts[number], plan.firsts[number + 1])
-        done = sum(index not in missing for index in mine)
+
+
+def _shot_rows(plan: Plan, todo: Sequence[Keyframe]) -> list[tuple[str, ...]]:
+    """A table with a row for every shot."""
+    missing = {keyframe.index for keyframe in todo}
+    rows: list[tuple[str, ...]] = [("shot", "starts", "frames", "keyframes", "done", "begins with")]
+    for index, shot in enumerate(plan.board.shots):
+        own = range(plan.firsts[index], plan.firsts[index + 1])
+        done = sum(keyframe not in missing for keyframe in own)
         rows.append(
             (
                 shot.name,
-                f"{float(plan.starts[number]):g} s",
-                str(len(plan.shot_frames(number))),
-                str(len(mine)),
-                "all" if done == len(mine) else f"{done} of {len(mine)}",
-                beginning_of(plan, number),
+                f"{float(plan.starts[index]):g} s",
+                str(len(plan.shot_frames(index))),
+                str(len(own)),
+                "all" if done == len(own) else f"{done} of {len(own)}",
+                beginning_of(shot),
             )
         )
-    yield from aligned_columns(rows)
-    yield from describe_prompts(plan.board.shots)
-    device, where, budget = "cpu", "on a CPU in float32", MemoryBudget(machine_memory())
-    if machine:
-        device, where, budget = str(machine.device), f"on {machine}", machine.budget()
-    cost = estimate(plan, todo, known_speed(library.models_folder(), device), budget)
+    return rows
+
+
+def _describe_cost(
+    plan: Plan, todo: Sequence[Keyframe], folder: Path, device: Device | None
+) -> Iterator[str]:
+    """What the missing keyframes and the frames take in time, memory and disk."""
+    name, where, budget = "cpu", "on a CPU in float32", MemoryBudget(machine_memory())
+    if device:
+        name, where, budget = str(device.device), f"on {device}", device.memory_budget()
+    cost = estimate(plan, todo, known_speed(library.models_folder(), name), budget)
     how = "as measured on this machine" if cost.measured else "guessed; the first render measures"
-    on = "the CPU" if device == "cpu" else device
     yield (
         f"to do: {plural(cost.keyframes, 'keyframe')}, {plural(cost.steps, 'step')}, "
-        f"{plural(plan.frame_count, 'frame')}: about {duration_text(cost.seconds)} on {on} ({how})"
+        f"{plural(plan.frame_count, 'frame')}: about {duration_text(cost.seconds)} on "
+        f"{'the CPU' if name == 'cpu' else name} ({how})"
     )
     disk = f"{megabytes_text(cost.disk)} of disk in {folder}"
     yield f"needs about {gibibytes_text(cost.memory)} of memory ({where}), {disk}"
@@ -85,8 +105,6 @@ def describe_plan(plan: Plan, folder: Path, machine: Device | None = None) -> It
         yield f"warning: {where}: {short.message}"
     elif todo and (parts := in_parts_message(plan, budget)):
         yield f"warning: {where}: {parts}"
-    for role, name in absent_models(plan):
-        yield f"not here yet: the {role} {name}; get it with `render models get {name}`"
 
 
 def describe_cameras(board: Storyboard) -> Iterator[str]:
@@ -99,9 +117,8 @@ def describe_cameras(board: Storyboard) -> Iterator[str]:
     yield from text.splitlines()
 
 
-def beginning_of(plan: Plan, number: int) -> str:
-    """How a shot starts, in a word or two."""
-    shot = plan.board.shots[number]
+def beginning_of(shot: Shot) -> str:
+    """How a shot begins, in a word or two."""
     if shot.transition.kind == "cut":
         return f"cut to {shot.init.name}" if shot.init else "cut"
     return f"{shot.transition.kind} over {float(shot.transition.duration):g} s"
@@ -132,18 +149,6 @@ def describe_prompt(prompt: Prompt) -> str:
         return f"{prompt.share.scaled(prompt.weight.at(0))} x {wanted}{content}"
     share = "" if prompt.share.constant else f" x ({prompt.share})"
     return f"{prompt.weight}{share} x {wanted}{content}"
-
-
-def absent_models(plan: Plan) -> list[tuple[str, str]]:
-    """Models that must be fetched before this plan can be rendered."""
-    board = plan.board
-    wanted = [("generator", board.generator)]
-    wanted += [("perceptor", name) for name, _ in board.perceptors]
-    return [
-        (role, name)
-        for role, name in wanted
-        if not library.weights_path(library.known_models(role)[name])
-    ]
 
 
 def describe_models() -> Iterator[str]:

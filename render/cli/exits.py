@@ -21,42 +21,47 @@ from render.errors import RenderError
 
 if TYPE_CHECKING:
     from render.plan.plan import Plan
-    from render.storyboard.problems import Problem
 
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM, as `kill`, a shutdown and a batch system's time limit send it."""
+    """SIGTERM arrived, as `kill`, a shutdown or a batch system's time limit sends it."""
 
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends what runs inside as Ctrl-C does; where it is ignored, it stays so."""
+    """Inside it, SIGTERM raises TerminatedError, so that it ends a render as Ctrl-C does.
+
+    Where the process was started with SIGTERM ignored, it stays ignored.
+    """
 
     def terminate(number: int, frame: object) -> None:
         raise TerminatedError
 
-    usual = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    if usual:
+    is_default = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if is_default:
         signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:
-        if usual:
+        if is_default:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def exit_code_of(interruption: BaseException) -> int:
-    """The exit code; click's Abort, in which a question ends, hides what ended it."""
+    """The exit code of an interruption; click's Abort hides the one that ended its question."""
     both = (interruption, interruption.__context__)
     return TERMINATED if any(isinstance(each, TerminatedError) for each in both) else INTERRUPTED
 
 
 @contextmanager
 def report_errors(log: Log = TEXT_LOG, verbose: bool = False) -> Iterator[None]:
-    """Every error that a command may meet, as a sentence and an exit code, never a traceback."""
+    """Turns every error inside it into a sentence and an exit code.
+
+    A traceback is shown only with `verbose` or RENDER_TRACEBACK=1.
+    """
     try:
         yield
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
@@ -65,44 +70,43 @@ def report_errors(log: Log = TEXT_LOG, verbose: bool = False) -> Iterator[None]:
         log.tell("interrupted", "Interrupted.", "\nInterrupted.")
         raise click.exceptions.Exit(exit_code_of(interruption)) from None
     except RenderError as error:
-        _tell_error(log, error)
+        _report_error(log, error)
         raise click.exceptions.Exit(error.exit_code) from error
     except Exception as error:
-        wanted = verbose or bool(os.environ.get("RENDER_TRACEBACK"))
-        if wanted and not log.json:
+        show_traceback = verbose or bool(os.environ.get("RENDER_TRACEBACK"))
+        if show_traceback and not log.json:
             raise
         message = (
             f"{type(error).__name__}: {error}. This is a defect of Render, not of your storyboard; "
             "finished keyframes are kept. Run again with RENDER_TRACEBACK=1 to see where."
         )
-        more: dict[str, object] = {"traceback": traceback.format_exc()} if wanted else {}
-        log.tell("error", message, f"render: {message}", more)
+        details: dict[str, object] = {}
+        if show_traceback:
+            details["traceback"] = traceback.format_exc()
+        log.tell("error", message, f"render: {message}", details)
         raise click.exceptions.Exit(FAILED) from error
 
 
-def _tell_error(log: Log, error: RenderError) -> None:
-    """A line or object for each mistake of a storyboard, one for any other error."""
+def _report_error(log: Log, error: RenderError) -> None:
+    """Write a line (or JSON object) for each mistake of a storyboard, one for any other error."""
     from render.storyboard.problems import StoryboardError
 
     if not isinstance(error, StoryboardError):
         log.tell("error", str(error), f"render: {error}")
     elif log.json:
         for problem in error.problems:
-            log.tell("error", problem.message, "", _place(error.source, problem))
+            place = {"line": problem.line, "column": problem.column}
+            log.tell("error", problem.message, "", {"file": str(error.source), **place})
     else:
         count = len(error.problems)
         write_line(sys.stderr, str(error))
         write_line(sys.stderr, f"{count} mistake{'s' if count > 1 else ''}; nothing was written")
 
 
-def _place(path: Path | None, problem: Problem) -> dict[str, object]:
-    return {"file": str(path), "line": problem.line, "column": problem.column}
-
-
 def report_usage_error(error: click.ClickException, arguments: Iterable[str]) -> None:
-    """A command line that cannot be read, told as its own words ask for as far as they go."""
+    """Report a command line that cannot be parsed, as JSON where it asks for that."""
     if isinstance(error, click.NoSuchOption) and error.possibilities:
-        # click compares the dashes too, and finds --verbose for --overwrite.
+        # click compares the dashes too, and suggests --verbose for --overwrite.
         names = [name.lstrip("-") for name in error.possibilities]
         near = difflib.get_close_matches(error.option_name.lstrip("-"), names)
         error.possibilities[:] = [f"--{name}" for name in near]
@@ -116,7 +120,7 @@ def report_usage_error(error: click.ClickException, arguments: Iterable[str]) ->
 
 @contextmanager
 def report_interruption(log: Log, message: Callable[[], str]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end cleanly with a sentence that says what is kept."""
+    """Inside it, Ctrl-C and SIGTERM end the command with the sentence that `message` returns."""
     try:
         yield
     except KeyboardInterrupt as interruption:
@@ -126,7 +130,7 @@ def report_interruption(log: Log, message: Callable[[], str]) -> Iterator[None]:
 
 
 def interruption_message(plan: Plan, folder: Path) -> str:
-    """What Ctrl-C or SIGTERM leaves behind."""
+    """How many keyframes an interrupted render has kept, and how to continue it."""
     from render.media.safetensors_header import has_latent
 
     total, done = len(plan.keyframes), sum(has_latent(folder, one.key) for one in plan.keyframes)

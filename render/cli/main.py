@@ -20,13 +20,13 @@ from render.cli.output import open_closed_streams, silence, unwritten_message, w
 
 
 def ignore_signals() -> None:
-    """What was asked is done: Ctrl-C while Python puts its things away does not undo it."""
+    """Ignore Ctrl-C and SIGTERM during interpreter shutdown: the command has already succeeded."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line and exit with its code."""
     open_closed_streams()
     for stream in (sys.stdout, sys.stderr):  # prompts are in any language
         if hasattr(stream, "reconfigure"):
@@ -46,7 +46,7 @@ def main() -> None:
         sys.exit(exit_code_of(interruption))
     except BrokenPipeError:  # `render check film.yaml | head`
         sys.exit(FAILED)
-    except OSError as error:  # of click's own help, for every command tells its errors itself
+    except OSError as error:  # from click's own help; commands report their errors themselves
         silence(sys.stdout)
         write_line(sys.stderr, f"render: {unwritten_message(error)}")
         sys.exit(FAILED)

@@ -13,7 +13,7 @@ from render.errors import InputError
 
 
 class File(click.Path):
-    """A file's name; an empty one, as of a variable that is not set, would name this folder."""
+    """A file's name; an empty one is refused, because pathlib would read it as this folder."""
 
     def convert(
         self,
@@ -21,14 +21,13 @@ class File(click.Path):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Any:
+        """Called by click with the argument as written."""
         if not os.fspath(value):
             self.fail("the name is empty; name a file", param, ctx)
         return super().convert(value, param, ctx)
 
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-
-
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 FILE = File(path_type=Path)
 latents_option = click.option(
@@ -66,6 +65,6 @@ log_option = click.option(
 
 
 def check_device(name: str) -> None:
-    """Raises InputError; whether the device is there, only torch knows."""
+    """Raises InputError for a word that names no device; whether it exists, only torch knows."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
         raise InputError(f"--device {name}: one of auto, cpu, cuda, cuda:1, mps")

@@ -1,4 +1,4 @@
-"""What is said on stderr and answered on stdout; no film fails because nobody listens."""
+"""What commands write to stderr and stdout; no film fails because a stream cannot be written."""
 
 from __future__ import annotations
 
@@ -14,33 +14,9 @@ from typing import TextIO
 from render.errors import RenderError
 
 
-def report_made(log: Log, output: Path, what: str, size: tuple[int, int], seconds: float) -> None:
-    """The last line: on stdout what was made; for machines an object, with the others."""
-    from render.text import duration_text
-
-    if log.display == "json":
-        log.say("done", str(output))
-    elif log.display == "auto":
-        made = f"{output}: {what}, {size[0]}x{size[1]}, made in {duration_text(seconds)}"
-        write_line(sys.stdout, made)  # which the file itself tells too
-
-
-@contextmanager
-def download_bar(name: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Bytes so far and in all, as a bar on a terminal and as nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(name, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total or None)
-
-
 @dataclass(frozen=True)
 class Log:
-    """How a command speaks on stderr, as -q and --log-format ask for."""
+    """How a command writes to stderr: as text or JSON, or, with -q, only errors."""
 
     quiet: bool = False
     json: bool = False
@@ -53,13 +29,13 @@ class Log:
     def tell(
         self, event: str, message: str, text: str, more: dict[str, object] | None = None
     ) -> None:
-        """The text, or an object with what `more` is known of the event."""
+        """Write `text`, or with JSON an object of the event, its message and `more` fields."""
         if self.json:
             text = json.dumps({"event": event, **(more or {}), "message": message})
         write_line(sys.stderr, text)
 
     def say(self, event: str, message: str) -> None:
-        """A sentence beside the progress."""
+        """Write a sentence beside the progress, unless the command is quiet."""
         if not self.quiet:
             self.tell(event, message, f"{event}: {message}")
 
@@ -67,8 +43,32 @@ class Log:
 TEXT_LOG = Log()
 
 
+def report_made(log: Log, output: Path, what: str, size: tuple[int, int], seconds: float) -> None:
+    """Write what was made as the last line on stdout; as JSON, an object on stderr."""
+    from render.text import duration_text
+
+    if log.display == "json":
+        log.say("done", str(output))
+    elif log.display == "auto":
+        made = f"{output}: {what}, {size[0]}x{size[1]}, made in {duration_text(seconds)}"
+        write_line(sys.stdout, made)  # a stdout that takes nothing is no error: the film is there
+
+
+@contextmanager
+def download_bar(name: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A function that shows (bytes so far, bytes in all) as a bar; silent without a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total or None)
+
+
 def write_line(stream: TextIO, line: str) -> None:
-    """Write it now; a log on a full disk, or one that knows only ASCII, does not stop a film."""
+    """Write a line at once; neither a full disk nor an ASCII stream raises an error."""
     encoding = stream.encoding or "utf-8"
     known = line.encode(encoding, "backslashreplace").decode(encoding)
     try:
@@ -79,9 +79,9 @@ def write_line(stream: TextIO, line: str) -> None:
 
 
 def write_answer(text: str, end: str = "\n") -> None:
-    """Write to stdout what a command is there to tell; raises RenderError where that cannot be.
+    """Write a command's answer to stdout; raises RenderError where that is not possible.
 
-    A reader that has seen enough (`render check film.yaml | head`) is a BrokenPipeError.
+    A reader that closes the pipe (`render check film.yaml | head`) raises BrokenPipeError.
     """
     try:
         sys.stdout.write(text + end)
@@ -95,20 +95,20 @@ def write_answer(text: str, end: str = "\n") -> None:
 
 
 def unwritten_message(error: OSError) -> str:
-    """The sentence for a stdout that takes nothing."""
+    """The sentence for a stdout that cannot be written."""
     return f"stdout cannot be written: {error.strerror}. Send what is told there somewhere else"
 
 
 def silence(stream: TextIO) -> None:
-    """What a stream still holds would fail once more, at exit, and become the exit code."""
+    """Point a broken stream at the null device, or flushing it at exit would set the exit code."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def open_closed_streams() -> None:
-    """Give a process that was started without stdin, stdout or stderr (`2>&-`) silent ones.
+    """Open the null device as stdin, stdout or stderr where the process has none (`2>&-`).
 
-    Otherwise the next files that are opened get their numbers, and what libraries print goes there.
+    Otherwise the next files to be opened would get their numbers, and libraries print into them.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:

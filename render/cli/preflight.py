@@ -1,4 +1,4 @@
-"""What the commands share: what they check at the door, and how they say what went wrong."""
+"""What a command finds out before anything is loaded, moved or made."""
 
 from __future__ import annotations
 
@@ -11,57 +11,69 @@ from typing import TYPE_CHECKING
 
 import click
 
-from render.cli.exits import _place
-from render.cli.output import TEXT_LOG, Log, write_answer
+from render.cli.options import check_device
+from render.cli.output import TEXT_LOG, Log
 from render.errors import InputError, RenderError
 
 if TYPE_CHECKING:
-    from render.plan.plan import Keyframe, Plan
+    from render.plan.plan import Plan
     from render.storyboard.model import Storyboard
     from render.synthesis.device import Device
-    from render.synthesis.latents import Store
-    from render.synthesis.models import Models
 
 
 def load_storyboard(path: Path, log: Log = TEXT_LOG) -> Storyboard:
-    """The storyboard, its warnings told; raises StoryboardError."""
+    """Read a storyboard and report its warnings; raises StoryboardError with every mistake."""
     from render.storyboard.parser import load
 
     board = load(path)
     for warning in () if log.quiet else board.warnings:
         text = f"{path}:{warning.line}:{warning.column}: warning: {warning.message}"
-        log.tell("warning", warning.message, text, _place(path, warning))
+        place = {"file": str(path), "line": warning.line, "column": warning.column}
+        log.tell("warning", warning.message, text, place)
     return board
 
 
 def plan_film(board: Storyboard, is_draft: bool) -> Plan:
-    """What will be done, with the digests of the models that are here."""
+    """The plan of a storyboard, with the digests of the models and files that it names."""
+    from render.media.digest import file_digest
     from render.plan.planner import draft, make_plan
-    from render.weights import library
+    from render.weights.selection import choose_models
 
-    generator = library.known_models("generator")[board.generator]
+    models = choose_models(board.generator, board.perceptors)
     if is_draft:
-        board = draft(board, generator.factor)
-    return make_plan(board, generator.factor, library.named_digest)
+        board = draft(board, models.generator.model.factor)
+    return make_plan(board, models, file_digest)
 
 
-def check_models(plan: Plan) -> None:
-    """Found out before anything is moved or made; raises ModelError."""
-    from render.cli.describe import absent_models
-    from render.weights import library
+def load_device(name: str, precision: str, log: Log, models: Iterable[str]) -> Device:
+    """The device that computes; raises InputError where it is not there.
 
-    for role, name in absent_models(plan):
-        library.require_weights(library.known_models(role)[name])
+    Says which models will be loaded first, because importing torch takes seconds.
+    """
+    check_device(name)
+    if not log.quiet:
+        loading = f"loading {' and '.join(models)}"
+        log.tell("loading", loading, f"{loading} ...")
+    from render.synthesis.device import choose_device
+
+    return choose_device(name, precision)
 
 
-def check_memory(plan: Plan, machine: Device, log: Log, force: bool) -> int | None:
-    """How many views a perceptor looks at together, in the memory of the device; None is all.
+def model_names(plan: Plan) -> list[str]:
+    """The plan's models as a sentence names them."""
+    generator, *perceptors = (chosen.model.name for chosen in plan.models.all)
+    return [f"the generator {generator}", *(f"the perceptor {name}" for name in perceptors)]
 
-    Warns when a step needs more than there is, and refuses what is certainly too much.
+
+def check_memory(plan: Plan, device: Device, log: Log, force: bool) -> int | None:
+    """How many cutouts go through a perceptor together in the device's memory; None is all.
+
+    Warns when a step needs more than is available; raises InputError when it needs far more, unless
+    `force`.
     """
     from render.plan.memory import cutouts_at_once, in_parts_message, shortfall
 
-    budget = machine.budget()
+    budget = device.memory_budget()
     if short := shortfall(plan, budget):
         if short.refused and not force:
             raise InputError(short.message)
@@ -71,47 +83,8 @@ def check_memory(plan: Plan, machine: Device, log: Log, force: bool) -> int | No
     return cutouts_at_once(plan, budget)
 
 
-def check_outputs(plan: Plan, outputs: Iterable[Path], latents: Path, force: bool) -> None:
-    """What a film and a still find out before anything is loaded, moved or made."""
-    for output in outputs:
-        check_overwrite(output, force, files_needed(plan.board))
-    check_latents(latents)
-    check_models(plan)
-
-
-def prepare(
-    plan: Plan,
-    latents: Path,
-    machine: Device,
-    log: Log,
-    force: bool,
-    frame: int | None = None,
-) -> tuple[Models, Store, list[Keyframe]]:
-    """The models, and the keyframes to be made for the film or one frame of it, and where to."""
-    from render.film.film import missing_keyframes
-    from render.film.remarks import remarks
-    from render.plan.plan import latent_shape, needed_keyframes
-    from render.synthesis.latents import Store
-    from render.synthesis.load import load_models
-
-    store = Store(latents, latent_shape(plan))
-    todo, total = missing_keyframes(plan, store, frame), len(needed_keyframes(plan, frame))
-    if machine.asked and len(todo) < total:  # what they were made in is not in their keys
-        log.say(
-            "note",
-            f"{total - len(todo)} of {total} keyframes are there and stay as they were made, "
-            "whatever their precision" + ("; --fresh makes all anew" if frame is None else ""),
-        )
-    together = check_memory(plan, machine, log, force) if todo else None
-    store.prepare()
-    models = load_models(plan.board, machine, together, steps=bool(todo))
-    for remark in remarks(plan, models):
-        log.say("warning", remark)
-    return models, store, todo
-
-
 def frame_at(at: str, plan: Plan) -> int:
-    """The number of the frame that is seen at a time; raises InputError."""
+    """The number of the frame that is shown at a time such as 3.2s; raises InputError."""
     from render.storyboard import literals
     from render.text import quoted
 
@@ -128,13 +101,8 @@ def frame_at(at: str, plan: Plan) -> int:
     return min(int(seconds * board.fps), last)
 
 
-def latents_folder(storyboard: Path) -> Path:
-    """Beside the storyboard, so that every film made of it shares its keyframes."""
-    return storyboard.with_name(f"{storyboard.stem}.latents")
-
-
 def files_needed(board: Storyboard) -> list[Path]:
-    """The storyboard, and the pictures and the sound that it names."""
+    """The storyboard's own file, and the pictures, latents and sound that it names."""
     files = [board.source, board.audio.file if board.audio else None]
     for shot in board.shots:
         files += [shot.init, shot.settings.palette]
@@ -144,16 +112,15 @@ def files_needed(board: Storyboard) -> list[Path]:
 
 
 def check_overwrite(output: Path, force: bool, needed: Iterable[Path]) -> None:
-    """A film that Render made is made again; anything else is somebody's work.
+    """Raises InputError unless `output` may be written.
 
-    What it would be made from is never written over, forced or not, and may be Render's own: a
-    still that a storyboard begins with.
+    A file that Render wrote may be replaced, any other only with `force`. A file that `output` is
+    made from (`needed`) never may, even one of Render's own: a still that a storyboard begins with.
     """
-    from render.media.provenance import ProvenanceError
-    from render.media.provenance import read_note as read_note
+    from render.media.provenance import ProvenanceError, read_note
 
     for file in needed:
-        with suppress(OSError):  # one of them is not there
+        with suppress(OSError):  # one of the two does not exist
             if output.samefile(file):
                 raise InputError(
                     f"{output} is one of the files that it would be made from; choose another "
@@ -170,7 +137,7 @@ def check_overwrite(output: Path, force: bool, needed: Iterable[Path]) -> None:
 
 
 def check_picture_output(output: Path) -> None:
-    """`still` writes PNG into a folder that is there."""
+    """Raises InputError unless `output` is a PNG in a folder that can be written."""
     from render.media.codecs import check_place
 
     check_place(output, "frame.png")
@@ -179,21 +146,26 @@ def check_picture_output(output: Path) -> None:
 
 
 def check_latents(folder: Path) -> None:
-    """Found out before the first keyframe is made, not after it."""
+    """Raises InputError unless latents can be written to `folder`, which need not exist yet."""
     if folder.exists() and not folder.is_dir():
         raise InputError(
             f"{folder} is in the way: latents are kept in a folder; name one: --latents"
         )
-    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"{there} cannot be written; keep the latents elsewhere: --latents FOLDER")
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(
+            f"{existing} cannot be written; keep the latents elsewhere: --latents FOLDER"
+        )
 
 
 def set_aside(folder: Path, yes: bool, needed: Iterable[Path] = ()) -> None:
-    """Move old latents out of the way, after asking; nothing is deleted, nor `needed` moved."""
+    """Rename a folder of latents, after asking unless `yes`; nothing is deleted.
+
+    Raises InputError where that is not possible, and where one of the `needed` files lies in it.
+    """
     if not folder.is_dir():
         return
-    # Not resolved: of a link, the link is moved, and what it leads to keeps its place.
+    # Not resolved: of a symbolic link, the link is renamed, and what it points to stays.
     folder = Path(os.path.abspath(folder))
     elsewhere = "name another with --latents"
     if Path.cwd().is_relative_to(folder.resolve()):
@@ -204,14 +176,10 @@ def set_aside(folder: Path, yes: bool, needed: Iterable[Path] = ()) -> None:
                 f"{folder} cannot be moved aside: the film is made from {file.name} in it. Keep "
                 f"that elsewhere, or {elsewhere}"
             )
-    number = next(n for n in range(1, 10_000) if not _aside(folder, n).exists())
-    target = _aside(folder, number)
+    names = (folder.with_name(f"{folder.name}.{number}") for number in range(1, 10_000))
+    target = next(name for name in names if not name.exists())
     if not yes:
-        if sys.stdin is None or not sys.stdin.isatty():
-            raise InputError(f"--fresh moves {folder} aside; add --yes where nobody can be asked")
-        question = f"Move the latents in {folder} aside to {target} and start over?"
-        if not click.confirm(question, err=True):
-            raise RenderError("nothing was moved; without --fresh the film goes on from there")
+        _ask_to_set_aside(folder, target)
     try:
         folder.rename(target)
     except OSError as error:  # the root of a disk, or no right to
@@ -220,44 +188,10 @@ def set_aside(folder: Path, yes: bool, needed: Iterable[Path] = ()) -> None:
         ) from error
 
 
-def _aside(folder: Path, number: int) -> Path:
-    return folder.with_name(f"{folder.name}.{number}")
-
-
-def model_names(board: Storyboard) -> list[str]:
-    """As a sentence names them."""
-    perceptors = (f"the perceptor {name}" for name, _ in board.perceptors)
-    return [f"the generator {board.generator}", *perceptors]
-
-
-def load_device(device: str, precision: str, log: Log, models: Iterable[str]) -> Device:
-    """What computes; tells which models will be loaded, for torch comes first and takes seconds."""
-    from render.cli.options import check_device
-    from render.synthesis.device import choose_device
-
-    check_device(device)
-    if not log.quiet:
-        loading = f"loading {' and '.join(models)}"
-        log.tell("loading", loading, f"{loading} ...")
-    return choose_device(device, precision)
-
-
-def print_plan(plan: Plan, folder: Path) -> None:
-    """Shots, keyframes, chains, what is done, and what the rest costs."""
-    from render.cli.describe import describe_plan
-
-    write_answer("\n".join(describe_plan(plan, folder)))
-
-
-def print_cameras(board: Storyboard) -> None:
-    """Every shot's camera as YAML."""
-    from render.cli.describe import describe_cameras
-
-    write_answer("\n".join(describe_cameras(board)))
-
-
-def print_models() -> None:
-    """The table of generators and perceptors."""
-    from render.cli.describe import describe_models
-
-    write_answer("\n".join(describe_models()))
+def _ask_to_set_aside(folder: Path, target: Path) -> None:
+    """Raises RenderError unless a person agrees."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise InputError(f"--fresh moves {folder} aside; add --yes where nobody can be asked")
+    question = f"Move the latents in {folder} aside to {target} and start over?"
+    if not click.confirm(question, err=True):
+        raise RenderError("nothing was moved; without --fresh the film goes on from there")

@@ -2,175 +2,117 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from render.engines import SerialEngine
+from render.engines.engine import EngineFactory
 from render.errors import FilmError
-from render.film.frames import Frame, frames, to_frame
-from render.film.notes import note_of
+from render.film.frames import FrameDownload, FramePainter, frames
 from render.media.ffmpeg import VideoError
 from render.media.provenance import to_text
-from render.media.video import write_video
-from render.plan.memory import HOST_MEMORY, MemoryBudget, memory_advice
-from render.plan.plan import Keyframe, Plan, needed_keyframes
-from render.plan.progress import Meter, Progress
-from render.synthesis.keyframe import optimize_keyframe
+from render.media.video import VideoWriter, video_writer
+from render.plan.memory import memory_advice
+from render.plan.notes import note_of
+from render.plan.plan import Keyframe, Plan
+from render.plan.progress import Meter, Progress, Show
+from render.plan.schedule import MakeKeyframe, SendFrame, schedule
+from render.synthesis.images import Frame
 from render.synthesis.latents import Store
 from render.synthesis.models import Models
-from render.synthesis.optimize import Step
-from render.synthesis.resource_errors import disk_shortage, memory_shortage
-from render.synthesis.statistics import ShotStatistics, shot_statistics
-from render.synthesis.targets import embed_targets
-
-Show = Callable[[Progress], None]
+from render.synthesis.resource_errors import film_shortages, kept_message, memory_shortage
 
 
 def make_film(
-    plan: Plan, models: Models, store: Store, todo: list[Keyframe], output: Path, show: Show
+    plan: Plan,
+    models: Models,
+    store: Store,
+    todo: list[Keyframe],
+    output: Path,
+    show: Show,
+    make_engine: EngineFactory = SerialEngine,
 ) -> None:
-    """Make the keyframes that are `missing`, and beside it decode and encode every frame whose
-    keyframes are there.
+    """Make the keyframes that are missing, and send every frame to the encoder as soon as the
+    keyframes that it is made of are stored.
 
-    Of frames no greater share is done than of the keyframes that are to be made: an edit at a long
-    film's end is worked on at once. Resuming is not a mode: a keyframe whose latent is there is
-    done. Killed at any moment and run again, it writes the same bytes.
+    Resuming is not a mode: a keyframe whose latent is stored is done. Killed at any moment and run
+    again, it writes the same bytes. Raises FilmError.
     """
-    board = plan.board
     meter = Meter(plan, todo, plan.frame_count)
-    waiting = deque(todo)
-    making = keyframes_made(plan, models, store, todo, meter, show)
+    engine = make_engine(plan, models, store, meter, show)
+    painter = FramePainter(plan, store, models.generator)
+    download = FrameDownload(plan.board.size)
 
-    def numbers() -> Iterator[int]:
-        for number in range(plan.frame_count):
-            needed = max(plan.moment(number).keyframes)
-            left = len(todo) * (1 - (number + 1) / plan.frame_count)
-            while waiting and (waiting[0].index <= needed or len(waiting) > left):
-                waiting.remove(next(making))
-            yield number
+    def send(arrived: Iterator[Frame]) -> None:
+        for frame in arrived:
+            video.send(frame)
+            if video.count < plan.frame_count:  # the last one is done when the encoder has ended
+                show(frame_progress(plan, meter, video.count))
 
-    def shown() -> Iterator[Frame]:
-        for number, frame in enumerate(frames(plan, store, models.generator, numbers()), start=1):
-            yield frame
-            if number < plan.frame_count:
-                tell(number)
-
-    def tell(number: int) -> None:
-        shot = board.shots[plan.shot_of(number - 1)].name
-        show(Progress("decode", shot, number, plan.frame_count, 0, 0, meter.at_frame(number)))
-
-    with memory_shortage(
-        lambda: memory_advice(plan, models.budget), _kept(store)
-    ):  # of the disk, the writer tells
-        comment = to_text(note_of(plan, "film"))
-        metadata = {"title": board.source.stem if board.source else "", "comment": comment}
-        sound = (board.audio, plan.frame_count / board.fps) if board.audio else None
-        encoding = board.size, board.fps, board.codec, board.quality
-        try:
-            write_video(output, shown(), *encoding, metadata, sound)
-            tell(plan.frame_count)  # not before the encoder has ended well
-        except VideoError as error:  # perhaps hours before the last keyframe
-            raise FilmError(f"{error} {_kept(store)}") from error
+    with film_errors(plan, models, store), film_writer(plan, output) as video:
+        for work in schedule(plan, todo):
+            match work:
+                case MakeKeyframe(keyframe):
+                    engine.make(keyframe)
+                case SendFrame(number):
+                    send(download.push(painter.paint(number)))
+        send(download.flush())
+    show(frame_progress(plan, meter, plan.frame_count))
 
 
 def make_still(
     plan: Plan, models: Models, store: Store, todo: list[Keyframe], number: int, show: Show
 ) -> tuple[Frame, dict[str, Any]]:
-    """Frame `number` and its note, after making the keyframes that are `missing` for it."""
-    make_keyframes(plan, models, store, todo, Meter(plan, todo, 1), show)
-    with reasons(plan, store, models.budget):
+    """Frame `number` and its note, after making the keyframes `todo` that are missing for it."""
+    engine = SerialEngine(plan, models, store, Meter(plan, todo, 1), show)
+    for keyframe in todo:
+        engine.make(keyframe)
+    with film_shortages(plan, store.folder, models.memory):
         frame = next(frames(plan, store, models.generator, [number]))
     return frame, note_of(plan, "frame", plan.keyframes[plan.moment(number).left], number)
 
 
-def make_keyframes(
-    plan: Plan, models: Models, store: Store, todo: list[Keyframe], meter: Meter, show: Show
-) -> None:
-    """Optimise and store these keyframes, parents first."""
-    for _ in keyframes_made(plan, models, store, todo, meter, show):
-        pass
-
-
-def keyframes_made(
-    plan: Plan, models: Models, store: Store, todo: list[Keyframe], meter: Meter, show: Show
-) -> Iterator[Keyframe]:
-    """`make_keyframes` one by one: each that is stored now."""
-    if not todo:
-        return
-    with reasons(plan, store, models.budget):
-        targets = embed_targets(plan, models)
-
-    @lru_cache(maxsize=1)  # neighbours mostly keep to the same
-    def kept(picture: Path | None, first: int | None) -> ShotStatistics:
-        latent = None if first is None else store.load(plan.keyframes[first].key).to(models.device)
-        return shot_statistics(plan, picture, latent, models.generator)
-
-    for keyframe in todo:
-        with reasons(plan, store, models.budget):
-            parent = None
-            if keyframe.parent is not None:
-                parent = store.load(plan.keyframes[keyframe.parent].key).to(models.device)
-            settings = keyframe.settings
-            keeps = kept(settings.palette if settings.keeps_palette else None, keyframe.first)
-            for step in optimize_keyframe(plan, keyframe, models, targets, parent, keeps):
-                show(report(plan, keyframe, step, models, meter))
-            if not torch.isfinite(step.average).all():
-                raise FilmError(
-                    f"the keyframe at {float(keyframe.time):g} s of shot "
-                    f"{plan.board.shots[keyframe.shot].name!r} became NaN; a smaller step size "
-                    "or smaller loss weights will hold it. Finished keyframes are kept"
-                )
-            store.save(keyframe.key, step.average, note_of(plan, "latent", keyframe))
-        yield keyframe
-
-
 def missing_keyframes(plan: Plan, store: Store, frame: int | None = None) -> list[Keyframe]:
-    """The keyframes still to be made, for the film or for one frame of it, parents first.
+    """The keyframes still to be made, parents first: of the film, or of one frame of it.
 
-    Those that are there are read, once and before anything is made: whatever was changed on disk
-    is told of now and together. Raises LatentError.
+    The stored ones are read once, before anything is made, so that every latent that was changed
+    on disk is reported now and together. Raises LatentError.
     """
-    keyframes = needed_keyframes(plan, frame)
-    there = dict.fromkeys(keyframe.key for keyframe in keyframes if store.has(keyframe.key))
-    store.check(there)
-    return [keyframe for keyframe in keyframes if keyframe.key not in there]
-
-
-def report(plan: Plan, keyframe: Keyframe, step: Step, models: Models, meter: Meter) -> Progress:
-    """Reading the loss or a picture waits for the device, so both are read now and then."""
-    last = step.index == step.steps
-    picture = None
-    if last or step.index % 25 == 0:
-        with torch.no_grad():
-            picture = to_frame(models.generator.decode(step.average), plan.board.size)
-    return Progress(
-        stage="optimise",
-        shot=plan.board.shots[keyframe.shot].name,
-        keyframe=keyframe.index + 1,
-        keyframes=len(plan.keyframes),
-        step=step.index,
-        steps=step.steps,
-        done=meter.at_step(keyframe, step.index),
-        loss=float(step.loss) if last or step.index % 5 == 1 else None,
-        picture=picture,
-    )
+    keyframes = plan.needed_keyframes(frame)
+    stored = dict.fromkeys(keyframe.key for keyframe in keyframes if store.has(keyframe.key))
+    store.check(stored)
+    return [keyframe for keyframe in keyframes if keyframe.key not in stored]
 
 
 @contextmanager
-def reasons(plan: Plan, store: Store, budget: MemoryBudget = HOST_MEMORY) -> Iterator[None]:
-    """Turn what a machine runs out of into a sentence that says what would fit."""
-    kept = _kept(store)
-    with (
-        disk_shortage(store.folder, kept),
-        memory_shortage(lambda: memory_advice(plan, budget), kept),
-    ):
-        yield
+def film_writer(plan: Plan, output: Path) -> Iterator[VideoWriter]:
+    """The encoder of a film, with its sound and its note."""
+    board = plan.board
+    title = board.source.stem if board.source else ""
+    metadata = {"title": title, "comment": to_text(note_of(plan, "film"))}
+    sound = (board.audio, plan.frame_count / board.fps) if board.audio else None
+    settings = board.size, board.fps, board.codec, board.quality
+    with video_writer(output, *settings, metadata, sound) as writer:
+        yield writer
 
 
-def _kept(store: Store) -> str:
-    return f"Finished keyframes are kept in {store.folder}; the same command goes on from there."
+@contextmanager
+def film_errors(plan: Plan, models: Models, store: Store) -> Iterator[None]:
+    """Turn what stops a film half-way into a FilmError that says which keyframes are kept.
+
+    A full disk is the encoder's or the latents': each names its own.
+    """
+    kept = kept_message(store.folder)
+    try:
+        with memory_shortage(lambda: memory_advice(plan, models.memory), kept):
+            yield
+    except VideoError as error:  # perhaps hours before the last keyframe
+        raise FilmError(f"{error} {kept}") from error
+
+
+def frame_progress(plan: Plan, meter: Meter, count: int) -> Progress:
+    """What is reported after so many frames were sent."""
+    shot = plan.board.shots[plan.shot_of(count - 1)].name
+    return Progress("decode", shot, count, plan.frame_count, 0, 0, meter.at_frame(count))

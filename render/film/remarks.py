@@ -13,34 +13,33 @@ BETTER = "ViT-B/32"  # the smallest perceptor that knows the words of the open w
 
 
 def remarks(plan: Plan, models: Models) -> Iterator[str]:
-    """What the perceptors do not take in, the ends of long texts and words they never saw; and
-    where a GPU is slower than it could be."""
-    if models.recorded is False:
+    """Sentences about steps that cannot be recorded on the GPU, and about the ends of long prompts
+    and the unknown words that a perceptor does not read."""
+    if models.recording_failed:
         yield "steps cannot be recorded on this GPU; launched kernel by kernel they are slower"
-    texts = dict.fromkeys(a.text for k in plan.keyframes for a in k.prompts if a.text)
+    texts = dict.fromkeys(p.text for k in plan.keyframes for p in k.prompts if p.text)
     for (name, _), (perceptor, _) in zip(plan.board.perceptors, models.perceptors, strict=True):
         unknown: dict[str, str | None] = {}
         for text in texts:
-            if lost := unseen(text, perceptor):
-                yield f"{text!r} is too long for {name}, which never sees {lost!r}"
+            if unread := unread_words(text, perceptor):
+                yield f"{text!r} is too long for {name}, which does not read {unread!r}"
             unknown |= perceptor.unknown_words(text)
         if unknown:
-            read = (
-                f"{word} (read as {instead})" if instead else word
-                for word, instead in unknown.items()
+            words = (
+                f"{word} (read as {known})" if known else word for word, known in unknown.items()
             )
             yield (
-                f"{name} does not know these words: {', '.join(read)}. {BETTER} may: "
+                f"{name} does not know these words: {', '.join(words)}. {BETTER} may: "
                 f"`render models get {BETTER}`"
             )
 
 
-def unseen(text: str, perceptor: Perceptor) -> str:
-    """The words at the end of a text that do not fit into what the perceptor reads."""
+def unread_words(text: str, perceptor: Perceptor) -> str:
+    """The words at the end of a text that are beyond the perceptor's context."""
     words = text.split()
 
     def tokens(count: int) -> int:
         return perceptor.tokens_of(" ".join(words[:count]))
 
-    seen = bisect_right(range(1, len(words) + 1), perceptor.context, key=tokens)
-    return " ".join(words[seen:])
+    fitting = bisect_right(range(1, len(words) + 1), perceptor.context, key=tokens)
+    return " ".join(words[fitting:])

@@ -1,34 +1,97 @@
-"""The key and the seeds of a keyframe."""
+"""The key of a keyframe: a digest of everything that decides its picture, and of nothing else.
+
+A key does not depend on absolute time, frame rate, file names or order. A latent on disk under its
+key is done. The strings hashed here never change their spelling, whatever the code is called:
+users' latents lie under their digests.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from render.media.digest import file_digest
-from render.plan.plan import ActivePrompt
+from render.plan import camera
+from render.plan.plan import ActivePrompt, Keyframe
+from render.storyboard.model import OF_PALETTE, OF_PARENT
+from render.weights.selection import FilmModels
 
 ALGORITHM = 4  # raised when the same storyboard gives other pictures; the changelog says why
+FileDigest = Callable[[Path], str]
 
 
 def derived_seed(*parts: object) -> int:
-    """63 bits out of any printable parts; the same on every machine."""
+    """A seed of 63 bits from any printable parts, the same on every machine."""
     text = json.dumps([str(part) for part in parts])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def prompt_parts(prompt: ActivePrompt) -> list[Any]:
-    """What an aim adds to a key."""
-    wanted: list[Any] = [
-        prompt.text,
-        file_digest(prompt.image) if prompt.image else None,
-        prompt.weight,
-        prompt.stop,
-    ]
+def film_parts(size: tuple[int, int], models: FilmModels) -> dict[str, Any]:
+    """What every key of a film contains; `size` is (width, height) that the generator makes."""
+    return {
+        "algorithm": ALGORITHM,
+        "size": list(size),
+        "generator": models.generator.digest,
+        "perceptors": [(chosen.digest, chosen.weight) for chosen in models.perceptors],
+    }
+
+
+def keyframe_key(
+    keyframe: Keyframe,
+    before: Sequence[Keyframe],
+    film: Mapping[str, Any],
+    file_digest: FileDigest,
+) -> str:
+    """The key of a keyframe (32 hexadecimal digits), whatever its field `key` holds now.
+
+    `before` are the keyframes planned before it, with their keys; `film` is what `film_parts`
+    returns.
+    """
+    settings = keyframe.settings
+    parts = {
+        **film,
+        "steps": keyframe.steps,
+        "step_size": keyframe.step_size,
+        "cutouts": [settings.cutouts, *settings.cutout_size],
+        "smoothing": settings.smoothing,
+        "losses": sorted(effective_losses(keyframe)),
+        "aims": [prompt_parts(prompt, file_digest) for prompt in keyframe.prompts],
+        "matrix": keyframe.matrix,
+        "border": keyframe.border if camera.moves(keyframe.matrix) else None,
+        "init": file_digest(keyframe.init) if keyframe.init else None,
+        "seed": keyframe.seed,
+        "parent": None if keyframe.parent is None else before[keyframe.parent].key,
+    }
+    if keyframe.sharpen:
+        parts["sharpen"] = keyframe.sharpen
+    if settings.palette and settings.keeps_palette:
+        parts["palette"] = file_digest(settings.palette)
+    if keyframe.first is not None:
+        parts["first"] = before[keyframe.first].key
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def effective_losses(keyframe: Keyframe) -> list[tuple[str, float]]:
+    """The losses that have a weight and something to compare the keyframe with."""
+    without: tuple[str, ...] = ()
+    if keyframe.parent is None and not keyframe.init:
+        without += OF_PARENT
+    if keyframe.first is None:
+        without += ("sharpness",) if keyframe.settings.palette else ("sharpness", *OF_PALETTE)
+    losses = keyframe.settings.losses
+    return [(name, weight) for name, weight in losses if weight and name not in without]
+
+
+def prompt_parts(prompt: ActivePrompt, file_digest: FileDigest) -> list[Any]:
+    """What an active prompt adds to a key."""
+    image = file_digest(prompt.image) if prompt.image else None
+    parts: list[Any] = [prompt.text, image, prompt.weight, prompt.stop]
     if prompt.where:
-        region = prompt.where.picture
-        wanted += [file_digest(region) if region else prompt.where.name, prompt.moved]
+        picture = prompt.where.picture
+        parts += [file_digest(picture) if picture else prompt.where.name, prompt.moved]
     if prompt.latent:
-        wanted += ["latent", file_digest(prompt.latent)]
-    return wanted
+        parts += ["latent", file_digest(prompt.latent)]
+    return parts

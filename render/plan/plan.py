@@ -11,44 +11,17 @@ from pathlib import Path
 from render.plan.camera import IDENTITY, Matrix
 from render.plan.moments import Moment, moment_at
 from render.storyboard.model import Region, Settings, Storyboard
-from render.weights.library import known_models
-
-
-def latent_shape(plan: Plan) -> tuple[int, int, int]:
-    """(C, h, w) of the film's latents."""
-    generator = known_models("generator")[plan.board.generator]
-    width, height = plan.size
-    return generator.channels, height // generator.factor, width // generator.factor
-
-
-def needed_keyframes(plan: Plan, frame: int | None = None) -> tuple[Keyframe, ...]:
-    """The keyframes of the film, or those that one frame is made of and all they go on from."""
-    if frame is None:
-        return plan.keyframes
-    indices = set[int]()
-    for index in plan.moment(frame).keyframes:
-        indices |= ancestors(plan, index)
-    return tuple(plan.keyframes[index] for index in sorted(indices))
-
-
-def ancestors(plan: Plan, index: int) -> set[int]:
-    """A keyframe and all that it goes on from."""
-    indices: set[int] = set()
-    step: int | None = index
-    while step is not None:
-        indices.add(step)
-        step = plan.keyframes[step].parent
-    return indices
+from render.weights.selection import FilmModels
 
 
 @dataclass(frozen=True)
 class ActivePrompt:
-    """A prompt at one time: what pulls, and how hard."""
+    """A prompt at one time: a text, an image or a latent, with its weight and stop of that time."""
 
     text: str | None
     image: Path | None
-    weight: float
-    stop: float
+    weight: float  # signed; below 0 pushes away
+    stop: float  # the distance below which it no longer pulls; -inf is never
     where: Region | None = None
     moved: Matrix = IDENTITY  # from where the region is named to where it is now
     latent: Path | None = None  # instead of a text or an image
@@ -56,41 +29,47 @@ class ActivePrompt:
 
 @dataclass(frozen=True)
 class Keyframe:
-    """One latent to be made."""
+    """One latent to be made, and everything that decides it."""
 
     key: str
     index: int  # in the film
-    shot: int
+    shot: int  # index of its shot
     time: Fraction  # seconds into the shot
-    parent: int | None  # index of the keyframe it goes on from; None starts a chain
+    parent: int | None  # index of the keyframe it continues from; None starts a chain
     matrix: Matrix  # from the parent's picture (or the init image) to this one
-    border: str
-    sharpen: float  # how much of its finest detail the parent gets back after it was moved
-    init: Path | None
-    first: int | None  # index of the keyframe whose sharpness and palette it keeps to
+    border: str  # what comes in from outside the parent's picture
+    sharpen: float  # how much of its finest detail the parent gets back after it was warped
+    init: Path | None  # the image that a chain starts from
+    first: int | None  # index of the keyframe whose sharpness and palette it keeps
     prompts: tuple[ActivePrompt, ...]
     steps: int
     step_size: float
     seed: int
-    settings: Settings
+    settings: Settings  # of its shot, at its time
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done for one storyboard."""
+    """What will be done for one storyboard. `check`, resume and rendering all read the same one."""
 
     board: Storyboard
+    models: FilmModels
     size: tuple[int, int]  # (width, height) that the generator makes, cropped to the board's
     frame_count: int
-    keyframes: tuple[Keyframe, ...]
-    generator: str  # digests of the weights
-    perceptors: tuple[tuple[str, float], ...]
-    starts: tuple[Fraction, ...]  # when each shot starts, and when the last one ends
+    keyframes: tuple[Keyframe, ...]  # parents first
+    starts: tuple[Fraction, ...]  # seconds at which each shot starts, and the last one ends
     firsts: tuple[int, ...]  # index of each shot's first keyframe, and the number of all
-    frame: tuple[float, float]  # the board's size in units of the made picture's height
+    frame: tuple[float, float]  # the board's (width, height) in units of the made picture's height
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """(C, h, w) of the film's latents."""
+        generator = self.models.generator.model
+        width, height = self.size
+        return generator.channels, height // generator.factor, width // generator.factor
 
     def chains(self) -> list[list[Keyframe]]:
-        """Runs of keyframes in which each goes on from the one before."""
+        """Runs of keyframes in which each continues from the one before."""
         runs: list[list[Keyframe]] = []
         for keyframe in self.keyframes:
             if keyframe.parent is None:
@@ -98,17 +77,29 @@ class Plan:
             runs[-1].append(keyframe)
         return runs
 
+    def needed_keyframes(self, frame: int | None = None) -> tuple[Keyframe, ...]:
+        """The keyframes of the film, or those of one frame and all that they continue from."""
+        if frame is None:
+            return self.keyframes
+        indices: set[int] = set()
+        for index in self.moment(frame).keyframes:
+            step: int | None = index
+            while step is not None and step not in indices:
+                indices.add(step)
+                step = self.keyframes[step].parent
+        return tuple(self.keyframes[index] for index in sorted(indices))
+
     def shot_of(self, frame: int) -> int:
         """The index of the shot that a frame belongs to."""
         last = len(self.board.shots) - 1
         return max(0, min(bisect_right(self.starts, frame / self.board.fps) - 1, last))
 
-    def moment(self, frame: int) -> Moment:
-        """What frame number `frame`, at frame / fps seconds, is made of."""
-        return moment_at(self, frame)
-
     def shot_frames(self, shot: int) -> range:
-        """The frames that begin within a shot: start <= frame / fps < end."""
+        """The numbers of the frames that begin within a shot: start <= frame / fps < end."""
         fps = self.board.fps
         first, last = math.ceil(self.starts[shot] * fps), math.ceil(self.starts[shot + 1] * fps)
         return range(first, min(last, self.frame_count))
+
+    def moment(self, frame: int) -> Moment:
+        """What frame number `frame`, at frame / fps seconds, is made of."""
+        return moment_at(self, frame)

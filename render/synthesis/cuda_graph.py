@@ -1,8 +1,8 @@
-"""A step that is recorded once and launched whole: on a GPU a step's thousand kernels take longer
-to launch one by one than to compute.
+"""Steps recorded once a keyframe as a CUDA graph, and then launched whole.
 
-A recording (a CUDA graph) reads the same places of memory and computes the same shapes every time.
-So a step is given tensors only, which are copied to where the recording reads them.
+On a GPU, launching a step's thousand kernels one by one takes longer than computing them. A graph
+reads the same memory and computes the same shapes every time, so a step takes tensors only, which
+are copied to where the graph reads them.
 """
 
 from __future__ import annotations
@@ -17,82 +17,90 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from render.synthesis.cutouts import Cutouts
+from render.synthesis.optimize import StepFunction, StepRunner
 
 Thunk = Callable[[], Tensor]
 
 
 class RecordedStep:
-    """`step(looks)`, which changes tensors in place and returns one, always in the same shapes.
+    """A step function that is recorded at its second call and replayed from then on.
 
-    The first call runs as it is, so that libraries and constants are ready; the second is recorded;
-    from then on the recording runs. What cannot be recorded (memory may be too short for it) goes
-    on as it is, and is told of.
+    The step changes tensors in place and returns one, always in the same shapes. Its first call
+    runs as it is, so that libraries and constants are ready. Where recording fails, for example for
+    want of memory, steps continue one by one and a warning says so.
     """
 
     def __init__(
         self,
-        step: Callable[[Cutouts], Tensor],
-        beside: Callable[[Thunk], Tensor] | None = None,
+        step: StepFunction,
+        warm_up: Callable[[Thunk], Tensor] | None = None,
         record: Callable[[Thunk], Thunk] | None = None,
     ) -> None:
-        self.step, self.beside, self.record = (
-            step,
-            beside or run_on_side_stream,
-            record or record_graph,
-        )
+        """`warm_up` runs what is not recorded, `record` records: by default on a CUDA device."""
+        self.step = step
+        self.warm_up = warm_up or run_on_side_stream
+        self.record = record or record_graph
         self.constants = CachedConstants()
-        self.given: Cutouts | None = None  # which the recording reads
+        self.inputs: Cutouts | None = None  # what the recording reads
         self.replay: Thunk | None = None
 
     def __call__(self, cutouts: Cutouts) -> Tensor:
-        first = self.given is None
-        given = self.given = self.given or cutouts
+        """Run the step with these cutouts; returns its value."""
+        is_first = self.inputs is None
+        inputs = self.inputs = self.inputs or cutouts
 
         def run() -> Tensor:
             with self.constants:
-                return self.step(given)
+                return self.step(inputs)
 
-        if first:
-            return self.beside(run)
-        for place, tensor in zip(given.tensors(), cutouts.tensors(), strict=True):
+        if is_first:
+            return self.warm_up(run)
+        for place, tensor in zip(inputs.tensors(), cutouts.tensors(), strict=True):
             place.copy_(tensor)
         if self.replay is None:
             try:
                 self.replay = self.record(run)
             except RuntimeError as error:
                 warnings.warn(f"a step could not be recorded, and is slower: {error}", stacklevel=2)
-                self.replay = partial(self.beside, run)
+                self.replay = partial(self.warm_up, run)
         return self.replay()
 
 
+RECORDED = StepRunner(RecordedStep, captures=True)
+
+
 class CachedConstants(TorchFunctionMode):
-    """Inside, `torch.tensor` of the same numbers is the same tensor: kornia makes its matrices anew
-    each time, and nothing can be copied from the host into a recording."""
+    """Inside it, `torch.tensor` of the same numbers returns the same tensor.
+
+    kornia builds its constant matrices anew at each call, and nothing can be copied from the host
+    into a recording.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.made: dict[str, Tensor] = {}
 
     def __torch_function__(
-        self, function: Any, types: Any, given: Any = (), named: dict[str, Any] | None = None
+        self, function: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        named = named or {}
+        """torch calls this instead of `function`."""
+        kwargs = kwargs or {}
         if function is not torch.tensor:
-            return function(*given, **named)
-        key = repr((given, sorted(named.items())))
+            return function(*args, **kwargs)
+        key = repr((args, sorted(kwargs.items())))
         if key not in self.made:
-            self.made[key] = function(*given, **named)
+            self.made[key] = function(*args, **kwargs)
         return self.made[key]
 
 
 @cache
 def side_stream(device: int) -> Any:
-    """Where all that is recorded runs first; one, for libraries keep memory for each."""
+    """The one stream of a device on which steps are recorded: libraries keep memory for each."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def run_on_side_stream(run: Thunk) -> Tensor:
-    """Run on another stream, as what will be recorded must, after and before all else."""
+    """Run on the side stream, as what will be recorded must, ordered with all other work."""
     current, stream = torch.cuda.current_stream(), side_stream(torch.cuda.current_device())
     stream.wait_stream(current)
     with torch.cuda.stream(stream):
@@ -102,13 +110,13 @@ def run_on_side_stream(run: Thunk) -> Tensor:
 
 
 def record_graph(run: Thunk) -> Thunk:
-    """Record what is launched, which is not run now; the result is overwritten by the next."""
+    """Record the kernels that `run` launches, without running them; returns what replays them."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, stream=side_stream(torch.cuda.current_device())):
         value = run()
 
     def replay() -> Tensor:
         graph.replay()
-        return value.clone()
+        return value.clone()  # the next replay overwrites it
 
     return replay

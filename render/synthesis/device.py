@@ -1,6 +1,7 @@
-"""What computes: the device, the precision of its steps, its threads and its memory.
+"""What computes: the device, the precision of its steps and its memory.
 
-torch is imported by what needs it, so that a mistake is told of before it is loaded.
+torch is imported inside the functions that need it, so that a mistake on the command line is
+reported before torch is loaded.
 """
 
 from __future__ import annotations
@@ -18,44 +19,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Device:
-    """A device, and in what the networks of a step compute on it.
+    """A device, and the type in which the networks of a step compute on it.
 
     Latents, quantiser, losses and Adam are float32 everywhere, and so is every picture that is
-    kept or shown.
+    stored or shown.
     """
 
     device: torch.device
     step_type: torch.dtype  # of the generator's decoder and the perceptors' transformers
-    asked: bool = False  # for that type, by name
+    precision_named: bool = False  # the user named the type, instead of leaving it to `auto`
 
-    def budget(self) -> memory.MemoryBudget:
-        """The memory that its steps have."""
+    def memory_budget(self) -> memory.MemoryBudget:
+        """The memory that steps may use on this device."""
         import torch
 
         is_gpu = self.device.type == "cuda"
-        there = memory.machine_memory()
+        available = memory.machine_memory()
         if is_gpu:
-            there = int(torch.cuda.get_device_properties(self.device).total_memory)
-        return memory.MemoryBudget(there, is_gpu, self.step_type.itemsize)
+            available = int(torch.cuda.get_device_properties(self.device).total_memory)
+        return memory.MemoryBudget(available, is_gpu, self.step_type.itemsize)
 
     def __str__(self) -> str:
         return f"{self.device}, steps in {str(self.step_type).removeprefix('torch.')}"
 
 
 def choose_device(device: str, precision: str) -> Device:
-    """The device of a name and one of PRECISIONS; raises InputError where it is not there.
+    """The device of a name (auto, cpu, cuda, cuda:1, mps); raises InputError where it is absent.
 
-    Left to us, steps compute in bfloat16 where the device is fast in it. A transformer's gradient
-    loses a hundredth by it and the decoder's a twentieth, which is little beside what one step's
-    views make of it: films come as near to their prompts, of several prompts and seeds.
+    `precision` is auto, float32 or bfloat16. With auto, steps compute in bfloat16 where the device
+    is fast in it: a transformer's gradient changes by a hundredth and the decoder's by a twentieth,
+    less than another draw of one step's cutouts changes them, and films of several prompts and
+    seeds came as near to their prompts.
     """
-    # Threads that wait spin for a little and then sleep. With ten times as long a small film's step
-    # takes two thirds on a quiet machine, and beside another busy program three times as long.
+    # Waiting threads spin briefly and then sleep. Spinning ten times as long makes a small film's
+    # step a third faster on a quiet machine, and three times slower beside another busy program.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     import torch
 
-    # The same bytes every time: no kernel is chosen by a race.
+    # The same bytes every time: no kernel is chosen by measuring it.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
@@ -67,24 +69,24 @@ def choose_device(device: str, precision: str) -> Device:
             raise InputError(
                 f"--device {device}: torch sees {count} CUDA devices; --device cpu works"
             )
-        torch.cuda.set_device(number)  # of its streams and memory torch speaks where none is named
+        torch.cuda.set_device(number)  # torch's streams and memory calls default to it
     if device == "mps" and not mps:
         raise InputError("--device mps: torch sees no Metal device; --device cpu works")
     chosen = torch.device(device)
     if precision == "auto":
         return Device(chosen, fast_step_type(chosen))
-    return Device(chosen, getattr(torch, precision), asked=True)
+    return Device(chosen, getattr(torch, precision), precision_named=True)
 
 
 def fast_step_type(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device multiplies two of its numbers in the time of one in float32,
-    elsewhere float32. In float16 small gradients would vanish."""
+    """bfloat16 where the device multiplies twice as many of its numbers as of float32 in the same
+    time, elsewhere float32. In float16, small gradients would underflow."""
     import torch
 
-    able = False
+    is_fast = False
     if device.type == "cuda":
-        able = torch.cuda.is_bf16_supported(including_emulation=False)
+        is_fast = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":  # AVX-512 with BF16 (Zen 4, Cooper Lake) or AMX (Sapphire Rapids)
         names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-        able = any(getattr(torch.cpu, name, bool)() for name in names)
-    return torch.bfloat16 if able else torch.float32
+        is_fast = any(getattr(torch.cpu, name, bool)() for name in names)
+    return torch.bfloat16 if is_fast else torch.float32

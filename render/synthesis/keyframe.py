@@ -1,4 +1,4 @@
-"""One keyframe: where its latent begins, what it is pulled towards, and the way down."""
+"""One keyframe: its initial latent, its targets and its losses, handed to the inner loop."""
 
 from __future__ import annotations
 
@@ -23,46 +23,53 @@ def optimize_keyframe(
     plan: Plan,
     keyframe: Keyframe,
     models: Models,
-    targets: FilmTargets,
+    film_targets: FilmTargets,
     parent: Tensor | None,
-    kept: ShotStatistics | None = None,
+    statistics: ShotStatistics | None = None,
 ) -> Iterator[Step]:
-    """Optimise one keyframe from its parent's latent (1, C, h, w); yields after every step.
+    """Optimise one keyframe; yields after every step.
 
-    `kept` is what it keeps to beside its parent.
+    `parent` is the latent (1, C, h, w) that it continues from, None where a chain starts;
+    `statistics` are those of the shot's first keyframe or palette that it keeps.
     """
-    settings = keyframe.settings
-    begun, held = warm_start(plan, keyframe, models.generator, parent)
-    prompt_targets = make_prompt_targets(plan, keyframe.prompts, models, targets)
-    latent_targets = make_latent_targets(plan, keyframe.prompts, models.generator, targets)
-    palette, sharp = (kept.palette, kept.sharpness) if kept else (None, None)
-    new = newly_exposed(keyframe, plan.size, models.device)
+    statistics = statistics or ShotStatistics()
+    generator, settings = models.generator, keyframe.settings
+    prompt_targets = make_prompt_targets(plan, keyframe.prompts, models, film_targets)
+    latent_targets = make_latent_targets(plan, keyframe.prompts, generator, film_targets)
+    start, parent_picture = warm_start(plan, keyframe, generator, parent)
+    exposed = newly_exposed(keyframe, plan.size, models.device)
 
-    def look(step: int) -> Cutouts:
+    def cutouts_at(step: int) -> Cutouts:
         seed = derived_seed(keyframe.seed, step)
-        views = sample_cutouts(settings.cutouts, plan.size, settings.cutout_size, seed)
-        return views.on(models.device, min(plan.size), models.sides)
+        draw = sample_cutouts(settings.cutouts, plan.size, settings.cutout_size, seed)
+        return draw.on(models.device, min(plan.size), models.sides)
 
     def loss(latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts) -> Tensor:
-        parent = (
-            release_newly_exposed(held, picture, new),
-            release_newly_exposed(begun, latent, new),
-        )
         inputs = LossInputs(
-            latent, codes, picture, *parent, cutouts, prompt_targets, latent_targets, palette, sharp
+            latent,
+            codes,
+            picture,
+            release_newly_exposed(parent_picture, picture, exposed),
+            release_newly_exposed(start, latent, exposed),
+            cutouts,
+            prompt_targets,
+            latent_targets,
+            statistics.palette,
+            statistics.sharpness,
         )
         return weighted_sum(inputs, settings.losses)
 
+    initial = start
+    if initial is None:
+        initial = choose_initial_latent(plan, keyframe, generator, prompt_targets)
     return optimize(
-        choose_initial_latent(plan, keyframe, models.generator, prompt_targets)
-        if begun is None
-        else begun,
-        models.generator,
-        look,
+        initial,
+        generator,
+        cutouts_at,
         loss,
         steps=keyframe.steps,
         step_size=keyframe.step_size,
         smoothing=settings.smoothing,
-        new=None if new is None else F.avg_pool2d(new, models.generator.factor),
-        recorded=bool(models.recorded),
+        exposed=None if exposed is None else F.avg_pool2d(exposed, generator.factor),
+        runner=models.runner,
     )

@@ -5,39 +5,36 @@ from __future__ import annotations
 from dataclasses import replace
 
 from render.generators.vqgan import load_generator
-from render.storyboard.model import Storyboard
+from render.synthesis.cuda_graph import RECORDED
 from render.synthesis.device import Device
 from render.synthesis.graph_check import recording_works
 from render.synthesis.models import Models
 from render.synthesis.perceptor import load_perceptor
 from render.synthesis.resource_errors import memory_shortage
-from render.weights.library import known_models
+from render.weights.selection import FilmModels
 
 
 def load_models(
-    board: Storyboard, machine: Device, at_once: int | None = None, steps: bool = True
+    chosen: FilmModels, device: Device, at_once: int | None = None, steps: bool = True
 ) -> Models:
-    """Every perceptor looks at `at_once` views together, at all of them if nothing is said; `steps`
-    is whether there are any to be made.
+    """The film's models on a device.
 
-    Raises ModelError when weights are not there, FilmError when they do not fit.
+    At most `at_once` cutouts go through a perceptor together, all of them where it is None. Where
+    `steps` will be made on a GPU, recording them is tried first.
+
+    Raises ModelError when weights are not on this machine, FilmError when they do not fit into
+    memory.
     """
-    perceptors = known_models("perceptor")
-    smaller = "Smaller models need less: `render models` lists their sizes."
-    with memory_shortage(lambda: smaller, "Nothing was changed."):
-        models = Models(
-            load_generator(known_models("generator")[board.generator]).on(
-                machine.device, machine.step_type
-            ),
-            tuple(
-                (
-                    load_perceptor(perceptors[name]).on(machine.device, machine.step_type, at_once),
-                    weight,
-                )
-                for name, weight in board.perceptors
-            ),
-            machine.budget(),
+    advice = "Smaller models need less: `render models` lists their sizes."
+    with memory_shortage(lambda: advice, "Nothing was changed."):
+        perceptors = tuple(
+            (load_perceptor(one.model).on(device.device, device.step_type, at_once), one.weight)
+            for one in chosen.perceptors
         )
-        if steps and machine.device.type == "cuda":
-            return replace(models, recorded=recording_works(models))
-        return models
+        generator = load_generator(chosen.generator.model).on(device.device, device.step_type)
+        models = Models(generator, perceptors, device.memory_budget())
+        if not steps or device.device.type != "cuda":
+            return models
+        if recording_works(models):
+            return replace(models, runner=RECORDED)
+        return replace(models, recording_failed=True)

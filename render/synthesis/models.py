@@ -1,4 +1,4 @@
-"""The frozen networks of one film, on their device."""
+"""The frozen networks of one film, on the device that computes."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ import torch
 
 from render.generators.vqgan import Generator
 from render.plan.memory import HOST_MEMORY, MemoryBudget
+from render.synthesis.optimize import ONE_BY_ONE, StepRunner
 from render.synthesis.perceptor import Perceptor
 
 
 @dataclass(frozen=True)
 class Models:
-    """The frozen networks of one film, on their device (but what reads texts: that stays)."""
+    """A generator and perceptors with their weights. Text towers stay in main memory."""
 
     generator: Generator
-    perceptors: tuple[tuple[Perceptor, float], ...]  # with their weights
-    budget: MemoryBudget = HOST_MEMORY  # for their steps
-    recorded: bool | None = None  # whether steps are launched whole; None if it was not tried
+    perceptors: tuple[tuple[Perceptor, float], ...]
+    memory: MemoryBudget = HOST_MEMORY  # for their steps
+    runner: StepRunner = ONE_BY_ONE  # how their steps are launched
+    recording_failed: bool = False  # tried as a CUDA graph, which did not work here
 
     @property
     def device(self) -> torch.device:
+        """Where pictures and latents are computed."""
         return self.generator.low.device
 
     @property
     def sides(self) -> tuple[int, ...]:
-        """Of the perceptors' views, in pixels."""
+        """The sides of the perceptors' cutouts in pixels, each once."""
         return tuple(dict.fromkeys(perceptor.side for perceptor, _ in self.perceptors))

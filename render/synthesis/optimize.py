@@ -1,7 +1,8 @@
-"""THE INNER LOOP: one latent goes down its losses."""
+"""THE INNER LOOP: Adam minimises the losses of one latent."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,43 +12,57 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from render.generators.vqgan import Generator
-from render.synthesis.cuda_graph import RecordedStep
 from render.synthesis.cutouts import Cutouts
+
+# Short memories: a keyframe has a dozen steps, not the thousands that Adam's defaults are for.
+BETAS = (0.8, 0.99)
+# How far a step moves each level of offsets, from single cells to eighths of the latent.
+LEVEL_STEPS = (0.3, 0.5, 0.5, 0.5)
+
+StepFunction = Callable[[Cutouts], Tensor]
 
 
 @dataclass(frozen=True)
 class Step:
-    """Where the climb stands after one step."""
+    """The state after one step."""
 
     index: int  # 1..steps; 0 where there are none
     steps: int
     loss: Tensor  # (), on the device: reading it waits for the step
-    average: Tensor  # (B, C, h, w): the running average of the latent, which is what is shown
+    average: Tensor  # (B, C, h, w): the running average of the latent, which is shown and stored
+
+
+@dataclass(frozen=True)
+class StepRunner:
+    """How the steps of a keyframe are launched: one by one, or as `cuda_graph` records them."""
+
+    prepare: Callable[[StepFunction], StepFunction]  # called once a keyframe
+    captures: bool = False  # then Adam keeps its step size and its count of steps as tensors
+
+
+ONE_BY_ONE = StepRunner(lambda step: step)
 
 
 def optimize(
     start: Tensor,
     generator: Generator,
-    look: Callable[[int], Cutouts],
+    cutouts_at: Callable[[int], Cutouts],
     loss: Callable[[Tensor, Tensor, Tensor, Cutouts], Tensor],
     *,
     steps: int,
     step_size: float,
     smoothing: float,
-    new: Tensor | None = None,
-    recorded: bool = False,
+    exposed: Tensor | None = None,
+    runner: StepRunner = ONE_BY_ONE,
 ) -> Iterator[Step]:
-    """Adam from a (B, C, h, w) latent; yields after every step.
+    """Adam from a latent (B, C, h, w); yields after every step.
 
-    `look(step)` are a step's views, `loss(latent, codes, picture, looks)` a scalar. Where steps are
-    `recorded` the loss computes with tensors only, the same way every time.
-
-    The step size rises over the first steps, while Adam knows little more than signs, and falls
-    along a line to a fifth, so that a keyframe comes to rest; `smoothing` is the decay of the
-    bias-corrected running average (as Adam's own, Kingma & Ba 2015), begun anew for every keyframe.
-    The latent stays in the box of its codes, outside which a gradient through quantisation means
-    nothing. What is `new`, (1, 1, h, w) in [0, 1], goes down alone for the first third of the
-    steps. No steps are one report of where it begins.
+    `cutouts_at(step)` returns a step's cutouts, `loss(latent, codes, picture, cutouts)` a scalar
+    computed with tensors only, the same way every time. `smoothing` is the decay of the
+    bias-corrected running average (as Adam's own, Kingma & Ba 2015). Where the camera newly
+    `exposed` something, (1, 1, h, w) in [0, 1], only that moves for the first third of the steps.
+    Zero steps yield the start once. The latent stays in the box of the codebook: outside it, a
+    gradient through quantisation has no meaning.
 
     This differs from the field, which moves every cell on its own: Adam then moves the grain of a
     picture as far as its composition, and a film grows checkerboards. Here the latent is its start
@@ -56,60 +71,70 @@ def optimize(
     """
     if steps == 0:
         yield Step(0, 0, start.new_zeros(()), start)
+        return
     offsets = [offset.requires_grad_() for offset in zero_offsets(start)]
-    sizes = [step_size * share for share in LEVEL_STEPS]
-    optimizer = torch.optim.Adam(
-        [{"params": [offset]} for offset in offsets], betas=BETAS, capturable=recorded
-    )
-    if recorded:  # a recording reads the step size where it lies
-        for group in optimizer.param_groups:
-            group["lr"] = start.new_zeros(())
-        # Some steps are not recorded, and torch would wonder at each keyframe.
-        optimizer._warned_capturable_if_run_uncaptured = True
-    average, share = torch.zeros_like(start), 0.0
+    optimizer = make_adam(offsets, capturable=runner.captures)
+    average, total_weight = torch.zeros_like(start), 0.0
 
-    def now(alone: bool) -> Tensor:
+    def latent_now(only_exposed: bool) -> Tensor:
         latent = sum_offsets(start, offsets)
-        if alone and new is not None:
-            latent = start + new * (latent - start)
+        if only_exposed and exposed is not None:
+            latent = start + exposed * (latent - start)
         return latent.maximum(generator.low).minimum(generator.high)
 
-    def one(cutouts: Cutouts, alone: bool) -> Tensor:
-        """All that a step does on its device."""
+    def run_step(cutouts: Cutouts, only_exposed: bool) -> Tensor:
+        """Everything that a step does on its device."""
         optimizer.zero_grad(set_to_none=True)
-        latent = now(alone)
+        latent = latent_now(only_exposed)
         codes = generator.quantise(latent)
         value = loss(latent, codes, generator.paint(codes, step=True), cutouts)
-        if value.requires_grad:  # else nothing is asked of it: every weight is 0 just now
+        if value.requires_grad:  # else every weight is 0 at this time
             value.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        adam_step(optimizer)
         with torch.no_grad():
-            average.mul_(smoothing).add_(now(alone), alpha=1 - smoothing)
+            average.mul_(smoothing).add_(latent_now(only_exposed), alpha=1 - smoothing)
         return value.detach()
 
-    usual = partial(one, alone=False)
-    run = RecordedStep(usual) if recorded else usual
+    run_all = runner.prepare(partial(run_step, only_exposed=False))
+    run_exposed = partial(run_step, only_exposed=True)  # too few steps to be worth a recording
     for step in range(steps):
-        for group, size in zip(optimizer.param_groups, sizes, strict=True):
-            now_size = step_size_at(size, step, steps)
-            group["lr"] = group["lr"].fill_(now_size) if recorded else now_size
-        alone = new is not None and step < steps // 3  # too few to be worth a recording
-        value = one(look(step), alone=True) if alone else run(look(step))
-        share = share * smoothing + (1 - smoothing)
-        yield Step(step + 1, steps, value, average / share)
+        set_step_sizes(optimizer, step_size, step, steps)
+        run = run_exposed if exposed is not None and step < steps // 3 else run_all
+        value = run(cutouts_at(step))
+        total_weight = total_weight * smoothing + (1 - smoothing)
+        yield Step(step + 1, steps, value, average / total_weight)
+
+
+def make_adam(offsets: list[Tensor], *, capturable: bool) -> torch.optim.Adam:
+    """Adam with a group for each level of offsets; `set_step_sizes` sets their step sizes.
+
+    A `capturable` one keeps its step sizes as tensors, which a CUDA graph reads when it is
+    replayed.
+    """
+    rates = [offset.new_zeros(()) if capturable else 0.0 for offset in offsets]
+    groups = [{"params": [o], "lr": rate} for o, rate in zip(offsets, rates, strict=True)]
+    return torch.optim.Adam(groups, betas=BETAS, capturable=capturable)
+
+
+def adam_step(optimizer: torch.optim.Adam) -> None:
+    """Adam's step; some of a capturable Adam's run outside a graph on purpose, without warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This instance was constructed with capturable")
+        optimizer.step()
+
+
+def set_step_sizes(optimizer: torch.optim.Adam, step_size: float, step: int, steps: int) -> None:
+    """Set each level's step size for one step."""
+    for group, share in zip(optimizer.param_groups, LEVEL_STEPS, strict=True):
+        size = step_size_at(step_size * share, step, steps)
+        group["lr"] = group["lr"].fill_(size) if isinstance(group["lr"], Tensor) else size
 
 
 def step_size_at(size: float, step: int, steps: int) -> float:
-    """A step's size: it rises over a third of the steps, at most eight, and falls to a fifth."""
+    """A step's size: it rises over a third of the steps, at most eight, while Adam knows little
+    more than signs, and falls along a line to a fifth, so that a keyframe comes to rest."""
     rise = max(1.0, min(8.0, steps / 3))
     return size * (1 - 0.8 * step / steps) * min(1.0, (step + 1) / rise)
-
-
-# Short memories: a keyframe has a dozen steps, not the thousands that Adam's defaults are for.
-BETAS = (0.8, 0.99)
-
-# How far a step moves each level of the pyramid, from single cells to eighths of the latent.
-LEVEL_STEPS = (0.3, 0.5, 0.5, 0.5)
 
 
 def zero_offsets(latent: Tensor) -> list[Tensor]:
@@ -122,7 +147,7 @@ def zero_offsets(latent: Tensor) -> list[Tensor]:
 
 
 def sum_offsets(start: Tensor, offsets: list[Tensor]) -> Tensor:
-    """The start plus all offsets, brought to its size."""
+    """The start (B, C, h, w) plus all offsets, upsampled to its size."""
     size = start.shape[-2:]
     coarse = (
         F.interpolate(offset, size=size, mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""What a machine runs out of, as a sentence that says what would fit and what is kept."""
+"""A shortage of memory or disk, reported as a sentence: what would fit, and what is kept."""
 
 from __future__ import annotations
 
@@ -11,6 +11,23 @@ import torch
 
 from render.errors import FilmError
 from render.media.atomic import FULL, FileError
+from render.plan.memory import MemoryBudget, memory_advice
+from render.plan.plan import Plan
+
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")  # torch's words
+
+
+def kept_message(folder: Path) -> str:
+    """What a render that stops leaves behind."""
+    return f"Finished keyframes are kept in {folder}; the same command goes on from there."
+
+
+@contextmanager
+def film_shortages(plan: Plan, folder: Path, budget: MemoryBudget) -> Iterator[None]:
+    """Turn a shortage of memory, or of disk for the latents' folder, into a FilmError."""
+    kept = kept_message(folder)
+    with disk_shortage(folder, kept), memory_shortage(lambda: memory_advice(plan, budget), kept):
+        yield
 
 
 @contextmanager
@@ -21,8 +38,7 @@ def memory_shortage(advice: Callable[[], str], kept: str) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise FilmError(f"out of memory. {advice()} {kept}") from error
     except RuntimeError as error:
-        said = ("can't allocate memory", "not enough memory", "out of memory")
-        if any(words in str(error) for words in said):
+        if any(words in str(error) for words in OUT_OF_MEMORY):
             raise FilmError(f"out of memory. {advice()} {kept}") from error
         raise
 

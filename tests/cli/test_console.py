@@ -122,7 +122,7 @@ def test_every_other_error_is_an_object(run: Run, quiet: tuple[str, ...]) -> Non
 def test_a_defect_is_an_object_too(
     run: Run, monkeypatch: pytest.MonkeyPatch, verbose: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr("render.cli.commands.plan_film", raising(KeyError("lost")))
+    monkeypatch.setattr("render.cli.rendering.plan_film", raising(KeyError("lost")))
     code, _, err = run("film.yaml", *JSON, *verbose)
     assert code == 1
     (told,) = objects(err)
@@ -136,7 +136,9 @@ def test_warnings_are_objects_and_quiet_is_quiet(run: Run, monkeypatch: pytest.M
     text = run("check", "film.yaml")[2]
     assert "film.yaml:7:" in text
     assert ": warning: " in text
-    monkeypatch.setattr("render.cli.preflight.check_models", raising(InputError("far enough")))
+    monkeypatch.setattr(
+        "render.weights.selection.FilmModels.require", raising(InputError("far enough"))
+    )
     warning, error = objects(run("film.yaml", *JSON)[2])
     assert (warning["event"], warning["file"], warning["line"]) == ("warning", "film.yaml", 7)
     assert text == "film.yaml:7:{column}: warning: {message}\n".format(**warning)
@@ -147,7 +149,7 @@ def test_warnings_are_objects_and_quiet_is_quiet(run: Run, monkeypatch: pytest.M
 
 def test_an_interruption_is_an_object(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("render.cli.commands.plan_film", raising(KeyboardInterrupt()))
+        patch.setattr("render.cli.rendering.plan_film", raising(KeyboardInterrupt()))
         code, _, err = run("film.yaml", *JSON)
         assert code == 130
         assert objects(err) == [{"event": "interrupted", "message": "Interrupted."}]
@@ -173,7 +175,7 @@ def terminated(*arguments: object, **options: object) -> None:
 
 
 PLACES = {
-    "render.cli.commands.plan_film": "Interrupted.",
+    "render.cli.rendering.plan_film": "Interrupted.",
     "render.film.film.make_film": "Interrupted. No keyframe was finished, so nothing is kept yet.",
 }
 
@@ -205,7 +207,7 @@ def test_a_termination_while_a_question_waits(
 
 def test_a_termination_that_is_ignored_stays_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "render.cli.commands.plan_film", lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+        "render.cli.rendering.plan_film", lambda *_: os.kill(os.getpid(), signal.SIGTERM)
     )
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
@@ -414,7 +416,7 @@ def test_getting_models_ends_with_the_right_code(
     ("command", "place"),
     [
         (("schema",), "render.storyboard.schema.json_schema"),
-        (("models",), "render.cli.commands.print_models"),
+        (("models",), "render.cli.describe.describe_models"),
         (("models", "get", "vqgan-coco"), "render.weights.library.known_models"),
         (("inspect", "film.yaml"), "render.media.provenance.read_note"),
     ],
@@ -606,7 +608,7 @@ def test_views_that_do_not_fit_together_are_looked_at_in_parts(
     )
     monkeypatch.setattr("render.plan.memory.machine_memory", lambda: there)
     monkeypatch.setattr("render.cli.describe.machine_memory", lambda: there)
-    told = "2 views at once would need"
+    told = "2 cutouts at once would need"
     assert f"warning: on a CPU in float32: {told}" in run("check", "film.yaml")[1]
     parts = []
 
@@ -651,7 +653,9 @@ def test_what_is_missing_is_told_before_anything_is_loaded(
 ) -> None:
     from render.weights.catalog import ModelError
 
-    monkeypatch.setattr("render.cli.preflight.check_models", raising(ModelError("get it first")))
+    monkeypatch.setattr(
+        "render.weights.selection.FilmModels.require", raising(ModelError("get it first"))
+    )
     arguments = {"film": ("-o", "a.mp4"), "still": ("--at", "0", "-o", "a.png")}[command]
     code, _, err = run(command, "film.yaml", *arguments, "--device", "cpu")
     assert err == "render: get it first\n"

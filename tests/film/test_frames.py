@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from plans import plan_for
 
 from render.film.frames import (
     MIXES,
@@ -20,7 +21,6 @@ from render.film.frames import (
 from render.plan.camera import IDENTITY
 from render.plan.moments import Moment
 from render.plan.plan import Plan
-from render.plan.planner import make_plan
 from render.storyboard.model import OVERLAPPING
 from render.storyboard.parser import parse
 from render.synthesis.images import to_frame
@@ -36,7 +36,7 @@ def planned(camera: str = "", between: str = "auto") -> Plan:
         "version: 1\nsize: 62x46\nfps: 8\nshots:\n  - duration: 1s\n    prompts: sea\n"
         f"    keyframes: {{every: 0.5s, between: {between}}}\n{camera}"
     )
-    return make_plan(parse(text, Path()), 4, lambda role, name: name)
+    return plan_for(parse(text, Path()), 4)
 
 
 def filled(plan: Plan, folder: Path) -> Store:
@@ -81,7 +81,7 @@ def test_a_shot_becomes_the_next_without_a_jump(tmp_path: Path, kind: str, camer
     def made(*shots: str) -> list[np.ndarray]:
         head = f"version: 1\nsize: 64x48\nfps: 8\ndefaults: {{keyframes: 0.5s, camera: {camera}}}\n"
         text = head + "shots:\n" + "".join(f"  - {{prompts: sea, {shot}}}\n" for shot in shots)
-        plan = make_plan(parse(text, Path()), 4, lambda role, name: name)
+        plan = plan_for(parse(text, Path()), 4)
         store = filled(plan, tmp_path)
         return [one.astype(int) for one in frames(plan, store, GENERATOR, range(plan.frame_count))]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from plans import plan_for
 
 from render.plan import memory
 from render.plan.cost import CANDIDATE_CUTOUTS, Costs, Speed, estimate, known_speed, remember_speed
@@ -22,8 +23,7 @@ from render.plan.memory import (
     shortfall,
     step_memory,
 )
-from render.plan.plan import Plan, latent_shape
-from render.plan.planner import make_plan
+from render.plan.plan import Plan
 from render.plan.progress import Meter
 from render.storyboard.parser import parse
 from render.text import duration_text
@@ -36,7 +36,7 @@ TEXT = (
 
 
 def planned(text: str = TEXT) -> Plan:
-    return make_plan(parse(text, Path()), 8, lambda role, name: name)
+    return plan_for(parse(text, Path()), 8)
 
 
 def test_the_share_goes_forward_from_0_to_1() -> None:
@@ -98,12 +98,14 @@ def test_a_start_is_done_before_the_first_step() -> None:
 def test_a_start_costs_looks_at_grounds_only_where_nothing_is_begun_with(tmp_path: Path) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
     begun = TEXT.replace("prompts: fire", "prompts: fire, init: a.png")
-    plan = make_plan(parse(begun, tmp_path), 8, lambda role, name: name)
+    plan = plan_for(parse(begun, tmp_path), 8)
     costs = Costs(plan)
     nothing, later, *_, pictured, _, _ = plan.keyframes
     assert (nothing.parent, later.parent, pictured.parent) == (None, 0, None)
     assert pictured.init == tmp_path / "a.png"
-    assert costs.start(nothing) == costs.view * CANDIDATE_CUTOUTS + costs.decode > 2 * costs.decode
+    assert (
+        costs.start(nothing) == costs.cutout * CANDIDATE_CUTOUTS + costs.decode > 2 * costs.decode
+    )
     assert costs.start(later) == costs.start(pictured) == 2 * costs.decode
 
 
@@ -162,7 +164,7 @@ def test_views_are_looked_at_in_parts_before_a_film_is_refused() -> None:
         is in_parts_message(plan, MemoryBudget(0))
         is None
     )
-    assert "they are looked at 16 at a time" in str(in_parts_message(plan, MemoryBudget(whole - 1)))
+    assert "the perceptor takes them 16 at a time" in str(in_parts_message(plan, MemoryBudget(whole - 1)))
     assert cutouts_at_once(plan, MemoryBudget(0)) == 1
     assert shortfall(plan, MemoryBudget(whole - 1)) is None
     assert shortfall(plan, MemoryBudget(step_memory(plan, at_once=1) - 1)) is not None
@@ -179,7 +181,7 @@ def test_narrower_numbers_and_a_card_need_less() -> None:
     assert less == pytest.approx(8 * 3.1e6 * 8.8 / 2, rel=0.02)
     short = shortfall(transformer, MemoryBudget(2**30, is_gpu=True))
     assert short is not None
-    assert "The card has 1.0 GiB" in short.message
+    assert "The GPU has 1.0 GiB" in short.message
 
 
 def test_what_is_a_transformer_is_one_of_open_clip() -> None:
@@ -208,7 +210,7 @@ def test_only_what_needs_less_is_advised() -> None:
 
 
 def test_a_latent_is_as_large_as_the_generator_makes_it() -> None:
-    assert latent_shape(planned()) == (16, 24, 40)
+    assert planned().latent_shape == (16, 24, 40)
 
 
 def test_more_of_anything_costs_more() -> None:
@@ -260,5 +262,5 @@ def test_durations_are_no_more_exact_than_they_are_known() -> None:
 def test_a_crossfade_of_weights_does_not_change_the_cost() -> None:
     plan = planned()
     other = dataclasses.replace(plan.board, seed=9)
-    moved = make_plan(other, 8, lambda role, name: name)
+    moved = plan_for(other, 8)
     assert estimate(moved, moved.keyframes, None) == estimate(plan, plan.keyframes, None)

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plans import plan_for
 
-from render.plan import key, planner
+from render.plan import key
+from render.plan.active_prompts import active_prompts
 from render.plan.camera import IDENTITY
 from render.plan.key import derived_seed
 from render.plan.plan import Plan
-from render.plan.planner import active_prompts, draft, keyframe_times, make_plan
+from render.plan.planner import draft, keyframe_times
 from render.storyboard.model import OF_PALETTE, OF_PARENT, OVERLAPPING, Storyboard
 from render.storyboard.parser import parse
 
@@ -34,7 +36,7 @@ def plan(*shots: str, head: str = HEAD) -> Plan:
 
 
 def planned(one: Storyboard) -> Plan:
-    return make_plan(one, 4, lambda role, name: f"{role} {name}")
+    return plan_for(one, 4, lambda role, name: f"{role} {name}")
 
 
 def keys(one: Plan, shot: int) -> list[str]:
@@ -193,7 +195,7 @@ def test_a_region_decides_and_one_that_moves_goes_with_the_camera() -> None:
 
 def test_another_algorithm_makes_every_keyframe_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {keyframe.key for keyframe in plan(DAWN, STORM, NIGHT).keyframes}
-    monkeypatch.setattr(planner, "ALGORITHM", key.ALGORITHM + 1)
+    monkeypatch.setattr(key, "ALGORITHM", key.ALGORITHM + 1)
     assert before.isdisjoint(keyframe.key for keyframe in plan(DAWN, STORM, NIGHT).keyframes)
 
 
@@ -316,7 +318,7 @@ shots:
 
 def test_what_a_storyboard_does_not_use_leaves_its_keys_as_they_were() -> None:
     """Computed by 0.1.0: other keys here would paint films anew that are finished."""
-    one = make_plan(parse(PINNED, Path()), 8, lambda role, name: f"{role} {name}")
+    one = plan_for(parse(PINNED, Path()), 8, lambda role, name: f"{role} {name}")
     last = [chain[-1].key for chain in one.chains()]  # each digests its parent's
     assert last == ["b66206ad039445837bd1fb91b9a7a099", "790a4ccc708f8102c4b50628b03811f5"]
 
@@ -372,7 +374,7 @@ def test_a_shot_keeps_to_its_first_keyframe(transition: str, firsts: list[int | 
     )
 
     def made(text: str) -> Plan:
-        return make_plan(parse(text, Path()), 8, lambda role, name: name)
+        return plan_for(parse(text, Path()), 8)
 
     assert [keyframe.first for keyframe in made(text).keyframes] == firsts
     free = made(text.replace("0.5s}", "0.5s, losses: {sharpness: 0, colours: 0, brightness: 0}}"))
@@ -385,7 +387,7 @@ def test_a_loss_without_anything_to_compare_with_decides_nothing() -> None:
     def keys(losses: str, init: str = "") -> list[str]:
         text = f"version: 1\nshots:\n- {{duration: 0.5s, prompts: a, losses: {losses}{init}}}\n"
         board = parse(text, Path(__file__).parent.parent.parent / "storyboards")
-        return [k.key for k in make_plan(board, 8, lambda role, name: name).keyframes]
+        return [k.key for k in plan_for(board, 8).keyframes]
 
     usual = keys("{}")
     picture = ", init: images/hills.png"

@@ -17,18 +17,18 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from plans import plan_for
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from render.plan.plan import Plan
-from render.plan.planner import make_plan
 from render.storyboard.parser import parse
 from render.synthesis.cuda_graph import CachedConstants, RecordedStep, Thunk
 from render.synthesis.graph_check import recording_works
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.models import Models
-from render.synthesis.optimize import Step
+from render.synthesis.optimize import ONE_BY_ONE, Step, StepRunner
 from render.synthesis.statistics import ShotStatistics, shot_statistics
 from render.synthesis.targets import embed_targets
 
@@ -100,15 +100,16 @@ def on_tape(monkeypatch: pytest.MonkeyPatch) -> None:
     # kornia filters a GPU's pictures another way than a CPU's, where it reads how large they are.
     laplacian = sys.modules["kornia.filters.laplacian"]
     monkeypatch.setattr(laplacian, "_laplacian_slices_eligible", lambda _: False, raising=False)
-    monkeypatch.setattr(
-        "render.synthesis.optimize.RecordedStep",
-        partial(RecordedStep, beside=lambda run: run(), record=taped),
-    )
 
 
-def launched(step: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """In place of Recorded: nothing is."""
-    return step
+def recorded_by(record: Callable[[Thunk], Thunk]) -> StepRunner:
+    """Steps that are recorded by this function, without a CUDA stream."""
+    step = partial(RecordedStep, warm_up=lambda run: run(), record=record)
+    return StepRunner(step, captures=True)
+
+
+ON_TAPE = recorded_by(taped)
+LAUNCHED = StepRunner(lambda step: step, captures=True)  # with the Adam that may be captured
 
 
 PERCEPTORS = ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5))
@@ -116,14 +117,14 @@ PERCEPTORS = ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5))
 
 def planned(folder: Path, border: str = "dream") -> Plan:
     board = parse(BOARD.replace("dream", border), folder)
-    return make_plan(board, 4, lambda role, name: name)
+    return plan_for(board, 4)
 
 
-def steps(plan: Plan, number: int, recorded: bool) -> list[Step]:
+def steps(plan: Plan, number: int, runner: StepRunner) -> list[Step]:
     """Of a keyframe; the later one looks at its views in parts."""
     parts = 4 if number else None
     perceptors = tuple((one.on(torch.device("cpu"), at_once=parts), w) for one, w in PERCEPTORS)
-    models = Models(tiny.generator(), perceptors, recorded=recorded)
+    models = Models(tiny.generator(), perceptors, runner=runner)
     keyframe, generator = plan.keyframes[number], models.generator
     parent = generator.codebook[:8].T.reshape(1, 4, 2, 4).repeat(1, 1, 8, 6) if number else None
     kept = shot_statistics(plan, None, parent, generator)
@@ -133,15 +134,12 @@ def steps(plan: Plan, number: int, recorded: bool) -> list[Step]:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_recorded_steps_end_on_the_same_bits(
-    tmp_path: Path, on_tape: None, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_recorded_steps_end_on_the_same_bits(tmp_path: Path, on_tape: None, number: int) -> None:
     plan = planned(tmp_path)
-    plain = steps(plan, number, recorded=False)
-    made = steps(plan, number, recorded=True)
+    plain = steps(plan, number, ONE_BY_ONE)
+    made = steps(plan, number, ON_TAPE)
     assert len(TAPED) == 1
-    monkeypatch.setattr("render.synthesis.optimize.RecordedStep", launched)
-    one_by_one = steps(plan, number, recorded=True)
+    one_by_one = steps(plan, number, LAUNCHED)
     assert len({step.loss.item() for step in made}) == 7
     for left, right in zip(made, one_by_one, strict=True):
         assert torch.equal(left.average, right.average)
@@ -178,11 +176,9 @@ def test_nothing_that_is_recorded_comes_from_the_host(
 
         return again
 
-    alone = partial(RecordedStep, beside=lambda run: run(), record=one_device)
-    monkeypatch.setattr("render.synthesis.optimize.RecordedStep", alone)
     plan = planned(tmp_path, "mirror")
     perceptors = tuple((deepcopy(one).on(meta), weight) for one, weight in PERCEPTORS)
-    models = Models(tiny.generator().on(meta), perceptors, recorded=True)
+    models = Models(tiny.generator().on(meta), perceptors, runner=recorded_by(one_device))
     kept = ShotStatistics(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
     latent = torch.empty(1, 4, 16, 24, device="meta")
     list(
@@ -193,32 +189,26 @@ def test_nothing_that_is_recorded_comes_from_the_host(
     assert len(counted) == 6
 
 
-def test_a_recording_is_tried_before_it_is_trusted(
-    tmp_path: Path, on_tape: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recording_is_tried_before_it_is_trusted(tmp_path: Path, on_tape: None) -> None:
     models = Models(tiny.generator(), PERCEPTORS)
-    assert recording_works(models)
+    assert recording_works(models, ON_TAPE)
 
     def forgetful(run: Thunk) -> Thunk:
         value = run()
         return lambda: value.clone()
 
-    broken = partial(RecordedStep, beside=lambda run: run(), record=forgetful)
-    monkeypatch.setattr("render.synthesis.optimize.RecordedStep", broken)
-    assert not recording_works(models)
+    assert not recording_works(models, recorded_by(forgetful))
 
     def refused(run: Thunk) -> Thunk:
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    broken = partial(RecordedStep, beside=lambda run: run(), record=refused)
-    monkeypatch.setattr("render.synthesis.optimize.RecordedStep", broken)
-    assert not recording_works(models)
+    broken = recorded_by(refused)
+    assert not recording_works(models, broken)
     # Where it fails later, in a film, steps go on as they are.
     plan = planned(tmp_path)
     with pytest.warns(UserWarning, match="could not be recorded"):
-        made = steps(plan, 0, recorded=True)
-    monkeypatch.setattr("render.synthesis.optimize.RecordedStep", launched)
-    assert torch.equal(made[-1].average, steps(plan, 0, recorded=True)[-1].average)
+        made = steps(plan, 0, broken)
+    assert torch.equal(made[-1].average, steps(plan, 0, LAUNCHED)[-1].average)
 
 
 def test_constants_are_made_once_and_only_inside() -> None:

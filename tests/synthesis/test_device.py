@@ -45,8 +45,8 @@ def test_steps_are_in_sixteen_bits_where_the_cpu_multiplies_them(
 
 
 def test_a_precision_may_be_asked_for() -> None:
-    assert choose_device("cpu", "float32") == Device(CPU, THIRTY_TWO, asked=True)
-    assert choose_device("cpu", "bfloat16") == Device(CPU, SIXTEEN, asked=True)
+    assert choose_device("cpu", "float32") == Device(CPU, THIRTY_TWO, precision_named=True)
+    assert choose_device("cpu", "bfloat16") == Device(CPU, SIXTEEN, precision_named=True)
     assert str(Device(CPU, SIXTEEN)) == "cpu, steps in bfloat16"
 
 
@@ -68,11 +68,11 @@ def test_of_several_gpus_the_one_that_is_named_is_spoken_to(
 
 def test_the_room_is_the_devices_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("render.plan.memory.machine_memory", lambda: 7)
-    assert Device(CPU, THIRTY_TWO).budget() == MemoryBudget(7)
-    assert Device(CPU, SIXTEEN).budget() == MemoryBudget(7, bytes_per_number=2)
+    assert Device(CPU, THIRTY_TWO).memory_budget() == MemoryBudget(7)
+    assert Device(CPU, SIXTEEN).memory_budget() == MemoryBudget(7, bytes_per_number=2)
     is_gpu = SimpleNamespace(total_memory=5)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: is_gpu)
-    assert Device(torch.device("cuda:1"), SIXTEEN).budget() == MemoryBudget(
+    assert Device(torch.device("cuda:1"), SIXTEEN).memory_budget() == MemoryBudget(
         5, is_gpu=True, bytes_per_number=2
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import shutil
-from collections.abc import Iterator
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
@@ -18,17 +18,20 @@ import tiny
 import torch
 from kornia.filters import laplacian
 from PIL import Image
+from plans import make_keyframes, plan_for
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from render.errors import FilmError
-from render.film.film import make_film, make_keyframes, missing_keyframes, reasons
+from render.film.film import make_film, missing_keyframes
 from render.film.remarks import remarks
 from render.media.atomic import FileError
+from render.media.digest import file_digest
 from render.media.ffmpeg import VideoError
 from render.plan.camera import IDENTITY, Matrix
 from render.plan.cost import CANDIDATE_CUTOUTS
 from render.plan.key import derived_seed
+from render.plan.memory import HOST_MEMORY
 from render.plan.plan import ActivePrompt, Keyframe, Plan
 from render.plan.planner import make_plan
 from render.plan.progress import Meter, Progress
@@ -50,6 +53,7 @@ from render.synthesis.latents import LatentError, Store, load_latent
 from render.synthesis.load import load_models
 from render.synthesis.losses import LOSSES, LossInputs, distance
 from render.synthesis.models import Models
+from render.synthesis.resource_errors import film_shortages
 from render.synthesis.statistics import ShotStatistics, palette_of, sharpness_of, shot_statistics
 from render.synthesis.targets import (
     embed_targets,
@@ -65,6 +69,7 @@ from render.synthesis.warm_start import (
     warp_parent,
 )
 from render.weights.library import named_digest
+from render.weights.selection import choose_models
 
 MODELS = Models(tiny.generator(), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5)))
 
@@ -76,7 +81,7 @@ def planned(extra: str = "", folder: Path = Path()) -> Plan:
         "defaults: {iterations: {first: 4, then: 2}, keyframes: 0.5s, cutouts: 3}\n"
         f"shots:\n  - duration: 1s\n    prompts: a red sea | fire:-0.5\n{extra}"
     )
-    return make_plan(parse(text, folder), 4, lambda role, name: name)
+    return plan_for(parse(text, folder), 4)
 
 
 def test_a_camera_at_rest_starts_from_the_parent_itself() -> None:
@@ -159,7 +164,7 @@ def test_the_colours_of_a_strip_take_no_more_memory(monkeypatch: pytest.MonkeyPa
         lambda size, seed: sizes.append(size) or draw_candidates(size, seed),
     )
     text = planned().board.text.replace("size: 48x32", "size: 1024x16")
-    plan = make_plan(parse(text, Path()), 4, lambda role, name: name)
+    plan = plan_for(parse(text, Path()), 4)
     prompt_targets = make_prompt_targets(
         plan, plan.keyframes[0].prompts, MODELS, embed_targets(plan, MODELS)
     )
@@ -233,7 +238,7 @@ def test_climbing_does_not_read_the_global_random_state() -> None:
 def test_every_prompt_and_image_is_embedded_once(tmp_path: Path) -> None:
     Image.new("RGB", (40, 40), "green").save(tmp_path / "leaf.png")
     plan = planned()
-    image = make_plan(
+    image = plan_for(
         parse(
             plan.board.text.replace(
                 "prompts: a red sea | fire:-0.5", "prompts: [{image: leaf.png}, {text: a red sea}]"
@@ -263,12 +268,15 @@ def test_every_prompt_and_image_is_embedded_once(tmp_path: Path) -> None:
     ],
 )
 def test_what_runs_out_is_a_sentence(tmp_path: Path, error: Exception, sentence: str) -> None:
-    with pytest.raises(FilmError, match=sentence), reasons(planned(), Store(tmp_path)):
+    with pytest.raises(FilmError, match=sentence), film_shortages(planned(), tmp_path, HOST_MEMORY):
         raise error
 
 
 def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="a defect"), reasons(planned(), Store(tmp_path)):
+    with (
+        pytest.raises(RuntimeError, match="a defect"),
+        film_shortages(planned(), tmp_path, HOST_MEMORY),
+    ):
         raise RuntimeError("a defect")
 
 
@@ -348,7 +356,7 @@ def test_frames_and_keyframes_may_take_turns(tmp_path: Path, shots: str, kept: i
         "version: 1\nsize: 48x32\nfps: 12\nmodels: {perceptors: {starter: 1, ViT-B/32: 0.5}}\n"
         f"defaults: {{iterations: {{first: 2, then: 2}}, cutouts: 2}}\nshots:\n{shots}"
     )
-    plan = make_plan(parse(text, tmp_path), 4, lambda role, name: name)
+    plan = plan_for(parse(text, tmp_path), 4)
     before, beside = Store(tmp_path / "before"), Store(tmp_path / "beside")
     todo = missing_keyframes(plan, before)
     make_keyframes(plan, MODELS, before, todo, Meter(plan, todo, 0), lambda report: None)
@@ -371,11 +379,11 @@ def test_an_encoder_that_fails_leaves_what_is_kept(
 ) -> None:
     plan, store = planned(), Store(tmp_path)
 
-    def dies(output: Path, frames: Iterator[object], *rest: object) -> None:
-        next(frames)
-        raise VideoError("film.mp4 was not written: it gave no reason.")
+    class Dying:
+        def send(self, frame: object) -> None:
+            raise VideoError("film.mp4 was not written: it gave no reason.")
 
-    monkeypatch.setattr("render.film.film.write_video", dies)
+    monkeypatch.setattr("render.film.film.video_writer", lambda *_: nullcontext(Dying()))
     with pytest.raises(FilmError, match=r"no reason\. Finished keyframes are kept in .* goes on"):
         make_film(
             plan, MODELS, store, missing_keyframes(plan, store), tmp_path / "a.mp4", lambda r: None
@@ -418,10 +426,10 @@ def test_a_prompt_beyond_the_context_is_named() -> None:
     plan = planned()
     words = " ".join(f"wave{n}" for n in range(30))
     long = parse(plan.board.text.replace("a red sea |", f"{words} |"), Path())
-    cuts = list(remarks(make_plan(long, 4, lambda role, name: name), MODELS))
+    cuts = list(remarks(plan_for(long, 4), MODELS))
     assert len(cuts) == 2  # one for each perceptor
     for name, cut in zip(("starter", "ViT-B/32"), cuts, strict=True):
-        assert cut.startswith(f"{words!r} is too long for {name}, which never sees 'wave")
+        assert cut.startswith(f"{words!r} is too long for {name}, which does not read 'wave")
         assert cut.endswith("wave29'")
     assert list(remarks(plan, MODELS)) == []
 
@@ -470,7 +478,7 @@ def test_a_chain_starts_from_the_ground_that_looks_nearest() -> None:
         total = 0.0
         for prompt_target in prompt_targets:
             view = F.interpolate(look, size=prompt_target.perceptor.side, mode="bilinear")
-            away = distance(prompt_target.perceptor.embed_cutouts(view), prompt_target.targets)
+            away = distance(prompt_target.perceptor.embed_cutouts(view), prompt_target.embeddings)
             total += prompt_target.weight * float((away * prompt_target.weights).sum())
         return total
 
@@ -548,7 +556,7 @@ def test_regions_begin_with_their_own_colours() -> None:
         "prompts: a red sea | fire:-0.5",
         "prompts: [{text: green, where: top}, {text: black, where: bottom}]",
     )
-    plan = make_plan(parse(text, Path()), 4, lambda role, name: name)
+    plan = plan_for(parse(text, Path()), 4)
     keyframe = plan.keyframes[0]
     prompt_targets = make_prompt_targets(
         plan, keyframe.prompts, MODELS, embed_targets(plan, MODELS)
@@ -577,7 +585,7 @@ def test_a_latent_is_become_where_it_is_meant(tmp_path: Path) -> None:
                 "prompts: a red sea | fire:-0.5", f"prompts: {{latent: wanted.safetensors{where}}}"
             )
         )
-        plan = make_plan(parse(board, tmp_path), 4, lambda role, name: name)
+        plan = plan_for(parse(board, tmp_path), 4)
         targets = embed_targets(plan, models)
         first = list(optimize_keyframe(plan, plan.keyframes[0], models, targets, None))[-1].average
         ends[where] = (first - stored).square().mean((0, 1, 2))  # of every column
@@ -613,7 +621,7 @@ def test_a_latent_is_pushed_away_from_as_far_as_another_code(tmp_path: Path) -> 
             "a red sea | fire:-0.5",
             f"a red sea\n    exclude: {{latent: it.safetensors{extra}}}",
         )
-        plan = make_plan(parse(board, tmp_path), 4, lambda role, name: name)
+        plan = plan_for(parse(board, tmp_path), 4)
         targets = embed_targets(plan, MODELS)
         (latent_target,) = make_latent_targets(
             plan, plan.keyframes[0].prompts, MODELS.generator, targets
@@ -792,8 +800,9 @@ def test_a_long_zoom_stays_as_sharp_as_it_began(
         "shots:\n- {duration: 30s, prompts: a green forest, camera: {zoom: 1.1/s}}\n"
     )
     board = parse(text, tmp_path)
-    models, store = load_models(board, choose_device("cpu", "float32")), Store(tmp_path)
-    plan = make_plan(board, models.generator.factor, named_digest)
+    chosen = choose_models(board.generator, board.perceptors)
+    models, store = load_models(chosen, choose_device("cpu", "float32")), Store(tmp_path)
+    plan = make_plan(board, chosen, file_digest)
     todo = missing_keyframes(plan, store)
     make_keyframes(plan, models, store, todo, Meter(plan, todo, 0), lambda report: None)
     sharp = [

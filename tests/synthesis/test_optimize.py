@@ -115,7 +115,7 @@ def test_what_is_new_goes_down_alone_at_first() -> None:
         return (picture - 1).square().mean()
 
     taken = optimize(
-        start, generator, tiny.unseen, loss, steps=9, step_size=0.1, smoothing=0.0, new=new
+        start, generator, tiny.unseen, loss, steps=9, step_size=0.1, smoothing=0.0, exposed=new
     )
     changes = [(step.average - start).abs().amax((0, 1, 2)) for step in taken]
     for number, change in enumerate(changes, start=1):

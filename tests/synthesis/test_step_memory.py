@@ -26,9 +26,8 @@ from render.synthesis.load import load_models
 from render.film.film import make_film, missing_keyframes
 from render.synthesis.latents import Store
 from render.synthesis.device import choose_device
-from render.weights.library import named_digest
+from render.cli.preflight import plan_film
 from render.storyboard.parser import parse
-from render.plan.planner import make_plan
 def peak():
     if Path("/proc/self/status").exists():  # the other counts what the process was forked from
         status = Path("/proc/self/status").read_text()
@@ -39,14 +38,14 @@ imported = peak()
 size, seconds, precision = sys.argv[1:]
 board = parse(f"version: 1\\nsize: {size}\\nfps: 8\\ndefaults: {{cutouts: 4, iterations: 1, "
               f"keyframes: 1s}}\\nshots:\\n  - {{duration: {seconds}s, prompts: sea}}\\n", Path())
-plan = make_plan(board, 8, named_digest)
+plan = plan_film(board, False)
 machine = choose_device("cpu", precision)
-models = load_models(board, machine)
+models = load_models(plan.models, machine)
 store = Store(Path("latents"))
 todo = missing_keyframes(plan, store)
 make_film(plan, models, store, todo, Path("film.mp4"), lambda report: None)
 ffmpeg = int(ENCODER * plan.size[0] * plan.size[1] / 1e6)
-print(peak(), step_memory(plan, machine.budget()) - ffmpeg, imported)
+print(peak(), step_memory(plan, machine.memory_budget()) - ffmpeg, imported)
 """
 
 

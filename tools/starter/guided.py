@@ -16,16 +16,18 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from render.curves.curve import constant
-from render.film.frames import to_frame
 from render.generators.vqgan import load_generator
+from render.media.digest import file_digest
 from render.plan.key import ALGORITHM
 from render.plan.planner import make_plan
 from render.storyboard.model import Prompt, Settings, Shot, Storyboard
+from render.synthesis.images import to_frame
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.models import Models
 from render.synthesis.perceptor import load_perceptor
 from render.synthesis.targets import embed_targets
 from render.weights.catalog import GENERATORS, PERCEPTORS
+from render.weights.selection import ChosenModel, FilmModels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Effort:
 
 FULL = Effort(256, Settings())
 QUICK = Effort(160, Settings(first=25, cutouts=8))
+# The keys of these keyframes are used for nothing.
+STARTER = FilmModels(
+    ChosenModel(GENERATORS["starter"], "starter"), (ChosenModel(PERCEPTORS["starter"], "starter"),)
+)
 
 
 def load_pair(folder: Path) -> Models:
@@ -55,7 +61,7 @@ def draw(models: Models, text: str, seed: int, effort: Effort) -> Tensor:
         "picture", Fraction(1), (Prompt(text, None, constant(1.0)),), settings=effort.settings
     )
     board = Storyboard(1, (shot,), size=(effort.side, effort.side), seed=seed)
-    plan = make_plan(board, models.generator.factor, lambda role, name: name)
+    plan = make_plan(board, STARTER, file_digest)
     for step in optimize_keyframe(
         plan, plan.keyframes[0], models, embed_targets(plan, models), None
     ):

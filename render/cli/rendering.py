@@ -1,0 +1,143 @@
+"""What `render STORYBOARD` and `render still` do, from the storyboard to the finished file."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from render.cli.exits import interruption_message, report_interruption
+from render.cli.output import Log, report_made
+from render.cli.preflight import (
+    check_latents,
+    check_memory,
+    check_overwrite,
+    check_picture_output,
+    files_needed,
+    frame_at,
+    load_device,
+    load_storyboard,
+    model_names,
+    plan_film,
+    set_aside,
+)
+from render.cli.request import RenderRequest, preview_path
+
+if TYPE_CHECKING:
+    from render.plan.plan import Keyframe, Plan
+    from render.plan.progress import Progress
+    from render.synthesis.device import Device
+    from render.synthesis.latents import Store
+    from render.synthesis.models import Models
+
+
+def render_film(request: RenderRequest) -> None:
+    """Make the film of a request, or raise a RenderError before anything is changed."""
+    from render.media.codecs import CODECS, check_output
+
+    began = time.monotonic()
+    board = load_storyboard(request.storyboard, request.log)
+    output = request.film_output(CODECS[board.codec].extensions[0])
+    check_output(output, board.codec)
+    plan = plan_film(board, request.draft)
+    for file in (output, preview_path(output)):
+        check_overwrite(file, request.force, files_needed(board))
+    check_latents(request.latents_folder)
+    plan.models.require()
+    device = load_device(request.device, request.precision, request.log, model_names(plan))
+    if request.fresh:
+        asked = time.monotonic()
+        set_aside(request.latents_folder, request.yes, files_needed(board))
+        began += time.monotonic() - asked  # the answer to a question may take its time
+    _make_film(request, plan, output, device, began)
+
+
+def _make_film(
+    request: RenderRequest, plan: Plan, output: Path, device: Device, began: float
+) -> None:
+    """Load the models, make the film, and say what is kept if it is interrupted."""
+    from render.cli.describe import describe_plan
+    from render.cli.progress import display, preview_writer
+    from render.film.film import make_film
+    from render.plan.cost import Costs, remember_speed
+    from render.text import plural
+    from render.weights.library import models_folder
+
+    log, folder = request.log, request.latents_folder
+    write_preview = preview_writer(preview_path(output))
+    if request.verbose:
+        for line in (*describe_plan(plan, folder, device), f"device {device}"):
+            log.tell("plan", line, line)
+    with report_interruption(log, partial(interruption_message, plan, folder)):
+        models, store, todo = prepare(request, plan, device)
+        started = time.monotonic()
+        with display(log.display) as show_progress:
+
+            def show(progress: Progress) -> None:
+                if progress.picture is not None:
+                    write_preview(progress.picture)
+                show_progress(progress)
+
+            make_film(plan, models, store, todo, output, show)
+    seconds, gflop = time.monotonic() - started, Costs(plan).total(todo)
+    remember_speed(models_folder(), str(device.device), gflop, seconds, started - began)
+    what = f"{plural(plan.frame_count, 'frame')}, {float(plan.board.duration):g} s"
+    report_made(log, output, what, plan.board.size, time.monotonic() - began)
+
+
+def render_still(request: RenderRequest, at: str) -> None:
+    """Make one frame as a PNG, with no more keyframes than lead to it; raises RenderError."""
+    began = time.monotonic()
+    assert request.output is not None  # the command requires it
+    output, log, folder = request.output, request.log, request.latents_folder
+    plan = plan_film(load_storyboard(request.storyboard, log), request.draft)
+    number = frame_at(at, plan)
+    check_picture_output(output)
+    check_overwrite(output, request.force, files_needed(plan.board))
+    check_latents(folder)
+    plan.models.require()
+    device = load_device(request.device, request.precision, log, model_names(plan))
+
+    from render.cli.progress import display
+    from render.film.film import make_still
+    from render.media.provenance import write_png
+
+    with report_interruption(log, partial(interruption_message, plan, folder)):
+        models, store, todo = prepare(request, plan, device, number)
+        with display(log.display) as show:
+            frame, note = make_still(plan, models, store, todo, number, show)
+    write_png(output, frame, note)
+    report_made(log, output, f"frame {number}", plan.board.size, time.monotonic() - began)
+
+
+def prepare(
+    request: RenderRequest, plan: Plan, device: Device, frame: int | None = None
+) -> tuple[Models, Store, list[Keyframe]]:
+    """The loaded models, the store, and the keyframes still to be made, for the film or a frame."""
+    from render.film.film import missing_keyframes
+    from render.film.remarks import remarks
+    from render.synthesis.latents import Store
+    from render.synthesis.load import load_models
+
+    log = request.log
+    store = Store(request.latents_folder, plan.latent_shape)
+    todo, total = missing_keyframes(plan, store, frame), len(plan.needed_keyframes(frame))
+    if device.precision_named and len(todo) < total:
+        _note_kept_precision(log, total - len(todo), total, whole_film=frame is None)
+    at_once = check_memory(plan, device, log, request.force) if todo else None
+    store.prepare()
+    models = load_models(plan.models, device, at_once, steps=bool(todo))
+    for remark in remarks(plan, models):
+        log.say("warning", remark)
+    return models, store, todo
+
+
+def _note_kept_precision(log: Log, kept: int, total: int, *, whole_film: bool) -> None:
+    """Say that stored keyframes keep their precision, which is not in their keys."""
+    fresh = "; --fresh makes all anew" if whole_film else ""
+    log.say(
+        "note",
+        f"{kept} of {total} keyframes are there and stay as they were made, whatever their "
+        f"precision{fresh}",
+    )

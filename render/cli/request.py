@@ -1,0 +1,40 @@
+"""What a film or a still is asked for on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from render.cli.output import TEXT_LOG, Log
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    """The arguments and options of `render STORYBOARD` and `render still`."""
+
+    storyboard: Path
+    output: Path | None = None  # None is a name made from the storyboard's
+    draft: bool = False
+    device: str = "auto"
+    precision: str = "auto"
+    latents: Path | None = None  # None is a folder beside the storyboard
+    fresh: bool = False  # move the old latents aside
+    yes: bool = False  # without asking
+    force: bool = False  # overwrite other programs' files, and ignore a shortage of memory
+    verbose: bool = False
+    log: Log = TEXT_LOG
+
+    @property
+    def latents_folder(self) -> Path:
+        """Where latents are kept: beside the storyboard, so that every film of it shares them."""
+        return self.latents or self.storyboard.with_name(f"{self.storyboard.stem}.latents")
+
+    def film_output(self, extension: str) -> Path:
+        """The film's file; without -o it is named after the storyboard, in the working folder."""
+        ending = f"{'.draft' if self.draft else ''}{extension}"
+        return self.output or Path(f"{self.storyboard.stem}{ending}")
+
+
+def preview_path(output: Path) -> Path:
+    """The picture beside a film that shows what is being optimised."""
+    return output.with_name(f"{output.stem}.preview.png")

@@ -1,0 +1,89 @@
+"""The engine that makes keyframes one after another, in this process."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from render.errors import FilmError
+from render.plan.notes import note_of
+from render.plan.plan import Keyframe, Plan
+from render.plan.progress import Meter, Progress, Show
+from render.synthesis.images import to_frame
+from render.synthesis.keyframe import optimize_keyframe
+from render.synthesis.latents import Store
+from render.synthesis.models import Models
+from render.synthesis.optimize import Step
+from render.synthesis.resource_errors import film_shortages
+from render.synthesis.statistics import ShotStatistics, shot_statistics
+from render.synthesis.targets import FilmTargets, embed_targets
+
+LOSS_EVERY, PICTURE_EVERY = 5, 25  # steps: reading the loss or a picture waits for the device
+
+
+class SerialEngine:
+    """Optimises each keyframe when it is asked for, and stores its latent."""
+
+    def __init__(self, plan: Plan, models: Models, store: Store, meter: Meter, show: Show) -> None:
+        self.plan, self.models, self.store, self.meter, self.show = plan, models, store, meter, show
+        self.latest: tuple[tuple[Path | None, int | None], ShotStatistics] | None = None
+
+    def make(self, keyframe: Keyframe) -> None:
+        """Optimise a keyframe from its parent's latent and store it; raises FilmError."""
+        plan, models, store = self.plan, self.models, self.store
+        with film_shortages(plan, store.folder, models.memory):
+            parent, statistics = self.latent(keyframe.parent), self.statistics(keyframe)
+            for step in optimize_keyframe(plan, keyframe, models, self.targets, parent, statistics):
+                self.show(self.progress(keyframe, step))
+            if not torch.isfinite(step.average).all():
+                raise FilmError(
+                    f"the keyframe at {float(keyframe.time):g} s of shot "
+                    f"{plan.board.shots[keyframe.shot].name!r} became NaN; a smaller step size "
+                    "or smaller loss weights will hold it. Finished keyframes are kept"
+                )
+            store.save(keyframe.key, step.average, note_of(plan, "latent", keyframe))
+
+    @cached_property
+    def targets(self) -> FilmTargets:
+        """Everything that the film's prompts ask for, embedded once."""
+        return embed_targets(self.plan, self.models)
+
+    def latent(self, index: int | None) -> Tensor | None:
+        """The stored latent (1, C, h, w) of a keyframe, on the device; None for no keyframe."""
+        if index is None:
+            return None
+        return self.store.load(self.plan.keyframes[index].key).to(self.models.device)
+
+    def statistics(self, keyframe: Keyframe) -> ShotStatistics:
+        """What the keyframe keeps of its palette and its shot's first keyframe; the last ones are
+        cached, because neighbours mostly share them."""
+        settings = keyframe.settings
+        kept = (settings.palette if settings.keeps_palette else None, keyframe.first)
+        if self.latest is None or self.latest[0] != kept:
+            first = self.latent(keyframe.first)
+            generator = self.models.generator
+            self.latest = kept, shot_statistics(self.plan, kept[0], first, generator)
+        return self.latest[1]
+
+    def progress(self, keyframe: Keyframe, step: Step) -> Progress:
+        """What is reported after a step: now and then with the loss and a picture."""
+        is_last = step.index == step.steps
+        picture = None
+        if is_last or step.index % PICTURE_EVERY == 0:
+            with torch.no_grad():
+                decoded = self.models.generator.decode(step.average)
+            picture = to_frame(decoded, self.plan.board.size)
+        return Progress(
+            stage="optimise",
+            shot=self.plan.board.shots[keyframe.shot].name,
+            keyframe=keyframe.index + 1,
+            keyframes=len(self.plan.keyframes),
+            step=step.index,
+            steps=step.steps,
+            done=self.meter.at_step(keyframe, step.index),
+            loss=float(step.loss) if is_last or step.index % LOSS_EVERY == 1 else None,
+            picture=picture,
+        )

@@ -1,0 +1,52 @@
+"""What Render writes into the files it makes, so that they can be made again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from render import __version__
+from render.plan.key import ALGORITHM
+from render.plan.plan import ActivePrompt, Keyframe, Plan
+
+
+def note_of(
+    plan: Plan, kind: str, keyframe: Keyframe | None = None, frame: int | None = None
+) -> dict[str, Any]:
+    """The note of a film, a frame or a latent (`kind`): enough to make it again.
+
+    It names no clock and no machine, so that equal files stay equal.
+    """
+    board = plan.board
+    roles = ["generator", *["perceptor"] * len(plan.models.perceptors)]
+    note: dict[str, Any] = {
+        "render": __version__,
+        "algorithm": ALGORITHM,
+        "kind": kind,
+        "storyboard": board.text,
+        "storyboard_file": board.source.name if board.source else None,
+        "seed": board.seed,
+        "size": list(board.size),
+        "models": [
+            {"role": role, "name": chosen.model.name, "sha256": chosen.digest}
+            for role, chosen in zip(roles, plan.models.all, strict=True)
+        ],
+    }
+    if board.draft:
+        note["draft"] = True
+    if frame is not None:
+        note |= {"frame": frame, "time": float(frame / board.fps)}
+    if keyframe is not None:
+        note |= {
+            "shot": board.shots[keyframe.shot].name,
+            "time_in_shot": str(keyframe.time),
+            "prompts": [_prompt_note(prompt) for prompt in keyframe.prompts],
+            "key": keyframe.key,
+            "steps": keyframe.steps,
+        }
+    return note
+
+
+def _prompt_note(prompt: ActivePrompt) -> dict[str, Any]:
+    """A prompt's text, or the name of its file, and its weight."""
+    file = prompt.image or prompt.latent
+    return {"prompt": prompt.text or (file.name if file else ""), "weight": prompt.weight}

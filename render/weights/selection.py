@@ -1,0 +1,55 @@
+"""The models that a film names, looked up once and carried by its plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from render.weights.catalog import Model
+from render.weights.library import known_models, named_digest, require_weights, weights_path
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """A row of the catalogue or of the user's own models, and the digest of its weights."""
+
+    model: Model
+    digest: str  # SHA-256, or what stands for it while the weights are not on this machine
+    weight: float = 1.0  # of a perceptor, beside the others
+
+
+@dataclass(frozen=True)
+class FilmModels:
+    """The generator and the perceptors of one film."""
+
+    generator: ChosenModel
+    perceptors: tuple[ChosenModel, ...]
+
+    @property
+    def all(self) -> tuple[ChosenModel, ...]:
+        """The generator, then the perceptors."""
+        return (self.generator, *self.perceptors)
+
+    def absent(self) -> list[Model]:
+        """The models whose weights are not on this machine."""
+        return [chosen.model for chosen in self.all if not weights_path(chosen.model)]
+
+    def require(self) -> None:
+        """Raises ModelError, with the way to get them, unless all weights are on this machine."""
+        for chosen in self.all:
+            require_weights(chosen.model)
+
+
+def choose_models(generator: str, perceptors: tuple[tuple[str, float], ...]) -> FilmModels:
+    """The models of these names; `perceptors` are pairs of name and weight.
+
+    Raises KeyError for an unknown name, and ModelError for weights that have changed since they
+    were installed.
+    """
+    known = known_models("perceptor")
+    return FilmModels(
+        ChosenModel(known_models("generator")[generator], named_digest("generator", generator)),
+        tuple(
+            ChosenModel(known[name], named_digest("perceptor", name), weight)
+            for name, weight in perceptors
+        ),
+    )
