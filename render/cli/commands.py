@@ -1,7 +1,7 @@
-"""Arguments in, exit code out: the only place that prints errors.
+"""The commands: their arguments, options and help.
 
 Exit codes: 0 done, 2 the user's input is wrong, 1 anything else, 130 interrupted, 143 terminated.
-torch is only imported inside the commands that paint.
+What imports torch or takes long to import is imported inside the commands that need it.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of the first argument: `film` where that is no command's name."""
         if args and args[0] not in self.commands:
             first = args[0]
             if re.fullmatch(r"[a-z][a-z-]*", first) and not Path(first).exists():
@@ -58,14 +59,14 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        # `render -o out.mp4 film.yaml`: options of `film` may come before the storyboard.
+        """Let options of `film` come before the storyboard: `render -o out.mp4 film.yaml`."""
         if args and args[0].startswith("-") and args[0] not in ("--help", "-h", "--version"):
             self.check_order(args)
             args = ["film", *args]
         return super().parse_args(ctx, args)
 
     def check_order(self, args: list[str]) -> None:
-        """`render -q still film.yaml` would make the film of a storyboard called `still`."""
+        """Raises UsageError for `render -q still film.yaml`, which would make a film of `still`."""
         options = [one for one in self.commands["film"].params if isinstance(one, click.Option)]
         flags = {name for one in options if one.is_flag for name in one.opts}
         letters = "".join(name[1] for name in flags if len(name) == 2)
@@ -80,6 +81,7 @@ class Commands(click.Group):
                 raise click.UsageError(f"the command comes first: {meant}")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of their help."""
         return ["film", "check", "still", "interpolate", "inspect", "models", "schema"]
 
 

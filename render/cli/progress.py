@@ -1,6 +1,6 @@
-"""Reports to what a person or a machine wants to see of them, and a preview picture.
+"""Progress as a bar, as lines or as JSON, and a preview picture.
 
-The core tells what it has done (`timeline.Report`); how fast that goes is measured here.
+The core reports what it has done (`plan.progress.Progress`); how fast that goes is measured here.
 """
 
 from __future__ import annotations
@@ -27,25 +27,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import RenderableType
 
-    from render.plan.progress import Progress
+    from render.plan.progress import Progress, Show
 
 
 Clock = Callable[[], float]
-Show = Callable[["Progress"], None]
 
 HALF_LIFE = 60.0  # seconds after which a measurement counts half
-MEASURED_STEPS = 2  # before the time left is worth telling
+MEASURED_STEPS = 2  # before the time left is shown
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A report and what was measured when it came."""
+    """A report, and what was measured when it arrived."""
 
     report: Progress
     loss: float | None
-    """The last one that was told of this keyframe."""
+    """The latest that was read of this keyframe; None before the first."""
     rate: float | None
-    """Steps, while decoding frames, per second."""
+    """Steps per second; while decoding, frames per second."""
     elapsed: float
     """Seconds since the display began."""
     remaining: float | None
@@ -54,7 +53,7 @@ class Reading:
 
 @dataclass
 class _Stage:
-    """What was measured of optimising, or of decoding: they take turns."""
+    """What was measured of one stage, optimising or decoding; the two take turns."""
 
     last: Progress
     loss: float | None = None
@@ -63,23 +62,23 @@ class _Stage:
 
 
 class Pace:
-    """Measures the seconds that a share of the work takes, recent ones counting more.
+    """Measures how many seconds a share of the work takes; recent seconds count more.
 
-    The first report only starts the watch: what was before it (loading models, finding what is
-    already there) is not work that goes on at that speed.
+    The first report only starts the clock: loading models and reading stored latents, which came
+    before it, do not predict the rest.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.began = clock()
-        self.last: tuple[Progress, float] | None = None  # and when it came
+        self.last: tuple[Progress, float] | None = None  # and when it arrived
         self.intervals = 0
-        # Sums in which the old fades; their quotients are the pace and, for each stage, the rate.
+        # Exponentially fading sums; their quotients are the pace and, for each stage, the rate.
         self.seconds = self.work = self.count = 0.0
         self.stages: dict[str, _Stage] = {}
 
-    def see(self, report: Progress) -> None:
-        """Take in the next report."""
+    def add(self, report: Progress) -> None:
+        """Measure the time since the report before this one."""
         now = self.clock()
         before, then = self.last or (report, now)
         taken = max(0.0, now - then)
@@ -102,7 +101,7 @@ class Pace:
         self.last = report, now
 
     def reading(self) -> Reading | None:
-        """How it stands now; None before the first report."""
+        """The latest report with the rate and the time left as of now; None before the first."""
         if self.last is None:
             return None
         report, then = self.last
@@ -111,7 +110,7 @@ class Pace:
         if report.done >= 1:
             remaining = 0.0
         elif self.intervals >= MEASURED_STEPS and self.work > 0:
-            # Between two reports it runs down, but not for longer than a step should take.
+            # Between two reports the time left runs down, by no more than a step should take.
             since = min(now - then, self.seconds / self.count)
             remaining = max(1.0, (1 - report.done) * self.seconds / self.work - since)
         stage = self.stages[report.stage]
@@ -120,21 +119,21 @@ class Pace:
 
 
 class TimeLeft:
-    """Tells the time left in words: coarsely, and not back and forth between two of them."""
+    """The time left in words, rounded, without alternating between two neighbouring values."""
 
     def __init__(self) -> None:
-        self.told: float | None = None
+        self.shown: float | None = None
 
     def words(self, remaining: float | None) -> str:
-        """Such as "about 4 min left"."""
+        """Returns words such as "about 4 min left"."""
         if remaining is None:
             return "estimating the time left"
         if remaining == 0:
             return "done"
         grain = _grain(remaining)
-        if self.told is None or abs(remaining - self.told) > 0.75 * grain:
-            self.told = max(grain, round(remaining / grain) * grain)
-        minutes, seconds = divmod(round(self.told), 60)
+        if self.shown is None or abs(remaining - self.shown) > 0.75 * grain:
+            self.shown = max(grain, round(remaining / grain) * grain)
+        minutes, seconds = divmod(round(self.shown), 60)
         hours, minutes = divmod(minutes, 60)
         parts = ((hours, "h"), (minutes, "min"), (seconds, "s"))
         return f"about {' '.join(f'{n} {unit}' for n, unit in parts if n)} left"
@@ -147,17 +146,18 @@ def display(
     clock: Clock = time.monotonic,
     interval: float = 5.0,
 ) -> Iterator[Show]:
-    """Give a function that shows reports on `stream` (stderr) until the context ends.
+    """A function that shows reports on `stream` (by default stderr) until the block ends.
 
-    `mode` is one of MODES; "auto" is "rich" on a terminal and "plain" elsewhere, and "rich" without
-    a terminal is "plain" too. "plain" writes a line per keyframe and one every `interval` seconds.
+    `mode` is one of MODES; "auto" and "rich" draw a bar on a terminal and are "plain" elsewhere.
+    "plain" writes a line per keyframe and one every `interval` seconds. Raises ValueError for any
+    other mode.
     """
     stream = stream if stream is not None else sys.stderr
     if mode not in MODES:
         raise ValueError(f"There is no progress display {mode!r}. There are {', '.join(MODES)}.")
     if mode in ("auto", "rich"):
-        terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
-        mode = "rich" if terminal else "plain"
+        is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+        mode = "rich" if is_terminal else "plain"
     with MODES[mode](stream, clock, interval) as show:
         yield show
 
@@ -165,20 +165,17 @@ def display(
 def preview_writer(
     path: Path, every: float = 3.0, clock: Clock = time.monotonic
 ) -> Callable[[NDArray[np.uint8]], None]:
-    """A function that writes pictures (H, W, 3) uint8 to the PNG `path`, but not all of them.
-
-    After each there are at least `every` seconds without another.
-    """
+    """A function that writes pictures (H, W, 3) uint8 to the PNG `path`, at most one in `every` seconds."""
     last: float | None = None
 
     def write(picture: NDArray[np.uint8]) -> None:
         nonlocal last
         if last is not None and clock() - last < every:
             return
-        # A film does not fail for its preview: a viewer may hold the file. A full disk stops the
-        # film itself, at the next latent.
+        # A preview that cannot be written does not stop a film: a viewer may hold the file. A full
+        # disk stops the film itself, at the next latent.
         with suppress(FileError):
-            # With a note, so that the next run knows it for Render's own and may overwrite it.
+            # With a note, so that the next run recognises it as Render's own and may overwrite it.
             write_png(path, picture, {"render": __version__, "kind": "preview"})
         last = clock()
 
@@ -195,7 +192,7 @@ def _json(stream: TextIO, clock: Clock, interval: float) -> Iterator[Show]:
     pace = Pace(clock)
 
     def show(report: Progress) -> None:
-        pace.see(report)
+        pace.add(report)
         if reading := pace.reading():
             write_line(stream, json.dumps(_object(reading)))
 
@@ -209,7 +206,7 @@ def _plain(stream: TextIO, clock: Clock, interval: float) -> Iterator[Show]:
 
     def show(report: Progress) -> None:
         nonlocal told
-        pace.see(report)
+        pace.add(report)
         reading = pace.reading()
         assert reading is not None
         if told is None or reading.elapsed - told >= interval or _is_milestone(report):
@@ -232,15 +229,15 @@ def _rich(stream: TextIO, clock: Clock, interval: float) -> Iterator[Show]:
         console=Console(file=stream),
         refresh_per_second=4,
     ):
-        yield pace.see
+        yield pace.add
 
 
-# What `display` can be asked for; "auto" and "rich" are settled there.
+# The modes of `display`, which chooses between the first three by the stream.
 MODES = {"auto": _rich, "rich": _rich, "plain": _plain, "json": _json, "quiet": _quiet}
 
 
 def _bar(reading: Reading | None, left: TimeLeft) -> RenderableType:
-    """Two lines, neither ever longer than the terminal is wide."""
+    """Two lines, cut to the width of the terminal."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -262,7 +259,7 @@ def _bar(reading: Reading | None, left: TimeLeft) -> RenderableType:
 
 
 def _object(reading: Reading) -> dict[str, object]:
-    """What --log-format json tells; programs rely on these names."""
+    """The fields of --log-format json; programs rely on these names."""
     report = reading.report
     place: dict[str, object] = {
         "keyframe": report.keyframe,
@@ -300,7 +297,7 @@ def _words(reading: Reading) -> str:
 
 
 def _is_milestone(report: Progress) -> bool:
-    """The end of a keyframe, or of all frames."""
+    """Whether a keyframe, or the last frame, is finished."""
     if report.stage == "decode":
         return report.keyframe == report.keyframes
     return report.step == report.steps
@@ -315,7 +312,7 @@ def _units(before: Progress, report: Progress) -> int:
 
 
 def _grain(remaining: float) -> int:
-    """To how many seconds the time left is rounded."""
+    """How many seconds the time left is rounded to."""
     limits = ((20, 5), (55, 10), (10 * 60, 60), (60 * 60, 300), (10 * 3600, 600))
     return next((grain for limit, grain in limits if remaining < limit), 3600)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from render.weights.catalog import Model
-from render.weights.library import known_models, named_digest, require_weights, weights_path
+from render.weights.library import known_digest, known_models, require_weights, weights_path
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,9 @@ def choose_models(generator: str, perceptors: tuple[tuple[str, float], ...]) -> 
     Raises KeyError for an unknown name, and ModelError for weights that have changed since they
     were installed.
     """
-    known = known_models("perceptor")
+    row = known_models("generator")[generator]
+    rows = known_models("perceptor")
     return FilmModels(
-        ChosenModel(known_models("generator")[generator], named_digest("generator", generator)),
-        tuple(
-            ChosenModel(known[name], named_digest("perceptor", name), weight)
-            for name, weight in perceptors
-        ),
+        ChosenModel(row, known_digest(row)),
+        tuple(ChosenModel(rows[name], known_digest(rows[name]), w) for name, w in perceptors),
     )

@@ -68,7 +68,7 @@ def test_nothing_is_told_before_it_was_measured() -> None:
     told = []
     for report in steps():
         clock.now += 2
-        pace.see(report)
+        pace.add(report)
         reading = pace.reading()
         assert reading
         told.append(reading.remaining)
@@ -82,7 +82,7 @@ def test_what_was_there_before_does_not_count() -> None:
     pace = Pace(clock)
     for number in range(6):
         clock.now += 3
-        pace.see(replace(FIRST, step=number + 1, done=0.5 + number * 0.01))
+        pace.add(replace(FIRST, step=number + 1, done=0.5 + number * 0.01))
     reading = pace.reading()
     assert reading
     assert reading.remaining == pytest.approx(45 * 3)
@@ -95,7 +95,7 @@ def test_between_reports_it_runs_down_but_not_to_nothing() -> None:
     pace = Pace(clock)
     for number in range(10):
         clock.now += 10
-        pace.see(replace(FIRST, step=number + 1, done=number * 0.01))
+        pace.add(replace(FIRST, step=number + 1, done=number * 0.01))
     told = []
     for _ in range(40):
         reading = pace.reading()
@@ -118,7 +118,7 @@ def test_it_is_honest_from_the_first_minute(seed: int) -> None:
     for report, seconds in zip(steps(40), durations, strict=True):
         clock.now += seconds
         spent += seconds
-        pace.see(report)
+        pace.add(report)
         reading = pace.reading()
         assert reading
         truth = sum(durations) - spent
@@ -136,7 +136,7 @@ def test_a_new_pace_is_noticed() -> None:
     reports = list(steps(100))
     for number, report in enumerate(reports[:700]):
         clock.now += 1 if number < 400 else 3
-        pace.see(report)
+        pace.add(report)
     reading = pace.reading()
     assert reading
     assert reading.remaining == pytest.approx(300 * 3, rel=0.1)
@@ -147,18 +147,18 @@ def test_a_batch_of_work_without_time_or_without_steps() -> None:
     clock = Clock()
     pace = Pace(clock)
     for number in range(5):  # a clock too coarse for the steps
-        pace.see(replace(FIRST, step=number + 1, done=number * 0.1))
+        pace.add(replace(FIRST, step=number + 1, done=number * 0.1))
     reading = pace.reading()
     assert reading
     assert reading.rate is None
     for _ in range(3):  # and no progress
         clock.now += 1
-        pace.see(replace(FIRST, step=5, done=0.4))
+        pace.add(replace(FIRST, step=5, done=0.4))
     reading = pace.reading()
     assert reading
     assert reading.remaining
     clock.now -= 100
-    pace.see(replace(FIRST, step=6, done=0.2))
+    pace.add(replace(FIRST, step=6, done=0.2))
     assert pace.reading()
 
 
@@ -224,13 +224,13 @@ def test_stages_that_take_turns_keep_their_rates_and_the_loss() -> None:
     told = []
     for report in steps(3):
         clock.now += 2
-        pace.see(report)
+        pace.add(report)
         told.append(pace.reading())
         if report.step == report.steps:
             for number in range(5):
                 clock.now += 0.5
                 frame = (report.keyframe - 1) * 5 + number + 1
-                pace.see(Progress("decode", "dawn", frame, 15, 0, 0, report.done))
+                pace.add(Progress("decode", "dawn", frame, 15, 0, 0, report.done))
                 told.append(pace.reading())
     first_of_second, last = told[15], told[-1]
     assert first_of_second
