@@ -1,1 +1,1 @@
-"""The networks that make pictures out of latents."""
+"""The networks that decode latents to pictures, and encode pictures to latents."""

@@ -1,13 +1,12 @@
-"""Frozen networks, equal to their own forward, sooner and in less: taming's encoder and decoder,
-and what open_clip's vision transformers are made of.
+"""The forward of taming's frozen encoder and decoder: the same numbers, faster and in less memory.
 
-The modules and their weights stay taming's; only the way through them is ours, because nothing here
-ever trains. A convolution then need not keep its input, and what a normalisation and its activation
-gave is worked out again on the way back: a quarter is kept of what autograd's way keeps. On CPUs
-of one to three threads, large 3x3 convolutions go through NNPACK's Winograd transform (Lavin &
-Gray 2016), two to four times as fast as oneDNN with one. What goes which way depends on shapes and
-the number of threads, never on a clock: the same film on the same machine stays the same, byte by
-byte.
+The modules and their weights are taming's; only the computation differs, because the weights are
+never trained. A convolution need not keep its input for the backward pass, and the output of a
+normalisation and its activation is computed again there: a quarter of the memory of autograd's own
+graph is kept. On CPUs with one to three threads, large 3x3 convolutions use NNPACK's Winograd
+transform (Lavin & Gray 2016), which with one thread is two to four times as fast as oneDNN. The
+algorithm is chosen by shapes and the number of threads, never by a timing, so the same film on the
+same machine is the same to the last byte.
 """
 
 from __future__ import annotations
@@ -23,54 +22,56 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
-LEAST_CELLS = 32 * 32  # below, oneDNN is faster
-# Threads of torch to the channels from which NNPACK is faster. Within torch it has one thread, and
-# is 1.5 times as fast as one of oneDNN's with 32 channels, 2.4 with 64 and 3 to 4 with more. (To
-# share a convolution among threads, by rows or by channels, was tried: no faster than one.)
-LEAST_CHANNELS = {1: 16, 2: 64, 3: 128}
+WINOGRAD_PIXELS = 32 * 32  # of an image, from which NNPACK is faster than oneDNN
+# From how many channels NNPACK is faster, by the number of torch's threads. Within torch it uses
+# one thread, and is 1.5 times as fast as one thread of oneDNN with 32 channels, 2.4 with 64 and 3
+# to 4 with more. (Splitting a convolution over threads, by rows or by channels, was no faster.)
+WINOGRAD_CHANNELS = {1: 16, 2: 64, 3: 128}
 
 
 def decode(decoder: Decoder, cells: Tensor) -> Tensor:
-    """What the decoder makes of (B, C, h, w): (B, 3, H, W) in -1 to 1, differentiable."""
-    middle = decoder.mid
-    now = frozen_convolution(decoder.conv_in, cells)
-    now = residual_block(
-        middle.block_2, attention_block(middle.attn_1, residual_block(middle.block_1, now))
-    )
-    for level in reversed(range(decoder.num_resolutions)):
-        now = level_blocks(decoder.up[level], now)
-        if level:
-            upsample = decoder.up[level].upsample
-            now = F.interpolate(now, scale_factor=2.0, mode="nearest")
-            now = frozen_convolution(upsample.conv, now) if upsample.with_conv else now
-    return frozen_convolution(decoder.conv_out, norm_and_swish(decoder.norm_out, now))
+    """Returns the decoder's output for (B, C, h, w): (B, 3, H, W) in -1 to 1, differentiable."""
+    x = middle_blocks(decoder.mid, frozen_convolution(decoder.conv_in, cells))
+    for index in reversed(range(decoder.num_resolutions)):
+        level = decoder.up[index]
+        x = level_blocks(level, x)
+        if index:
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = frozen_convolution(level.upsample.conv, x) if level.upsample.with_conv else x
+    return frozen_convolution(decoder.conv_out, norm_and_swish(decoder.norm_out, x))
 
 
 def encode(encoder: Encoder, picture: Tensor) -> Tensor:
-    """What the encoder makes of (B, 3, H, W) in -1 to 1: (B, C, h, w)."""
-    now = frozen_convolution(encoder.conv_in, picture)
-    for level in range(encoder.num_resolutions):
-        now = level_blocks(encoder.down[level], now)
-        if level < encoder.num_resolutions - 1:
-            now = encoder.down[level].downsample(now)
-    middle = encoder.mid
-    now = residual_block(
-        middle.block_2, attention_block(middle.attn_1, residual_block(middle.block_1, now))
-    )
-    return frozen_convolution(encoder.conv_out, norm_and_swish(encoder.norm_out, now))
+    """Returns the encoder's output for (B, 3, H, W) in -1 to 1: (B, C, h, w)."""
+    x = frozen_convolution(encoder.conv_in, picture)
+    for index in range(encoder.num_resolutions):
+        x = level_blocks(encoder.down[index], x)
+        if index < encoder.num_resolutions - 1:
+            x = encoder.down[index].downsample(x)
+    x = middle_blocks(encoder.mid, x)
+    return frozen_convolution(encoder.conv_out, norm_and_swish(encoder.norm_out, x))
 
 
-def level_blocks(level: Any, now: Tensor) -> Tensor:
-    """One resolution's blocks, each with its attention where there is one."""
-    for number, each in enumerate(level.block):
-        now = residual_block(each, now)
+def middle_blocks(middle: Any, x: Tensor) -> Tensor:
+    """Returns the output of the blocks at the lowest resolution."""
+    x = attention_block(middle.attn_1, residual_block(middle.block_1, x))
+    return residual_block(middle.block_2, x)
+
+
+def level_blocks(level: Any, x: Tensor) -> Tensor:
+    """Returns the output of one resolution's blocks, each followed by attention if it has any."""
+    for index, block in enumerate(level.block):
+        x = residual_block(block, x)
         if len(level.attn):
-            now = attention_block(level.attn[number], now)
-    return now
+            x = attention_block(level.attn[index], x)
+    return x
 
 
 def residual_block(module: ResnetBlock, x: Tensor) -> Tensor:
-    """taming's ResnetBlock, without the time step and dropout that a VQGAN has not."""
+    """Returns the output of taming's ResnetBlock, without its time step and dropout.
+
+    A VQGAN uses neither.
+    """
     h = frozen_convolution(module.conv1, norm_and_swish(module.norm1, x))
     h = frozen_convolution(module.conv2, norm_and_swish(module.norm2, h))
     if module.in_channels != module.out_channels:
@@ -80,7 +81,7 @@ def residual_block(module: ResnetBlock, x: Tensor) -> Tensor:
 
 
 def attention_block(module: AttnBlock, x: Tensor) -> Tensor:
-    """taming's AttnBlock: one head over all cells."""
+    """Returns the output of taming's AttnBlock: self-attention with one head over all cells."""
     normal = module.norm(x)
     query, key, value = (
         frozen_convolution(projection, normal).flatten(2).transpose(1, 2)[:, None]  # (B, 1, h·w, C)
@@ -91,8 +92,8 @@ def attention_block(module: AttnBlock, x: Tensor) -> Tensor:
 
 
 def frozen_convolution(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """A frozen convolution of stride 1, whose input is not kept for the way back."""
-    if layer.weight.requires_grad:  # not frozen: somebody trains it
+    """Returns a layer's convolution of stride 1; its input is not kept for the backward pass."""
+    if layer.weight.requires_grad:  # the layer is trained, so its weight needs a gradient
         return F.conv2d(x, layer.weight, layer.bias, padding=layer.padding)
     y: Tensor = _Convolution.apply(x, layer)
     return y
@@ -109,41 +110,41 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         weight, padding = ctx.layer.weight, int(ctx.layer.padding[0])
         if uses_winograd(gradient, weight, padding):
-            # The way back is the same convolution, its kernel turned round.
+            # The gradient is the same convolution with the kernel flipped.
             return convolve(gradient, flipped_kernel(ctx.layer), None, padding), None
         back = conv2d_input(ctx.shape, weight, gradient, padding=padding)  # type: ignore[no-untyped-call]
         return back, None
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
-    """A convolution of stride 1, the way that is fastest for its shape."""
+    """Returns a convolution of stride 1, by the fastest algorithm for its shape."""
     if not uses_winograd(x, weight, padding):
         return F.conv2d(x, weight, bias, padding=padding)
-    # One picture at a time: with more NNPACK goes another and slower way.
+    # One image at a time, because NNPACK uses another and slower algorithm for a batch.
     winograd = torch._nnpack_spatial_convolution
     parts = [winograd(part, weight, bias, 1) for part in torch.split(x.contiguous(), 1)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def flipped_kernel(layer: nn.Conv2d) -> Tensor:
-    """The layer's kernel as its gradient needs it, (in, out, 3, 3); made once for its weights."""
-    made_of = layer.weight.data_ptr(), layer.weight._version
-    if getattr(layer, "turned_of", None) != made_of:
+    """Returns the layer's kernel as its gradient needs it, (in, out, 3, 3); cached on the layer."""
+    version = layer.weight.data_ptr(), layer.weight._version
+    if getattr(layer, "flipped_version", None) != version:
         kernel = layer.weight.transpose(0, 1).flip(2, 3).contiguous()
-        layer.register_buffer("turned", kernel, persistent=False)
-        layer.turned_of = made_of  # type: ignore[assignment]
-    return layer.get_buffer("turned")
+        layer.register_buffer("flipped", kernel, persistent=False)
+        layer.flipped_version = version  # type: ignore[assignment]
+    return layer.get_buffer("flipped")
 
 
 def uses_winograd(x: Tensor, weight: Tensor, padding: int) -> bool:
-    """Whether NNPACK convolves these shapes."""
-    channels = LEAST_CHANNELS.get(torch.get_num_threads(), math.inf)
+    """Returns whether a convolution of these shapes uses NNPACK."""
+    channels = WINOGRAD_CHANNELS.get(torch.get_num_threads(), math.inf)
     return (
         x.device.type == "cpu"
         and x.dtype == torch.float32
         and weight.shape[2:] == (3, 3)
         and padding == 1
-        and x.shape[-2] * x.shape[-1] >= LEAST_CELLS
+        and x.shape[-2] * x.shape[-1] >= WINOGRAD_PIXELS
         and min(weight.shape[:2]) >= channels
         and winograd_works()
     )
@@ -151,21 +152,24 @@ def uses_winograd(x: Tensor, weight: Tensor, padding: int) -> bool:
 
 @cache
 def winograd_works() -> bool:
-    """Whether NNPACK is there, and right on a convolution that is known."""
+    """Returns whether NNPACK is available and gives the right result for one convolution."""
     random = torch.Generator().manual_seed(0)
     x = torch.randn(1, 16, 33, 35, generator=random)
     weight, bias = (torch.randn(*s, generator=random) for s in ((24, 16, 3, 3), (24,)))
     try:
-        if not torch._nnpack_available():  # its own beginning: without it the next fails
+        if not torch._nnpack_available():  # also initialises NNPACK, without which the next fails
             return False
-        given = torch._nnpack_spatial_convolution(x, weight, bias, 1)
-    except (AttributeError, RuntimeError):  # another torch, or a CPU that NNPACK does not know
+        y = torch._nnpack_spatial_convolution(x, weight, bias, 1)
+    except (AttributeError, RuntimeError):  # another torch, or a CPU that NNPACK does not support
         return False
-    return torch.allclose(given, F.conv2d(x, weight, bias, padding=1), atol=1e-3)
+    return torch.allclose(y, F.conv2d(x, weight, bias, padding=1), atol=1e-3)
 
 
 def norm_and_swish(norm: nn.GroupNorm, x: Tensor) -> Tensor:
-    """x·sigmoid(x) of the normalised input; only the input is kept, which other steps keep too."""
+    """Returns y·sigmoid(y) of the normalised input y.
+
+    Only the input x is kept for the backward pass, which other operations keep anyway.
+    """
     if norm.weight.requires_grad:
         return F.silu(F.group_norm(x, norm.num_groups, norm.weight, norm.bias, norm.eps))
     y: Tensor = _NormAndSwish.apply(x, norm)
@@ -177,9 +181,9 @@ class _NormAndSwish(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, norm: nn.GroupNorm) -> Tensor:
         x = x.contiguous()
         sizes = (*x.shape[:2], x.shape[2] * x.shape[3], norm.num_groups)
-        ctx.norm, ctx.given = norm, (norm.weight, norm.bias, *sizes, norm.eps)
-        y, mean, deviation = torch.ops.aten.native_group_norm(x, *ctx.given)
-        ctx.sizes = sizes
+        ctx.weight, ctx.sizes = norm.weight, sizes
+        ctx.arguments = (norm.weight, norm.bias, *sizes, norm.eps)
+        y, mean, deviation = torch.ops.aten.native_group_norm(x, *ctx.arguments)
         ctx.save_for_backward(x, mean, deviation)
         return F.silu(y, inplace=True)
 
@@ -187,9 +191,9 @@ class _NormAndSwish(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         x, mean, deviation = ctx.saved_tensors
-        y = torch.ops.aten.native_group_norm(x, *ctx.given)[0]
+        y = torch.ops.aten.native_group_norm(x, *ctx.arguments)[0]
         inner = torch.ops.aten.silu_backward(gradient.contiguous(), y)
         outer = torch.ops.aten.native_group_norm_backward(
-            inner, x, mean, deviation, ctx.norm.weight, *ctx.sizes, [True, False, False]
+            inner, x, mean, deviation, ctx.weight, *ctx.sizes, [True, False, False]
         )
         return outer[0], None

@@ -87,7 +87,7 @@ _OPENAI_MEAN = {
 
 
 def _vqgan(codes: int, ddconfig: dict[str, Any] = F16, gumbel: bool = False) -> dict[str, Any]:
-    """Return the config of a published VQGAN with this number of codes."""
+    """Returns the config of a published VQGAN with this number of codes."""
     return {"ddconfig": ddconfig, "embed_dim": 256, "n_embed": codes, "gumbel": gumbel}
 
 
@@ -221,7 +221,7 @@ GENERATORS: dict[str, Model] = {
 
 
 def _clip(open_clip: str, pretrained: str, statistics: dict[str, list[float]]) -> dict[str, Any]:
-    """Return the config of a published CLIP, under open_clip's names of model and weights."""
+    """Returns the config of a published CLIP, under open_clip's names of model and weights."""
     return {"open_clip": open_clip, "pretrained": pretrained, **statistics}
 
 

@@ -76,7 +76,7 @@ class Entry:
 
 @contextlib.contextmanager
 def open_tensors(path: Path) -> Iterator[dict[str, Entry]]:
-    """Open a checkpoint, a TorchScript archive or a safetensors file; give its tensors by name.
+    """Opens a checkpoint, a TorchScript archive or a safetensors file; gives its tensors by name.
 
     If a checkpoint has a "state_dict", its tensors are given, otherwise those at the top level. A
     tensor's bytes are read when `Entry.read` is called. No code in the file is run. Raises
@@ -146,7 +146,7 @@ def _open_zip(path: Path) -> Iterator[dict[str, Entry]]:
 
 @contextlib.contextmanager
 def _zip_errors() -> Iterator[None]:
-    """Turn every exception that zipfile raises for a damaged archive into a _DamagedError."""
+    """Turns every exception that zipfile raises for a damaged archive into a _DamagedError."""
     try:
         yield
     except (
@@ -163,7 +163,7 @@ def _zip_errors() -> Iterator[None]:
 
 
 def _check_archive(archive: zipfile.ZipFile, path: Path) -> str:
-    """Return the folder in the archive that contains the pickle.
+    """Returns the folder in the archive that contains the pickle.
 
     Raises ModelError for an archive that PyTorch would not write, _DamagedError or an error of
     zipfile for one that is damaged.
@@ -237,7 +237,7 @@ class _RebuildTensor:
     def __call__(
         self, storage: Any, offset: Any, shape: Any, stride: Any, *others: Any
     ) -> _LazyTensor | _Placeholder:
-        """Return the lazy tensor, or a placeholder if the arguments describe none."""
+        """Returns the lazy tensor, or a placeholder if the arguments describe none."""
         numbers = (offset, *shape, *stride)
         if not isinstance(storage, _Storage) or len(shape) != len(stride) or len(shape) > 16:
             return _Placeholder()
@@ -252,7 +252,7 @@ class _RebuildParameter:
     __slots__ = ()
 
     def __call__(self, data: Any, *others: Any) -> Any:
-        """Return the tensor that the parameter holds."""
+        """Returns the tensor that the parameter holds."""
         return data
 
 
@@ -307,7 +307,7 @@ class _TensorUnpickler(_Unpickler):  # type: ignore[misc]
         self.unknown: dict[tuple[str, str], type[_Placeholder]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for module.name. Nothing is imported."""
+        """Returns what stands for module.name. Nothing is imported."""
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):
@@ -323,7 +323,7 @@ class _TensorUnpickler(_Unpickler):  # type: ignore[misc]
         return self.unknown.setdefault((module, name), new)
 
     def persistent_load(self, pid: Any) -> Any:
-        """Return a storage for ("storage", class, entry in the archive, device, element count)."""
+        """Returns a storage for ("storage", class, entry in the archive, device, element count)."""
         if isinstance(pid, tuple) and len(pid) == 5 and pid[0] == "storage":
             _, storage_type, key, _, count = pid
             if (
@@ -336,7 +336,7 @@ class _TensorUnpickler(_Unpickler):  # type: ignore[misc]
 
 
 def _named_tensors(root: Any) -> Iterator[tuple[str, _LazyTensor]]:
-    """Yield (name, tensor) for the unpickled object.
+    """Yields (name, tensor) for the unpickled object.
 
     It is a state dict, a dict that contains one under "state_dict", or a TorchScript module.
     """
@@ -360,7 +360,7 @@ def _named_tensors(root: Any) -> Iterator[tuple[str, _LazyTensor]]:
 
 
 def _materialise(archive: zipfile.ZipFile, folder: str, lazy: _LazyTensor) -> Tensor:
-    """Read a tensor; raises _DamagedError if it does not fit its bytes."""
+    """Reads a tensor; raises _DamagedError if it does not fit its bytes."""
     import torch
 
     storage, element = lazy.storage, DTYPES[lazy.storage.dtype]

@@ -18,7 +18,7 @@ _NUMBERS = (  # required in ddconfig: name, minimum, maximum
 
 
 def check_config(role: str, config: Any, path: Path) -> None:
-    """Raise ModelError unless a model of the role can have the config; `path` is named in it."""
+    """Raises ModelError, which names `path`, unless a model of the role can have the config."""
     if not isinstance(config, dict):
         raise ModelError(f"{path}: the config should be a mapping")
     if role == "perceptor":
@@ -28,7 +28,7 @@ def check_config(role: str, config: Any, path: Path) -> None:
 
 
 def _check_perceptor(config: dict[str, Any], path: Path) -> None:
-    """Raise ModelError unless the config describes a CLIP with square pictures."""
+    """Raises ModelError unless the config describes a CLIP with square pictures."""
     vision = config.get("vision_cfg")
     if not isinstance(vision, dict):
         raise ModelError(f"{path}: vision_cfg should be a mapping")
@@ -37,7 +37,7 @@ def _check_perceptor(config: dict[str, Any], path: Path) -> None:
 
 
 def _check_generator(config: dict[str, Any], path: Path) -> None:
-    """Raise ModelError unless the config describes a VQGAN for colour pictures."""
+    """Raises ModelError unless the config describes a VQGAN for colour pictures."""
     options = config.get("ddconfig")
     if not isinstance(options, dict):
         raise ModelError(f"{path}: ddconfig should be a mapping")
@@ -65,7 +65,7 @@ def _check_generator(config: dict[str, Any], path: Path) -> None:
 
 
 def _check_number(path: Path, name: str, value: object, low: int, high: int) -> None:
-    """Raise ModelError unless `value` is an int from `low` to `high`."""
+    """Raises ModelError unless `value` is an int from `low` to `high`."""
     if type(value) is not int or not low <= value <= high:
         allowed = f"{low}" if low == high else f"a whole number from {low} to {high}"
         shown = repr(value) if len(repr(value)) < 60 else "something else"

@@ -34,7 +34,7 @@ _DEPTH_LIMIT = 50  # nesting of a YAML config
 
 
 def convert(source: Path, target: Path, model: Model, source_sha256: str) -> None:
-    """Write the tensors of the checkpoint `source` that the model needs to the file `target`.
+    """Writes the tensors of the checkpoint `source` that the model needs to the file `target`.
 
     `target` becomes a safetensors file whose metadata includes `source_sha256`. Raises ModelError
     if a tensor is missing or has another shape than the model's config says, DownloadError if
@@ -70,13 +70,13 @@ def convert(source: Path, target: Path, model: Model, source_sha256: str) -> Non
 
 
 def check_weights(source: Path, model: Model) -> None:
-    """Raise ModelError unless the .safetensors of a generator has the tensors of its config."""
+    """Raises ModelError unless the .safetensors of a generator has the tensors of its config."""
     with open_tensors(source) as entries:
         _check_shapes(source, model, generator_shapes(model.config), entries)
 
 
 def write_tensors(target: Path, entries: dict[str, Entry], metadata: dict[str, str]) -> None:
-    """Write a safetensors file atomically; the same content always gives the same bytes.
+    """Writes a safetensors file atomically; the same content always gives the same bytes.
 
     safetensors' own writer orders the metadata arbitrarily, so files from two machines would have
     different digests, and it needs all tensors in memory at once. Raises DownloadError if the file
@@ -106,7 +106,7 @@ def write_tensors(target: Path, entries: dict[str, Entry], metadata: dict[str, s
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read the YAML of a VQGAN (model.params.ddconfig, embed_dim, n_embed) as a `Model.config`.
+    """Reads the YAML of a VQGAN (model.params.ddconfig, embed_dim, n_embed) as a `Model.config`.
 
     The YAML of a transformer contains that of its VQGAN as first_stage_config. Raises ModelError.
     """
@@ -128,7 +128,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def generator_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a VQGAN's tensors by their names in taming's checkpoints.
+    """Returns the shapes of a VQGAN's tensors by their names in taming's checkpoints.
 
     Raises ModelError if taming cannot build a network from the config.
     """
@@ -165,7 +165,7 @@ def generator_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def _perceptor_shapes(open_clip_name: str) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
-    """Return the shapes of a CLIP's tensors by name, and the keywords of open_clip's CLIP class."""
+    """Returns the shapes of a CLIP's tensors by name, and the keywords of open_clip's CLIP."""
     import open_clip
     import torch
 
@@ -181,7 +181,7 @@ def _check_shapes(
     shapes: dict[str, tuple[int, ...]],
     entries: dict[str, Entry],
 ) -> None:
-    """Raise ModelError unless the entries have these shapes, and a generator no further tensors."""
+    """Raises ModelError unless the entries have these shapes, and a generator no others."""
     if missing := [name for name in shapes if name not in entries]:
         raise ModelError(
             f"{source} is not a checkpoint of {model.name}: it lacks {_first_names(missing)}"
@@ -202,18 +202,18 @@ def _check_shapes(
 
 
 def _first_names(names: list[str]) -> str:
-    """Return the first three names and the number of the others."""
+    """Returns the first three names and the number of the others."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:
-    """Return a shape as "16x8"."""
+    """Returns a shape as "16x8"."""
     return "x".join(map(str, shape)) or "a number"
 
 
 def _load_yaml(path: Path) -> Any:
-    """Return the content of a YAML file as OmegaConf nodes; raises ModelError."""
+    """Returns the content of a YAML file as OmegaConf nodes; raises ModelError."""
     try:
         if path.stat().st_size > _CONFIG_LIMIT:
             raise ModelError(f"{path} is too large to be a config (1 MB at most)")
@@ -235,7 +235,7 @@ def _load_yaml(path: Path) -> Any:
 
 
 def _vqgan_params(root: Any, path: Path) -> tuple[Any, str]:
-    """Return (params, class name) of the VQGAN in a YAML config; raises ModelError."""
+    """Returns (params, class name) of the VQGAN in a YAML config; raises ModelError."""
     try:
         node = root["model"]
         if "first_stage_config" in node["params"]:

@@ -45,7 +45,7 @@ def fetch(
     timeout: float = 30.0,
     pause: float = 1.0,
 ) -> str:
-    """Download a file from the first address that has it to `partial`; returns its SHA-256.
+    """Downloads a file from the first address that has it to `partial`; returns its SHA-256.
 
     Continues what an earlier call left in `partial` if the server can. `timeout` and `pause`
     (between attempts) are in seconds. Raises DownloadError; a file of another size or digest is
@@ -62,14 +62,14 @@ def fetch(
 
 
 def discard(partial: Path) -> None:
-    """Delete a file that `fetch` downloaded, finished or not, and the note beside it."""
+    """Deletes a file that `fetch` downloaded, finished or not, and the note beside it."""
     partial.unlink(missing_ok=True)
     _note_path(partial).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError from writing `path` into a DownloadError."""
+    """Turns an OSError from writing `path` into a DownloadError."""
     try:
         yield
     except OSError as error:
@@ -77,7 +77,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def _disk_sentence(error: OSError, path: Path) -> str:
-    """Return why a file could not be written, and what to do."""
+    """Returns why a file could not be written, and what to do."""
     if error.errno in FULL:
         return f"the disk is full, so {path} could not be written; make room and run it again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -89,7 +89,7 @@ def _disk_sentence(error: OSError, path: Path) -> str:
 
 
 def _note_path(partial: Path) -> Path:
-    """Return the path of the JSON note that says which address `partial` was begun from."""
+    """Returns the path of the JSON note that says which address `partial` was begun from."""
     return partial.with_name(partial.name + ".from")
 
 
@@ -102,11 +102,11 @@ class _Download:
     sha256: str | None
 
     def bytes_on_disk(self) -> int:
-        """Return how many bytes of the file an attempt has already brought."""
+        """Returns how many bytes of the file are on disk."""
         return self.partial.stat().st_size if self.partial.is_file() else 0
 
     def validator(self, url: str) -> str:
-        """Return the ETag or date with which the partial file was begun at `url`, or ""."""
+        """Returns the ETag or date with which the partial file was begun at `url`, or ""."""
         with contextlib.suppress(OSError, ValueError):
             note = json.loads(_note_path(self.partial).read_text(encoding="utf-8"))
             if isinstance(note, dict) and note.get("url") == url:
@@ -117,7 +117,7 @@ class _Download:
 def _fetch_from(
     url: str, download: _Download, report: OnProgress, timeout: float, pause: float
 ) -> str:
-    """Return the digest of the complete, checked file from this address, or _UnusableAddress."""
+    """Returns the digest of the complete, checked file; raises _UnusableAddress."""
     resumed = True
     while resumed:
         resumed = _resumable_bytes(url, download) > 0
@@ -133,7 +133,7 @@ def _fetch_from(
 
 
 def _resumable_bytes(url: str, download: _Download) -> int:
-    """Return after how many bytes to continue the partial file; delete it if that is unsafe."""
+    """Returns after how many bytes to continue the partial file; deletes it if that is unsafe."""
     received = download.bytes_on_disk()
     # Without a digest, nobody would notice two different files joined into one.
     unsafe = download.sha256 is None and not download.validator(url)
@@ -147,7 +147,7 @@ def _resumable_bytes(url: str, download: _Download) -> int:
 def _download_rest(
     url: str, download: _Download, report: OnProgress, timeout: float, pause: float
 ) -> None:
-    """Send requests until the partial file is complete, or raise _UnusableAddress."""
+    """Sends requests until the partial file is complete; raises _UnusableAddress."""
     for attempt in range(_ATTEMPTS):
         received = _resumable_bytes(url, download)
         if received and received == download.size:
@@ -167,7 +167,7 @@ def _download_rest(
 def _request(
     url: str, received: int, download: _Download, report: OnProgress, timeout: float
 ) -> tuple[int, str]:
-    """Request the bytes from `received` on, and append them to the partial file.
+    """Requests the bytes from `received` on, and appends them to the partial file.
 
     Returns the size of the whole file (0: not known) and why the connection broke ("": it did
     not). Raises _UnusableAddress.
@@ -202,7 +202,7 @@ def _request(
 
 
 def _check_response(response: Any, received: int, download: _Download) -> int:
-    """Return the size of the whole file (0: not known), or raise _UnusableAddress."""
+    """Returns the size of the whole file (0: not known); raises _UnusableAddress."""
     content_type = response.headers.get_content_type()
     if content_type in ("text/html", "application/xhtml+xml"):
         raise _UnusableAddress("answers with a web page instead of the file")
@@ -220,13 +220,13 @@ def _check_response(response: Any, received: int, download: _Download) -> int:
 
 
 def _size_in_range(headers: Any) -> int:
-    """Return the size of the whole file in the Content-Range header, 0 if there is none."""
+    """Returns the size of the whole file in the Content-Range header, 0 if there is none."""
     found = re.search(r"/(\d+)$", headers.get("Content-Range", ""))
     return int(found[1]) if found else 0
 
 
 def _write_note(url: str, response: Any, download: _Download) -> None:
-    """Write down the address and the ETag or date of the file that the partial file is part of."""
+    """Writes down the address and the ETag or date of the file that the partial file is part of."""
     etag = response.headers.get("ETag", "")
     # A weak ETag does not guarantee the same bytes.
     validator = (
@@ -241,7 +241,7 @@ def _write_note(url: str, response: Any, download: _Download) -> None:
 def _append(
     response: Any, received: int, total: int, download: _Download, report: OnProgress
 ) -> str:
-    """Append the response to the partial file and flush it; returns why it broke off, or ""."""
+    """Appends the response to the partial file and flushes it; returns why it broke off, or ""."""
     from http.client import HTTPException
 
     failure = ""
@@ -268,7 +268,7 @@ def _append(
 
 
 def _lock(file: IO[bytes], path: Path) -> None:
-    """Lock the file, or raise DownloadError if another process is downloading to it."""
+    """Locks the file; raises DownloadError if another process is downloading to it."""
     try:
         import fcntl
     except ImportError:  # Windows

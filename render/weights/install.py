@@ -29,7 +29,7 @@ from render.weights.library import (
 def install_model(
     model: Model, report: OnProgress, from_file: Path | None = None, *, timeout: float = 30.0
 ) -> Path:
-    """Install a model's weights from its addresses or from a file; returns the weights file.
+    """Installs a model's weights from its addresses or from a file; returns the weights file.
 
     An interrupted download is resumed. The published file is checked, converted to safetensors by
     `convert.convert` (no code in it is run) and then deleted; its digest is kept in the metadata
@@ -68,7 +68,7 @@ def install_model(
 
 
 def add_own_model(name: str, from_file: Path, config: dict[str, Any] | None) -> Path:
-    """Install a user's own VQGAN under a new name, by which storyboards can use it.
+    """Installs a user's own VQGAN under a new name, by which storyboards can use it.
 
     `config` is what `convert.read_config` returns for its YAML, or None if `from_file` is a
     .safetensors that Render wrote. Returns the weights file; raises ModelError, or DownloadError
@@ -97,7 +97,7 @@ def add_own_model(name: str, from_file: Path, config: dict[str, Any] | None) -> 
 
 
 def _install_from_file(model: Model, source: Path, target: Path, pinned: str | None) -> Path:
-    """Install the weights from a file; see `install_model`. `pinned` is its digest, if known."""
+    """Installs the weights from a file; see `install_model`. `pinned` is its digest, if known."""
     if not source.is_file():
         raise ModelError(_no_file(source))
     try:
@@ -121,7 +121,7 @@ def _install_from_file(model: Model, source: Path, target: Path, pinned: str | N
 
 
 def _written_by_render(path: Path) -> bool:
-    """Return whether the file is a safetensors file that Render wrote."""
+    """Returns whether the file is a safetensors file that Render wrote."""
     try:
         return weights_metadata(path).get("format", "").startswith("render.")
     except ModelError:
@@ -129,7 +129,7 @@ def _written_by_render(path: Path) -> bool:
 
 
 def _copy_converted(model: Model, source: Path, target: Path, pinned: str | None) -> Path:
-    """Check a weights file that Render wrote on another machine, and copy it unchanged."""
+    """Checks a weights file that Render wrote on another machine, and copies it unchanged."""
     source_sha256 = check_header(model, source, pinned).get("source_sha256", "")
     if model.role == "generator":
         check_weights(source, model)
@@ -141,14 +141,14 @@ def _copy_converted(model: Model, source: Path, target: Path, pinned: str | None
 
 
 def _convert(source: Path, target: Path, model: Model, digest: str) -> None:
-    """Convert the published file to the weights file, and write the record beside it."""
+    """Converts the published file to the weights file, and writes the record beside it."""
     with disk_errors(target):
         convert(source, target, model, digest)
         write_record(target, sha256_of(target), digest)
 
 
 def _check_free_disk(model: Model, target: Path, partial: Path) -> None:
-    """Raise DownloadError if the disk has no room for the rest of the download."""
+    """Raises DownloadError if the disk has no room for the rest of the download."""
     received = partial.stat().st_size if partial.is_file() else 0
     missing = (model.size or 0) - received
     free = shutil.disk_usage(target.parent).free
@@ -160,7 +160,7 @@ def _check_free_disk(model: Model, target: Path, partial: Path) -> None:
 
 
 def _by_hand(model: Model, target: Path, reason: str) -> str:
-    """Return what to do when no address gave the file; `reason` completes a sentence."""
+    """Returns what to do when no address gave the file; `reason` completes a sentence."""
     addresses = "".join(f"\n    {url}" for url in model.urls)
     digest = f"\n  (SHA-256 {model.sha256})" if model.sha256 else ""
     return (
@@ -173,7 +173,7 @@ def _by_hand(model: Model, target: Path, reason: str) -> str:
 
 
 def _no_file(path: Path) -> str:
-    """Return why `path` is not a file that can be installed."""
+    """Returns why `path` is not a file that can be installed."""
     if path.is_dir():
         return f"{path} is a folder; give the file itself"
     return f"{path} is not there"

@@ -36,7 +36,7 @@ class ModelListing:
 
 
 def models_folder() -> Path:
-    """Return the folder of downloaded weights: $RENDER_MODELS, or one in the platform's cache."""
+    """Returns the folder of downloaded weights: $RENDER_MODELS, or one in the platform's cache."""
     if chosen := os.environ.get("RENDER_MODELS"):
         return Path(chosen).expanduser()
     if sys.platform == "win32":
@@ -49,20 +49,20 @@ def models_folder() -> Path:
 
 
 def weights_file(model: Model) -> Path:
-    """Return the path of a model's weights file, whether it exists or not."""
+    """Returns the path of a model's weights file, whether it exists or not."""
     if model.embedded:
         return Path(__file__).parent.parent / "starter" / model.embedded
     return models_folder() / f"{model.name.replace('/', '-')}.safetensors"
 
 
 def weights_path(model: Model) -> Path | None:
-    """Return the path of a model's weights file, or None if it does not exist."""
+    """Returns the path of a model's weights file, or None if it does not exist."""
     path = weights_file(model)
     return path if path.is_file() else None
 
 
 def require_weights(model: Model) -> Path:
-    """Return the path of a model's weights file; raises ModelError that says how to get it."""
+    """Returns the path of a model's weights file; raises ModelError that says how to get it."""
     path = weights_path(model)
     if path is None:
         if model.embedded:
@@ -77,7 +77,7 @@ def require_weights(model: Model) -> Path:
 
 
 def known_models(role: str) -> dict[str, Model]:
-    """Return every model of a role by name: the table's, then the user's own.
+    """Returns every model of a role by name: the table's, then the user's own.
 
     The user's own are the safetensors files in `models_folder()` that Render wrote. Reads their
     headers at every call.
@@ -86,12 +86,12 @@ def known_models(role: str) -> dict[str, Model]:
 
 
 def all_models() -> list[Model]:
-    """Return the models of both roles, generators first; reads the user's folder once."""
+    """Returns the models of both roles, generators first; reads the user's folder once."""
     return [model for rows in _scan_models(*CATALOG).values() for model in rows.values()]
 
 
 def find_model(name: str) -> Model:
-    """Return the model of a name in either role, ignoring case; raises ModelError."""
+    """Returns the model of a name in either role, ignoring case; raises ModelError."""
     models = all_models()
     for model in models:
         if model.name.lower() == name.lower():
@@ -102,12 +102,12 @@ def find_model(name: str) -> Model:
 
 
 def list_models() -> list[ModelListing]:
-    """Return what `render models` shows, one entry for each model."""
+    """Returns what `render models` shows, one entry for each model."""
     return [_listing(model) for model in all_models()]
 
 
 def weights_metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of a safetensors file; raises ModelError if it is not one."""
+    """Returns the metadata of a safetensors file; raises ModelError if it is not one."""
     try:
         metadata = read_header(path).get("__metadata__", {})
     except (OSError, ValueError) as error:
@@ -116,7 +116,7 @@ def weights_metadata(path: Path) -> dict[str, str]:
 
 
 def weights_digest(model: Model) -> str:
-    """Return the SHA-256 of a model's weights file.
+    """Returns the SHA-256 of a model's weights file.
 
     The recorded digest is used if the file's size and time are as recorded; otherwise the file is
     read. Raises ModelError if the weights are absent or are not the file that was recorded when
@@ -142,12 +142,12 @@ def weights_digest(model: Model) -> str:
 
 
 def named_digest(role: str, name: str) -> str:
-    """Return `known_digest` of the named model; raises KeyError, ModelError."""
+    """Returns `known_digest` of the named model; raises KeyError, ModelError."""
     return known_digest(known_models(role)[name])
 
 
 def known_digest(model: Model) -> str:
-    """Return `weights_digest`, or what stands for it while the weights are absent.
+    """Returns `weights_digest`, or what stands for it while the weights are absent.
 
     That is the digest of the published file, or "absent NAME" where no document gives one. Raises
     ModelError.
@@ -158,7 +158,7 @@ def known_digest(model: Model) -> str:
 
 
 def verify_weights(model: Model) -> None:
-    """Read the whole weights file; raises ModelError if its SHA-256 is not the recorded one."""
+    """Reads the whole weights file; raises ModelError if its SHA-256 is not the recorded one."""
     path = require_weights(model)
     record = read_record(path)
     if record and sha256_of(path) != record["sha256"]:
@@ -169,7 +169,7 @@ def verify_weights(model: Model) -> None:
 
 
 def own_model(name: str, role: str, config: Any, source: Path) -> Model:
-    """Return a user's own model, described by the config in `source`; raises ModelError.
+    """Returns a user's own model, described by the config in `source`; raises ModelError.
 
     Its cost in GFLOP is an estimate.
     """
@@ -204,7 +204,7 @@ def own_model(name: str, role: str, config: Any, source: Path) -> Model:
 
 
 def check_header(model: Model, path: Path, pinned: str | None) -> dict[str, str]:
-    """Return the metadata of a weights file that Render wrote; raises ModelError.
+    """Returns the metadata of a weights file that Render wrote; raises ModelError.
 
     ModelError means that the file is not this model's: another role or another shape, or made from
     a file whose SHA-256 is not `pinned`.
@@ -231,7 +231,7 @@ def check_header(model: Model, path: Path, pinned: str | None) -> dict[str, str]
 
 
 def write_record(path: Path, digest: str, source: str) -> None:
-    """Write a weights file's digest and its source's beside it, in a form for `sha256sum -c`.
+    """Writes a weights file's digest and its source's beside it, in a form for `sha256sum -c`.
 
     Also writes the file's size and time, by which `weights_digest` sees that it has not changed.
     Raises OSError.
@@ -247,7 +247,7 @@ def write_record(path: Path, digest: str, source: str) -> None:
 
 
 def read_record(path: Path) -> dict[str, str]:
-    """Return the record beside a weights file: sha256, source, stamp; empty if there is none."""
+    """Returns the record beside a weights file: sha256, source, stamp; empty if there is none."""
     try:
         first, *others = path.with_suffix(".sha256").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
@@ -261,7 +261,7 @@ def read_record(path: Path) -> dict[str, str]:
 
 
 def _scan_models(*roles: str) -> dict[str, dict[str, Model]]:
-    """Return the models of these roles by role and name; reads each header in the folder once."""
+    """Returns the models of these roles by role and name; reads each header in the folder once."""
     models = {role: dict(CATALOG[role]) for role in roles}
     published = {role: {weights_file(row).name for row in CATALOG[role].values()} for role in roles}
     for path in sorted(models_folder().glob("*.safetensors")):
@@ -279,7 +279,7 @@ def _scan_models(*roles: str) -> dict[str, dict[str, Model]]:
 
 
 def _listing(model: Model) -> ModelListing:
-    """Return what `render models` shows of a model."""
+    """Returns what `render models` shows of a model."""
     path = weights_path(model)
     if model.embedded:
         where = "in this package" if path else "missing: install Render again"

@@ -1,4 +1,4 @@
-"""The fast way through taming's modules: the same numbers as its own, in less memory."""
+"""Our forward of taming's modules: the same numbers as taming's own, in less memory."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from collections.abc import Iterator
 import pytest
 import tiny
 import torch
+from reference_models import reference_generator
 from torch import Tensor
 
 from render.generators import frozen_forward
 from render.generators.vqgan import Generator
 
 WITH_ATTENTION = copy.deepcopy(tiny.GENERATOR)
-WITH_ATTENTION["ddconfig"]["attn_resolutions"] = [16]  # beside the middle's
-both_ways = pytest.mark.parametrize("winograd", [True, False], ids=["winograd", "onednn"])
+WITH_ATTENTION["ddconfig"]["attn_resolutions"] = [16]  # besides that of the middle blocks
+both_algorithms = pytest.mark.parametrize("winograd", [True, False], ids=["winograd", "onednn"])
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """With which even the tiny generator's few channels go by Winograd's transform."""
+    """One thread, with which even the tiny generator has enough channels for Winograd."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -29,6 +30,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def generator(winograd: bool, monkeypatch: pytest.MonkeyPatch) -> Generator:
+    """A tiny generator with attention, whose convolutions use Winograd's transform or do not."""
     if not winograd:
         monkeypatch.setattr(frozen_forward, "winograd_works", lambda: False)
     elif not frozen_forward.winograd_works():
@@ -36,68 +38,70 @@ def generator(winograd: bool, monkeypatch: pytest.MonkeyPatch) -> Generator:
     return tiny.generator(WITH_ATTENTION)
 
 
-def painted(generator: Generator, reference: bool, batch: int = 1) -> tuple[Tensor, Tensor]:
-    """A picture of 80x48, and the gradient of its latent."""
+def painted(generator: Generator, batch: int = 1) -> tuple[Tensor, Tensor]:
+    """Pictures of 80x48, and the gradient of their latent."""
     random = torch.Generator().manual_seed(1)
     latent = torch.randn(batch, 4, 12, 20, generator=random).requires_grad_()
-    generator.reference = reference
     picture = generator.paint(latent)
     picture.backward(torch.randn(picture.shape, generator=random))
     assert latent.grad is not None
     return picture.detach(), latent.grad
 
 
-def off(given: Tensor, wanted: Tensor) -> float:
-    return float((given - wanted).norm() / wanted.norm())
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    """The norm of the difference, relative to the expected norm."""
+    return float((actual - expected).norm() / expected.norm())
 
 
-@both_ways
+def assert_equal_to_reference(generator: Generator, batch: int = 1) -> None:
+    """Pictures and gradients are those of taming's own forward."""
+    picture, gradient = painted(generator, batch)
+    expected_picture, expected_gradient = painted(reference_generator(generator), batch)
+    assert relative_error(picture, expected_picture) < 1e-5
+    assert relative_error(gradient, expected_gradient) < 1e-4
+
+
+@both_algorithms
 def test_it_paints_what_taming_paints(generator: Generator) -> None:
-    given, wanted = painted(generator, False), painted(generator, True)
-    assert off(given[0], wanted[0]) < 1e-5
-    assert off(given[1], wanted[1]) < 1e-4
+    assert_equal_to_reference(generator)
 
 
-@both_ways
+@both_algorithms
 def test_it_encodes_what_taming_encodes(generator: Generator) -> None:
     picture = torch.rand(2, 3, 48, 80, generator=torch.Generator().manual_seed(0))
-    given = generator.encode(picture)
-    generator.reference = True
-    assert off(given, generator.encode(picture)) < 1e-5
+    expected = reference_generator(generator).encode(picture)
+    assert relative_error(generator.encode(picture), expected) < 1e-5
 
 
-@both_ways
+@both_algorithms
 def test_twice_is_the_same_bits(generator: Generator) -> None:
-    once, again = painted(generator, False), painted(generator, False)
-    assert torch.equal(once[0], again[0])
-    assert torch.equal(once[1], again[1])
+    first, second = painted(generator), painted(generator)
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
 
 
 def test_reloaded_weights_have_their_own_gradient() -> None:
     generator = tiny.generator()
-    painted(generator, False)
+    painted(generator)
     generator.load_taming(tiny.taming_state(seed=5))
-    assert off(painted(generator, False)[1], painted(generator, True)[1]) < 1e-4
+    assert_equal_to_reference(generator)
 
 
-def test_a_decoder_may_enlarge_without_a_convolution() -> None:
+def test_a_decoder_may_upsample_without_a_convolution() -> None:
     plain = copy.deepcopy(tiny.GENERATOR)
     plain["ddconfig"]["resamp_with_conv"] = False
-    generator = tiny.generator(plain)
-    assert off(painted(generator, False)[0], painted(generator, True)[0]) < 1e-5
+    assert_equal_to_reference(tiny.generator(plain))
 
 
-def test_who_trains_gets_gradients() -> None:
+def test_weights_that_are_trained_get_gradients() -> None:
     generator = tiny.generator().requires_grad_(True)
     generator.paint(torch.zeros(1, 4, 12, 20)).sum().backward()
     assert all(parameter.grad is not None for parameter in generator.decoder.parameters())
 
 
-@both_ways
-def test_a_batch_is_its_pictures(generator: Generator) -> None:
-    given, wanted = painted(generator, False, batch=3), painted(generator, True, batch=3)
-    assert off(given[0], wanted[0]) < 1e-5
-    assert off(given[1], wanted[1]) < 1e-4
+@both_algorithms
+def test_a_batch_equals_the_reference(generator: Generator) -> None:
+    assert_equal_to_reference(generator, batch=3)
 
 
 def test_winograd_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,12 +115,12 @@ def test_winograd_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(x, *rest)
 
     monkeypatch.setattr(torch, "_nnpack_spatial_convolution", counted)
-    painted(tiny.generator(), False)
-    assert (48, 80) in used  # the largest, there and back
-    assert not any(height * width < frozen_forward.LEAST_CELLS for height, width in used)
+    painted(tiny.generator())
+    assert (48, 80) in used  # the largest, forward and backward
+    assert not any(height * width < frozen_forward.WINOGRAD_PIXELS for height, width in used)
     used.clear()
     torch.set_num_threads(4)  # of which NNPACK would use one
-    painted(tiny.generator(), False)
+    painted(tiny.generator())
     assert not used
 
 
@@ -132,9 +136,8 @@ def test_a_winograd_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -
         assert not frozen_forward.winograd_works.__wrapped__()
 
 
-def kept(generator: Generator, reference: bool) -> int:
-    """Bytes that painting keeps for the way back, weights left out."""
-    generator.reference = reference
+def kept_bytes(generator: Generator) -> int:
+    """Bytes that painting keeps for the backward pass, without the weights."""
     latent = torch.zeros(1, 4, 16, 16).requires_grad_()
     picture, count = tiny.kept_by(lambda: generator.paint(latent), generator.parameters())
     assert picture.requires_grad
@@ -143,10 +146,10 @@ def kept(generator: Generator, reference: bool) -> int:
 
 def test_less_than_a_third_is_kept() -> None:
     generator = tiny.generator()
-    assert kept(generator, False) < kept(generator, True) / 3
+    assert kept_bytes(generator) < kept_bytes(reference_generator(generator)) / 3
 
 
-def test_steps_in_sixteen_bits_go_the_same_way() -> None:
+def test_steps_in_sixteen_bits_have_nearly_the_same_gradient() -> None:
     generator = tiny.generator(WITH_ATTENTION)
     random = torch.Generator().manual_seed(1)
     latent = torch.randn(1, 4, 12, 20, generator=random).requires_grad_()
@@ -158,9 +161,9 @@ def test_steps_in_sixteen_bits_go_the_same_way() -> None:
         (gradient,) = torch.autograd.grad(picture, latent, weights)
         return picture.detach(), gradient
 
-    wanted = painted(step=True)
+    expected = painted(step=True)
     generator.on(torch.device("cpu"), torch.bfloat16)
-    shown, given = painted(step=False), painted(step=True)
-    assert all(map(torch.equal, shown, wanted))  # what is shown stays as it was
-    assert 0 < off(given[0], wanted[0]) < 0.01
-    assert 0 < off(given[1], wanted[1]) < 0.1
+    shown, actual = painted(step=False), painted(step=True)
+    assert all(map(torch.equal, shown, expected))  # pictures that are shown stay float32
+    assert 0 < relative_error(actual[0], expected[0]) < 0.01
+    assert 0 < relative_error(actual[1], expected[1]) < 0.1

@@ -1,0 +1,30 @@
+"""The generator with taming's own forward: the reference that `frozen_forward` is compared with."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from render.generators.vqgan import Generator, clamp_with_gradient
+
+
+class ReferenceGenerator(Generator):
+    """A Generator that calls taming's modules, always in float32, with autograd's memory use."""
+
+    def encode(self, picture: Tensor) -> Tensor:
+        """Returns what `Generator.encode` returns."""
+        latent: Tensor = self.quant_conv(self.encoder(picture * 2 - 1))
+        if self.to_codes is None:
+            return latent
+        codes = self.codebook[self.to_codes(latent).argmax(dim=1)]  # (B, h, w, C)
+        return codes.permute(0, 3, 1, 2).contiguous()
+
+    def paint(self, codes: Tensor, *, step: bool = False) -> Tensor:
+        """Returns what `Generator.paint` returns; `step` changes nothing."""
+        return clamp_with_gradient((self.decoder(self.post_quant_conv(codes)) + 1) / 2)
+
+
+def reference_generator(generator: Generator) -> ReferenceGenerator:
+    """Returns a ReferenceGenerator that shares the weights, and the device, of a generator."""
+    reference = ReferenceGenerator(generator.config, generator.digest)
+    reference.load_state_dict(generator.state_dict(), assign=True)
+    return reference
