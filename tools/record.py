@@ -2,6 +2,7 @@
 
     python tools/record.py make before.json            # everything but the sentences
     python tools/record.py quick before.json           # without the films, in seconds
+    python tools/record.py golden tests/recorded/keys.json   # the keys, which a test holds
     python tools/record.py sentences sentences.json    # runs the tests, and takes minutes
     python tools/record.py compare before.json after.json
 
@@ -47,6 +48,7 @@ COMMANDS = (
     "models get",
     "schema",
 )
+LESSONS = ROOT / "storyboards"
 JOURNEY = ("storyboards/images/hills.png", "storyboards/images/sunset.safetensors")
 
 
@@ -66,6 +68,21 @@ def plans(boards: list[Path]) -> dict[str, Any]:
             "moments": digest([plain(plan.moment(n)) for n in range(plan.frame_count)]),
         }
     return found
+
+
+def golden_keys(folder: Path) -> dict[str, Any]:
+    """Every keyframe's key and seed, and a digest of all frames' moments, of the storyboards in
+    tests/recorded/. `folder` is an empty one, for the models that they name."""
+    tiny_models(folder)
+    os.environ["RENDER_MODELS"] = str(folder)
+    return {
+        name: {
+            "frames": plan["frames"],
+            "keyframes": [f"{k['key']} {k['seed']}" for k in plan["keyframes"]],
+            "moments": plan["moments"],
+        }
+        for name, plan in plans(sorted(BOARDS.glob("*.yaml"))).items()
+    }
 
 
 def keyframe_of(keyframe: Keyframe) -> dict[str, Any]:
@@ -150,7 +167,6 @@ def render(folder: Path, *arguments: str) -> str:
 
 def make(output: Path, with_films: bool = True) -> None:
     """Write the record."""
-    lessons = sorted((ROOT / "storyboards").glob("*.yaml"))
     boards = sorted(BOARDS.glob("*.yaml"))
     folder = Path(tempfile.mkdtemp())
     try:
@@ -159,7 +175,7 @@ def make(output: Path, with_films: bool = True) -> None:
         made = {"films": films(boards, folder)} if with_films else {}
         os.environ["RENDER_MODELS"] = str(folder / "models")  # where the boards' models are
         record = {
-            "plans": plans([*lessons, *boards]),
+            "plans": plans([*sorted(LESSONS.glob("*.yaml")), *boards]),
             **made,
             "schema": json_schema(),
             "help": {name: render(folder, *name.split(), "--help") for name in COMMANDS},
@@ -210,7 +226,7 @@ def sentences(output: Path) -> int:
     import pytest
 
     plugin = Sentences()
-    code = pytest.main(["-q", "-p", "no:randomly", "-p", "no:xdist"], plugins=[plugin])
+    code = pytest.main(["-q", "-n", "0"], plugins=[plugin])
     output.write_text(json.dumps(sorted(plugin.found), indent=1, ensure_ascii=False) + "\n")
     return int(code)
 
@@ -231,11 +247,15 @@ def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("command", choices=("make", "quick", "sentences", "compare"))
+    parser.add_argument("command", choices=("make", "quick", "golden", "sentences", "compare"))
     parser.add_argument("files", type=Path, nargs="+")
     given = parser.parse_args()
     if given.command in ("make", "quick"):
         make(given.files[0], with_films=given.command == "make")
+    elif given.command == "golden":
+        with tempfile.TemporaryDirectory() as folder:
+            keys = golden_keys(Path(folder))
+        given.files[0].write_text(json.dumps(keys, indent=1, sort_keys=True) + "\n")
     elif given.command == "sentences":
         raise SystemExit(sentences(given.files[0]))
     else:

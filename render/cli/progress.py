@@ -165,7 +165,7 @@ def display(
 def preview_writer(
     path: Path, every: float = 3.0, clock: Clock = time.monotonic
 ) -> Callable[[NDArray[np.uint8]], None]:
-    """A function that writes pictures (H, W, 3) uint8 to the PNG `path`, at most one in `every` seconds."""
+    """A function that writes (H, W, 3) uint8 to the PNG `path`, at most once in `every` seconds."""
     last: float | None = None
 
     def write(picture: NDArray[np.uint8]) -> None:
