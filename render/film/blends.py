@@ -1,4 +1,4 @@
-"""Ways between two latents: lerp, slerp and codes."""
+"""Blends of two latents: lerp, slerp and codes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from render.generators.vqgan import Generator
 
 
 def lerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:
-    """The straight way from a to b; fraction in 0..1."""
+    """Returns the linear interpolation from `a` to `b`; `fraction` in 0..1."""
     return torch.lerp(a, b, fraction)
 
 
 def slerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:
-    """Along the sphere, cell by cell (Shoemake 1985); lengths are interpolated along a line.
+    """Returns the spherical interpolation (Shoemake 1985) of latents (B, C, h, w), cell by cell;
+    `fraction` in 0..1. The lengths of the vectors are interpolated linearly.
 
-    The latent of a VQGAN is not Gaussian: one angle for the whole tensor would hardly differ from
-    lerp. The vector of one cell is what has a direction.
+    The latent of a VQGAN is not Gaussian: with one angle for the whole tensor the result would
+    hardly differ from lerp. What has a direction is the vector of one cell.
     """
     lengths_a, lengths_b = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
     unit_a, unit_b = a / lengths_a.clamp_min(1e-12), b / lengths_b.clamp_min(1e-12)
     cosine = (unit_a * unit_b).sum(1, keepdim=True).clamp(-1, 1)
     angle = cosine.arccos()
-    # Nearly parallel or opposite cells have no stable arc: those take the straight way.
+    # Nearly parallel or opposite cells have no stable arc: they are interpolated linearly.
     straight = angle.sin() < 1e-3
     sine = torch.where(straight, torch.ones_like(angle), angle.sin())
     arc = (((1 - fraction) * angle).sin() * unit_a + (fraction * angle).sin() * unit_b) / sine
@@ -33,10 +34,11 @@ def slerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:
     return torch.where(straight, torch.lerp(a, b, fraction), arc * length)
 
 
-# What `--blend` names: from two quantised latents and a fraction to what is painted.
+# The values of `--blend`: functions of two quantised latents and a fraction in 0..1 that return the
+# latent to paint.
 BLENDS: dict[str, Callable[[Generator, Tensor, Tensor, float], Tensor]] = {
     "lerp": lambda generator, a, b, fraction: lerp(a, b, fraction),
     "slerp": lambda generator, a, b, fraction: slerp(a, b, fraction),
-    # Every frame made of true codes: crisper, but cells pop from one code to the next.
+    # Every frame consists of true codes: crisper, but cells jump from one code to the next.
     "codes": lambda generator, a, b, fraction: generator.quantise(lerp(a, b, fraction)),
 }

@@ -50,8 +50,8 @@ class FrameDownload:
     def push(self, pictures: Tensor) -> Iterator[Frame]:
         """Starts the copy of (n, 3, H, W) in [0, 1]; returns the frames that are due now.
 
-        On a CPU these are the given ones, on a GPU those of the batch before. Frames that the
-        caller does not take are returned by the next call.
+        On a CPU these are the given ones, on a GPU those of the batch before. They are to be taken
+        before the next call.
         """
         self._copies.append(start_copy(crop_to_bytes(pictures, self.size)))
         return self._arrived(in_flight=1 if pictures.is_cuda else 0)
@@ -99,6 +99,7 @@ class FramePainter:
     """
 
     def __init__(self, plan: Plan, store: Store, generator: Generator) -> None:
+        """Reads nothing yet: latents are loaded from `store` when they are first needed."""
         device = generator.low.device
 
         @lru_cache(maxsize=4)
@@ -127,7 +128,7 @@ class FramePainter:
         return self._paint(self._plan.moment(number))
 
     def _paint(self, moment: Moment) -> Tensor:
-        """The picture of one moment; during a transition both shots are painted and mixed."""
+        """Returns the picture of a moment; in a transition both shots are painted and mixed."""
         if moment.before is not None:
             before, after = self._paint(moment.before), self._paint(replace(moment, before=None))
             return MIXES[moment.transition](self._generator, before, after, moment.share)
@@ -141,20 +142,21 @@ class FramePainter:
 
 
 def morph(generator: Generator, before: Tensor, after: Tensor, share: float) -> Tensor:
-    """From one picture (1, 3, H, W) to another through latent space; share in 0..1.
+    """Returns a picture between two pictures (1, 3, H, W), interpolated in latent space; `share` of
+    `after` in 0..1.
 
-    What each loses by encoding is added again in its share: nothing jumps where the way begins and
-    ends.
+    The error of encoding each picture is interpolated too and added, so that the morph starts and
+    ends exactly with its pictures.
     """
     pictures = torch.cat([before, after])
     codes = generator.quantise(generator.encode(pictures))
     lost = pictures - generator.paint(codes)
-    way = generator.paint(lerp(codes[:1], codes[1:], share))
-    return (way + lerp(lost[:1], lost[1:], share)).clamp(0, 1)
+    between = generator.paint(lerp(codes[:1], codes[1:], share))
+    return (between + lerp(lost[:1], lost[1:], share)).clamp(0, 1)
 
 
-# What a transition in which two shots overlap makes of their pictures: one row for each of
-# transitions.OVERLAPPING.
+# How a transition in which two shots overlap mixes their pictures: a row for each of `OVERLAPPING`
+# in render.storyboard.model.
 MIXES: dict[str, Callable[[Generator, Tensor, Tensor, float], Tensor]] = {
     "dissolve": lambda generator, before, after, share: lerp(before, after, share),
     "morph": morph,
@@ -162,30 +164,33 @@ MIXES: dict[str, Callable[[Generator, Tensor, Tensor, float], Tensor]] = {
 
 
 def blend_keyframes(
-    left: Tensor, right: Tensor, moment: Moment, sharp: Tensor | None = None
+    left: Tensor, right: Tensor, moment: Moment, sharpness: Tensor | None = None
 ) -> Tensor:
-    """Two keyframes' pictures (1, 3, H, W), each moved to where the camera is now, crossfaded, and
-    as sharp as `sharp`, (): by default as they are.
+    """Returns the picture of a moment between two keyframes' pictures (1, 3, H, W): each is warped
+    to the camera of the moment, they are crossfaded and sharpened.
 
-    Where only one of them has a picture, that one is shown: a zoom out keeps its middle sharp and
-    takes its rim from the keyframe that has already seen it. It changes there as the picture does
-    beside it, or a zoom in would drag a rim of the old keyframe along and drop it at the new one.
+    `sharpness` () is that of the result; None interpolates that of the two pictures.
+
+    Where only one of them covers the frame, that one is shown: in a zoom out the left one gives the
+    sharp centre, and the right one, which has already seen it, the rim. The change from left to
+    right in the covered part is carried into the rim; otherwise a zoom in would keep the rim of the
+    left keyframe until it jumps at the right one.
     """
     share = moment.fraction
-    first, first_seen = warp_with_coverage(left, moment.from_left, moment.border)
-    second, second_seen = warp_with_coverage(right, moment.from_right, moment.border)
-    first_weight = (1 - share) * first_seen.clamp_min(1e-4)
-    second_weight = share * second_seen.clamp_min(1e-4)
+    first, first_coverage = warp_with_coverage(left, moment.from_left, moment.border)
+    second, second_coverage = warp_with_coverage(right, moment.from_right, moment.border)
+    first_weight = (1 - share) * first_coverage.clamp_min(1e-4)
+    second_weight = share * second_coverage.clamp_min(1e-4)
     weight = second_weight / (first_weight + second_weight)
-    beside = spread_change(second - first, first_seen * second_seen)
-    mixed = torch.lerp(first, second, weight) + (share - weight) * beside
-    if sharp is None:
-        sharp = lerp(sharpness_of(left), sharpness_of(right), share)
-    return restore_sharpness(mixed.clamp(0, 1), sharp)
+    change = spread_change(second - first, first_coverage * second_coverage)
+    mixed = torch.lerp(first, second, weight) + (share - weight) * change
+    if sharpness is None:
+        sharpness = lerp(sharpness_of(left), sharpness_of(right), share)
+    return restore_sharpness(mixed.clamp(0, 1), sharpness)
 
 
 def warp_with_coverage(picture: Tensor, matrix: Matrix, border: str) -> tuple[Tensor, Tensor]:
-    """A picture (1, 3, H, W) through `matrix`, and where it shows what it had, (1, 1, H, W)."""
+    """Returns a picture (1, 3, H, W) warped through `matrix`, and its `coverage` (1, 1, H, W)."""
     if not moves(matrix):
         return picture, torch.ones_like(picture[:, :1])
     height, width = picture.shape[-2:]
@@ -193,7 +198,11 @@ def warp_with_coverage(picture: Tensor, matrix: Matrix, border: str) -> tuple[Te
 
 
 def spread_change(change: Tensor, known: Tensor) -> Tensor:
-    """A change (1, 3, H, W), smooth, and fading out soon beyond where it is known (1, 1, H, W)."""
+    """Returns a change (1, 3, H, W), smoothed, and continued beyond the part where it is known.
+
+    `known` (1, 1, H, W) in [0, 1] is that part; the change fades out with the distance from it. It
+    is blurred by 3% of the shorter side, on a grid of at most 100 cells along that side.
+    """
     height, width = size = change.shape[-2:]
     cell = max(1.0, min(size) / 100)
     cells = F.interpolate(
@@ -202,21 +211,23 @@ def spread_change(change: Tensor, known: Tensor) -> Tensor:
         mode="area",
     )
     sigma = 0.03 * min(size) / cell  # 3 cells, or less where a cell is a pixel
-    calm = gaussian_blur2d(cells, (13, 13), (sigma, sigma))
-    smooth = F.interpolate(calm, size=size, mode="bilinear", align_corners=False)
-    return smooth[:, :3] / smooth[:, 3:].clamp_min(0.25)  # it is about 0.5 where the known ends
+    blurred = gaussian_blur2d(cells, (13, 13), (sigma, sigma))
+    smooth = F.interpolate(blurred, size=size, mode="bilinear", align_corners=False)
+    # The blurred `known` is about 0.5 at the edge of what is known.
+    return smooth[:, :3] / smooth[:, 3:].clamp_min(0.25)
 
 
-def restore_sharpness(picture: Tensor, wanted: Tensor) -> Tensor:
-    """A picture (1, 3, H, W) in [0, 1] with its detail strengthened to this sharpness, ().
+def restore_sharpness(picture: Tensor, sharpness: Tensor) -> Tensor:
+    """Returns a picture (1, 3, H, W) in [0, 1] with its detail amplified to this sharpness, ().
 
-    Moving by parts of a pixel softens, and so does crossfading, and a film would pulse between its
-    keyframes and what lies between them. Never softened, and no more than twice as sharp.
+    Resampling by fractions of a pixel softens, and so does crossfading; without this the film would
+    pulse between its keyframes and the frames between them. Never softens, and at most doubles the
+    sharpness.
     """
     fine = detail(picture)
     finer = detail(fine)
-    now, both, most = fine.square().mean(), (fine * finer).mean(), finer.square().mean()
-    lacking = torch.minimum((wanted - now).clamp_min(0), now)
-    # The amount for which |fine + amount * finer|² is now + lacking.
-    amount = ((both.square() + most * lacking).sqrt() - both) / most.clamp_min(1e-12)
+    own, product, most = fine.square().mean(), (fine * finer).mean(), finer.square().mean()
+    lacking = torch.minimum((sharpness - own).clamp_min(0), own)
+    # The amount for which the mean of (fine + amount * finer)² is own + lacking.
+    amount = ((product.square() + most * lacking).sqrt() - product) / most.clamp_min(1e-12)
     return (picture + amount * fine).clamp(0, 1)

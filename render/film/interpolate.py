@@ -1,4 +1,4 @@
-"""Travel between finished pictures through latent space."""
+"""A film that travels between finished pictures through latent space: `render interpolate`."""
 
 from __future__ import annotations
 
@@ -12,86 +12,119 @@ from torch import Tensor
 
 from render import __version__
 from render.film.blends import BLENDS
-from render.film.frames import Frame, to_frames
-from render.generators.vqgan import load_generator
+from render.film.frames import to_frames
+from render.generators.vqgan import Generator, load_generator
 from render.media.provenance import to_text
-from render.media.video import write_video
-from render.plan.journey import Journey, JourneyError, journey_note, smaller_size_advice
+from render.media.video import video_writer
+from render.plan.journey import Journey, JourneyError, Stop, journey_note, smaller_size_advice
 from render.plan.progress import Progress
 from render.synthesis.images import load_image
 from render.synthesis.latents import load_latent
 from render.synthesis.resource_errors import memory_shortage
 from render.weights.library import known_models
 
+DECODING = 3000  # bytes per pixel: five of the widest tensors of taming's decoder, and some more
+
 
 def make_journey(
     journey: Journey, output: Path, device: torch.device, show: Callable[[Progress], None]
 ) -> None:
-    """Write the film of a journey; raises FilmError where it needs more than the machine has."""
+    """Writes the film of a journey to `output`, and reports every frame to `show`.
+
+    Holds three stops and one batch of pictures at a time, however many there are. Raises FilmError
+    if it needs more memory than the machine has, JourneyError or LatentError for a stop that cannot
+    be used, and what `video_writer` raises.
+    """
+    metadata = {"comment": to_text(journey_note(journey, __version__))}
+    encoding = journey.size, journey.fps, journey.codec, journey.quality
+    count = journey.frame_count
     with memory_shortage(lambda: smaller_size_advice(journey), "Nothing was written."):
-        _make(journey, output, device, show)
+        painter = JourneyPainter(journey, device)
+        with video_writer(output, *encoding, metadata) as video:
+            for number, frame in enumerate(to_frames(painter.pictures(), journey.size), start=1):
+                video.send(frame)
+                if number < count:  # the last one is done when the encoder has ended
+                    show(frame_progress(number, count))
+        show(frame_progress(count, count))
+
+
+def frame_progress(number: int, count: int) -> Progress:
+    """Returns the report of `number` frames of `count`."""
+    return Progress("decode", "", number, count, 0, 0, number / count)
+
+
+class JourneyPainter:
+    """Paints the pictures of a journey, in batches; caches the codes of three stops."""
+
+    def __init__(self, journey: Journey, device: torch.device) -> None:
+        """Loads the journey's generator onto `device`; raises ModelError."""
+        self.journey = journey
+        self.generator = load_generator(known_models("generator")[journey.generator]).on(device)
+        generator = self.generator
+
+        @lru_cache(maxsize=3)
+        def codes(index: int) -> Tensor:
+            return generator.quantise(stop_latent(journey, journey.stops[index], generator))
+
+        # A closure, not a method: a cache that refers to `self` would keep its tensors until the
+        # garbage collector runs.
+        self._codes = codes
+
+    def pictures(self) -> Iterator[Tensor]:
+        """Yields the pictures of all frames, in batches (n, 3, H, W) in [0, 1]."""
+        width, height = made_size(self.journey, self.generator)
+        batch = pictures_at_once(self.generator.low.device, width * height)
+        count = self.journey.frame_count
+        for first in range(0, count, batch):
+            yield self._paint(range(first, min(first + batch, count)))
+
+    @torch.no_grad()
+    def _paint(self, numbers: range) -> Tensor:
+        """Returns the pictures (n, 3, H, W) of these frames."""
+        return self.generator.paint(torch.cat([self._latent(number) for number in numbers]))
+
+    def _latent(self, number: int) -> Tensor:
+        """Returns the latent (1, C, h, w) that frame `number` is painted from."""
+        left, right, fraction = self.journey.place(number)
+        if fraction <= 0:
+            return self._codes(left)
+        blend = BLENDS[self.journey.blend]
+        return blend(self.generator, self._codes(left), self._codes(right), fraction)
+
+
+def stop_latent(journey: Journey, stop: Stop, generator: Generator) -> Tensor:
+    """Returns the latent (1, C, h, w) of a stop: the stored one, or that of its encoded image.
+
+    Raises LatentError, and JourneyError for a stored latent of another shape than the journey's.
+    """
+    device = generator.low.device
+    width, height = made_size(journey, generator)
+    if not stop.latent:
+        return generator.encode(load_image(stop.path, device, (width, height)))
+    latent = load_latent(stop.path)[0].to(device)
+    cells = (height // generator.factor, width // generator.factor)
+    if tuple(latent.shape[1:]) != (generator.codebook.shape[1], *cells):
+        raise JourneyError(
+            f"{stop.path} holds {tuple(latent.shape[1:])}, which is not a latent of "
+            f"{journey.size[0]}x{journey.size[1]} of {journey.generator}"
+        )
+    return latent
+
+
+def made_size(journey: Journey, generator: Generator) -> tuple[int, int]:
+    """Returns the (width, height) that is painted: whole cells of the generator that cover the
+    journey's size."""
+    width, height = (math.ceil(side / generator.factor) for side in journey.size)
+    return width * generator.factor, height * generator.factor
 
 
 def pictures_at_once(device: torch.device, pixels: int) -> int:
-    """How many pictures of so many pixels are decoded together: on a CPU more are no faster, and of
-    a GPU's memory, all of it and not what is free just now, they may take a quarter."""
+    """Returns how many pictures of so many pixels are decoded together.
+
+    On a CPU one, as more are no faster; on a GPU up to 16, as many as fit into a quarter of its
+    whole memory, whatever of it is free just now, so that the number is the same every time.
+    """
     if device.type != "cuda":
         return 1
     budget = torch.cuda.get_device_properties(device).total_memory / 4
     return next((count for count in (16, 8, 4, 2) if count * DECODING * pixels < budget), 1)
-
-
-DECODING = 3000  # bytes a pixel: five of the widest tensors of taming's decoder, and some more
-
-
-def _make(
-    journey: Journey, output: Path, device: torch.device, show: Callable[[Progress], None]
-) -> None:
-    """Holds three stops and a batch of pictures at a time, however many there are."""
-    generator = load_generator(known_models("generator")[journey.generator]).on(device)
-    factor = generator.factor
-    cells = [math.ceil(side / factor) for side in journey.size]  # width, height
-    blend = BLENDS[journey.blend]
-
-    @lru_cache(maxsize=3)
-    def codes(index: int) -> Tensor:
-        stop = journey.stops[index]
-        if stop.latent:
-            latent = load_latent(stop.path)[0].to(device)
-            if tuple(latent.shape[1:]) != (generator.codebook.shape[1], cells[1], cells[0]):
-                raise JourneyError(
-                    f"{stop.path} holds {tuple(latent.shape[1:])}, which is not a latent of "
-                    f"{journey.size[0]}x{journey.size[1]} of {journey.generator}"
-                )
-        else:
-            size = (cells[0] * factor, cells[1] * factor)
-            latent = generator.encode(load_image(stop.path, device, size))
-        return generator.quantise(latent)
-
-    def mixed(number: int) -> Tensor:
-        left, right, share = journey.place(number)
-        return blend(generator, codes(left), codes(right), share) if share > 0 else codes(left)
-
-    def pictures() -> Iterator[Tensor]:
-        together = pictures_at_once(device, cells[0] * cells[1] * factor**2)
-        for first in range(0, journey.frame_count, together):
-            numbers = range(first, min(first + together, journey.frame_count))
-            yield generator.paint(torch.cat([mixed(number) for number in numbers]))
-
-    @torch.no_grad()
-    def frames() -> Iterator[Frame]:
-        for number, frame in enumerate(to_frames(pictures(), journey.size), start=1):
-            yield frame
-            if number < journey.frame_count:
-                tell(number)
-
-    def tell(number: int) -> None:
-        done = number / journey.frame_count
-        show(Progress("decode", "", number, journey.frame_count, 0, 0, done))
-
-    comment = to_text(journey_note(journey, __version__))
-    metadata = {"comment": comment}
-    write_video(
-        output, frames(), journey.size, journey.fps, journey.codec, journey.quality, metadata
-    )
-    tell(journey.frame_count)  # not before the encoder has ended well

@@ -1,4 +1,4 @@
-"""Frames between keyframes: exact on them, continuous beside them, and both policies work."""
+"""Frames on keyframes are their pictures; frames between them are continuous with those."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from plans import plan_for
 
 from render.film.frames import (
     MIXES,
+    FrameDownload,
+    FramePainter,
     blend_keyframes,
     frames,
     morph,
@@ -75,6 +77,16 @@ def test_asking_for_one_frame_gives_the_same_as_asking_for_all(tmp_path: Path) -
         assert np.array_equal(one, made[number])
 
 
+def test_a_painted_frame_is_a_whole_picture_without_a_gradient(tmp_path: Path) -> None:
+    plan = planned("    camera: {zoom: 1.3/s}\n")
+    painter = FramePainter(plan, filled(plan, tmp_path), GENERATOR)
+    for number in (0, 1):
+        picture = painter.paint(number)
+        assert picture.shape == (1, 3, plan.size[1], plan.size[0])
+        assert 0 <= picture.min() <= picture.max() <= 1
+        assert not picture.requires_grad
+
+
 @pytest.mark.parametrize("kind", OVERLAPPING)
 @pytest.mark.parametrize("camera", ["{}", "{zoom: 1.3/s, x: 5%/s}"])
 def test_a_shot_becomes_the_next_without_a_jump(tmp_path: Path, kind: str, camera: str) -> None:
@@ -85,8 +97,8 @@ def test_a_shot_becomes_the_next_without_a_jump(tmp_path: Path, kind: str, camer
         store = filled(plan, tmp_path)
         return [one.astype(int) for one in frames(plan, store, GENERATOR, range(plan.frame_count))]
 
-    way = f"transition: {{kind: {kind}, duration: 1s, ease: linear}}"
-    film = made("name: a, duration: 1s", f"name: b, duration: 2s, {way}")
+    transition = f"transition: {{kind: {kind}, duration: 1s, ease: linear}}"
+    film = made("name: a, duration: 1s", f"name: b, duration: 2s, {transition}")
     before, after = made("name: a, duration: 3s"), made("name: b, duration: 2s")
     assert len(film) == 24
     assert np.array_equal(film[:8], before[:8])
@@ -115,7 +127,7 @@ def test_a_still_camera_crossfades() -> None:
 
 
 @pytest.mark.parametrize("border", ["mirror", "dream", "#ff0000"])
-def test_where_one_has_no_picture_the_other_is_shown(border: str) -> None:
+def test_where_one_picture_does_not_cover_the_frame_the_other_is_shown(border: str) -> None:
     black, white = torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)
     away = (1.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)  # half a frame to the right
     mixed = blend_keyframes(black, white, moment(0.25, away, IDENTITY, border))
@@ -124,35 +136,34 @@ def test_where_one_has_no_picture_the_other_is_shown(border: str) -> None:
 
 
 def noise(seed: int) -> torch.Tensor:
-    """A soft picture (1, 3, 48, 64) of its own."""
+    """A soft random picture (1, 3, 48, 64)."""
     random = torch.Generator().manual_seed(seed)
     coarse = torch.rand(1, 3, 24, 32, generator=random)
     return torch.nn.functional.interpolate(coarse, size=(48, 64), mode="bicubic").clamp(0, 1)
 
 
-def test_frames_between_keyframes_are_as_sharp_as_they() -> None:
+def test_frames_between_keyframes_are_as_sharp_as_the_keyframes() -> None:
     left, right = noise(0), noise(0).lerp(noise(1), 0.3)
     half = (1.0, 0.0, 0.5 / 48, 0.0, 1.0, 0.5 / 48, 0.0, 0.0, 1.0)  # half a pixel softens most
     back = (1.0, 0.0, -0.5 / 48, 0.0, 1.0, -0.5 / 48, 0.0, 0.0, 1.0)
-    wanted = (sharpness_of(left) + sharpness_of(right)) / 2
+    expected = (sharpness_of(left) + sharpness_of(right)) / 2
+    crossfaded = (warp(left, half, "mirror") + warp(right, back, "mirror")) / 2
+    assert sharpness_of(crossfaded) < 0.7 * expected
     middle = blend_keyframes(left, right, moment(0.5, half, back))
-    assert (
-        sharpness_of((warp(left, half, "mirror") + warp(right, back, "mirror")) / 2) < 0.7 * wanted
-    )
-    assert torch.isclose(sharpness_of(middle), wanted, rtol=0.03)
+    assert torch.isclose(sharpness_of(middle), expected, rtol=0.03)
 
 
-def test_detail_is_given_back_but_never_taken_or_invented() -> None:
+def test_sharpness_is_restored_but_never_reduced_or_invented() -> None:
     picture = 0.25 + noise(0) / 2  # nothing is clamped
-    now = sharpness_of(picture)
-    assert torch.equal(restore_sharpness(picture, now / 2), picture)
-    assert torch.isclose(sharpness_of(restore_sharpness(picture, 1.5 * now)), 1.5 * now, rtol=1e-3)
-    assert torch.isclose(sharpness_of(restore_sharpness(picture, 9 * now)), 2 * now, rtol=1e-3)
+    own = sharpness_of(picture)
+    assert torch.equal(restore_sharpness(picture, own / 2), picture)
+    assert torch.isclose(sharpness_of(restore_sharpness(picture, 1.5 * own)), 1.5 * own, rtol=1e-3)
+    assert torch.isclose(sharpness_of(restore_sharpness(picture, 9 * own)), 2 * own, rtol=1e-3)
     flat = torch.full_like(picture, 0.5)
-    assert torch.equal(restore_sharpness(flat, now), flat)
+    assert torch.equal(restore_sharpness(flat, own), flat)
 
 
-def test_a_zoom_in_drags_no_rim_of_the_old_keyframe_along() -> None:
+def test_in_a_zoom_in_the_rim_changes_with_the_rest() -> None:
     grey, light = torch.full((1, 3, 48, 64), 0.2), torch.full((1, 3, 48, 64), 0.8)
     smaller = (0.98, 0.0, 0.0, 0.0, 0.98, 0.0, 0.0, 0.0, 1.0)  # the new one, before it is reached
     larger = (1.1, 0.0, 0.0, 0.0, 1.1, 0.0, 0.0, 0.0, 1.0)
@@ -160,14 +171,32 @@ def test_a_zoom_in_drags_no_rim_of_the_old_keyframe_along() -> None:
     assert (nearly - (0.1 * 0.2 + 0.9 * 0.8)).abs().max() < 0.05
 
 
-def test_every_transition_that_overlaps_has_its_mix() -> None:
+def test_every_overlapping_transition_has_a_mix() -> None:
     assert set(MIXES) == set(OVERLAPPING)
 
 
-def test_pictures_come_one_by_one_or_together() -> None:
+def test_batches_of_pictures_become_single_frames() -> None:
     pictures = torch.rand(5, 3, 16, 24, generator=torch.Generator().manual_seed(0))
     batches = to_frames(pictures.split(3), (20, 12))
     for frame, picture in zip(batches, pictures, strict=True):
         cropped = picture[:, 2:14, 2:22].permute(1, 2, 0)
         assert frame.dtype == np.uint8
         assert np.array_equal(frame, (cropped * 255).round().numpy().astype(np.uint8))
+
+
+def test_on_a_cpu_frames_arrive_at_once() -> None:
+    download = FrameDownload((24, 16))
+    batches = torch.rand(3, 2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    assert [len(list(download.push(batch))) for batch in batches] == [2, 2, 2]
+    assert list(download.flush()) == []
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_one_batch_ahead() -> None:
+    download = FrameDownload((24, 16))
+    batches = torch.rand(3, 2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    arrived = [list(download.push(batch.cuda())) for batch in batches]
+    assert [len(batch) for batch in arrived] == [0, 2, 2]
+    pairs = zip([*arrived[1], *arrived[2], *download.flush()], batches.flatten(0, 1), strict=True)
+    for frame, picture in pairs:
+        assert np.array_equal(frame, to_frame(picture[None], (24, 16)))
