@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from render.film.remarks import unseen
+from render.film.remarks import unread_words
 from render.media.provenance import write_png
 from render.media.video import read_video
 
@@ -370,9 +370,9 @@ def test_the_end_of_a_long_prompt_is_found_in_few_looks() -> None:
 
     words = [f"wave{number}" for number in range(500)]
     for count in (1, 74, 75):
-        assert unseen(" ".join(words[:count]), Counting()) == ""  # type: ignore[arg-type]
+        assert unread_words(" ".join(words[:count]), Counting()) == ""  # type: ignore[arg-type]
     looks.clear()
-    assert unseen(" ".join(words), Counting()) == " ".join(words[75:])  # type: ignore[arg-type]
+    assert unread_words(" ".join(words), Counting()) == " ".join(words[75:])  # type: ignore[arg-type]
     assert len(looks) <= 10
 
 
