@@ -1,4 +1,4 @@
-"""Checkpoints as taming writes them, with few channels, and the YAML beside them."""
+"""Checkpoints in taming's format with few channels, and the YAML published with them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ CONFIG: dict[str, Any] = {"ddconfig": DDCONFIG, "embed_dim": 8, "n_embed": 16, "
 
 
 def row(config: dict[str, Any] = CONFIG) -> Model:
+    """A row of the catalogue for the tiny checkpoint."""
     return Model("tiny", "generator", config, licence="MIT", note="", factor=2, channels=8)
 
 
 def taming_state(gumbel: bool = False) -> dict[str, Tensor]:
-    """The state dict of taming's VQModel or GumbelVQ, discriminator and all, few channels."""
+    """The state dict of taming's VQModel or GumbelVQ with few channels, discriminator included."""
     torch.manual_seed(0)
     parts = {
         "encoder": Encoder(**DDCONFIG),
@@ -53,6 +54,7 @@ def taming_state(gumbel: bool = False) -> dict[str, Tensor]:
 
 
 def checkpoint(path: Path, state: dict[str, Tensor]) -> Path:
+    """Writes a state dict as pytorch-lightning does, and returns the path."""
     torch.save({"epoch": 1, "state_dict": state, "callbacks": {Path: {}}}, path)
     return path
 

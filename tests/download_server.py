@@ -1,4 +1,4 @@
-"""A server on this machine that does all that servers do wrong."""
+"""A local server that can make every mistake that download servers make."""
 
 from __future__ import annotations
 
@@ -17,43 +17,47 @@ DIGEST = hashlib.sha256(DATA).hexdigest()
 
 
 @dataclass
-class Manner:
-    """How the server answers: what it has, and what it does wrong."""
+class Behaviour:
+    """The file that the server has, and how it answers."""
 
     data: bytes = DATA
-    ranges: bool = True  # understands Range
-    cut: list[int] = field(default_factory=list)  # bytes after which each next answer breaks off
-    length: bool = True  # says Content-Length
+    ranges: bool = True  # whether it supports Range
+    # After how many bytes the next responses break off.
+    cut: list[int] = field(default_factory=list)
+    length: bool = True  # whether it sends Content-Length
     etag: str = '"1"'
-    kind: str = "application/octet-stream"
+    content_type: str = "application/octet-stream"
     status: int = 200
-    lie: int = 0  # added to the first byte of the range it says it sends
-    asked: list[str | None] = field(default_factory=list)  # the Range of every request
+    wrong_start: int = 0  # added to the start of the range that it claims to send
+    requested: list[str | None] = field(default_factory=list)  # the Range of every request
 
 
 @dataclass
 class Server:
+    """A running server and its behaviour, which a test may change."""
+
     url: str
-    manner: Manner
+    behaviour: Behaviour
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server on a free port, stopped after the test."""
     monkeypatch.setenv("no_proxy", "*")
-    manner = Manner()
+    behaviour = Behaviour()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = self.headers.get("Range")
-            manner.asked.append(asked)
+            requested = self.headers.get("Range")
+            behaviour.requested.append(requested)
             begin = 0
-            if_range = self.headers.get("If-Range", manner.etag)
-            if asked and manner.ranges and if_range == manner.etag:
-                begin = int(asked.removeprefix("bytes=").removesuffix("-"))
-            if manner.status != 200:
-                self.send_error(manner.status)
+            if_range = self.headers.get("If-Range", behaviour.etag)
+            if requested and behaviour.ranges and if_range == behaviour.etag:
+                begin = int(requested.removeprefix("bytes=").removesuffix("-"))
+            if behaviour.status != 200:
+                self.send_error(behaviour.status)
                 return
-            whole = len(manner.data)
+            whole = len(behaviour.data)
             if begin >= whole:
                 self.send_response(416)
                 self.send_header("Content-Range", f"bytes */{whole}")
@@ -61,17 +65,17 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
                 return
             self.send_response(206 if begin else 200)
             if begin:
-                first = begin + manner.lie
+                first = begin + behaviour.wrong_start
                 self.send_header("Content-Range", f"bytes {first}-{whole - 1}/{whole}")
-            if manner.length:
+            if behaviour.length:
                 self.send_header("Content-Length", str(whole - begin))
-            if manner.etag:
-                self.send_header("ETag", manner.etag)
-            self.send_header("Content-Type", manner.kind)
+            if behaviour.etag:
+                self.send_header("ETag", behaviour.etag)
+            self.send_header("Content-Type", behaviour.content_type)
             self.end_headers()
-            end = begin + manner.cut.pop(0) if manner.cut else whole
-            with contextlib.suppress(ConnectionError):  # the other side has heard enough
-                self.wfile.write(manner.data[begin:end])
+            end = begin + behaviour.cut.pop(0) if behaviour.cut else whole
+            with contextlib.suppress(ConnectionError):  # the client may close the connection
+                self.wfile.write(behaviour.data[begin:end])
 
         def log_message(self, *arguments: Any) -> None:
             pass
@@ -79,6 +83,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield Server(f"http://127.0.0.1:{running.server_port}/file", manner)
+        yield Server(f"http://127.0.0.1:{running.server_port}/file", behaviour)
         running.shutdown()
         thread.join()

@@ -1,4 +1,4 @@
-"""The generator equals taming's own modules, and its gradients are the field's."""
+"""The generator equals taming's own modules, and its gradients are those of VQGAN+CLIP."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ GUMBEL = {**copy.deepcopy(tiny.GENERATOR), "gumbel": True}
 
 def test_the_quantiser_is_taming_s() -> None:
     generator = tiny.generator()
-    theirs = VectorQuantizer(32, 4, beta=0.25)
-    theirs.embedding.weight.data.copy_(generator.codebook)
+    reference = VectorQuantizer(32, 4, beta=0.25)
+    reference.embedding.weight.data.copy_(generator.codebook)
     latent = torch.randn(2, 4, 5, 7) * 0.5
-    assert torch.allclose(generator.quantise(latent), theirs(latent)[0], atol=1e-6)
+    assert torch.allclose(generator.quantise(latent), reference(latent)[0], atol=1e-6)
 
 
 def test_quantising_is_a_nearest_neighbour() -> None:
@@ -41,7 +41,7 @@ def test_gradients_pass_straight_through() -> None:
     assert torch.allclose(latent.grad, torch.full_like(latent, 3.0))
 
 
-def test_shapes_sizes_and_box() -> None:
+def test_shapes_ranges_and_frozen_weights() -> None:
     generator = tiny.generator()
     assert generator.factor == 4
     latent = generator.encode(torch.rand(1, 3, 32, 48))
@@ -53,11 +53,11 @@ def test_shapes_sizes_and_box() -> None:
     assert not any(parameter.requires_grad for parameter in generator.parameters())
 
 
-def test_the_clamp_lets_gradients_back_in() -> None:
+def test_the_clamp_keeps_gradients_that_lead_back() -> None:
     generator = tiny.generator()
-    generator.decoder.conv_out.bias.data.fill_(5.0)  # every pixel far above white
+    generator.decoder.conv_out.bias.data.fill_(5.0)  # every value far above 1
     codes = generator.codebook[:4].T.reshape(1, 4, 2, 2).clone().requires_grad_()
-    generator.paint(codes).sum().backward()  # brighter still is refused by descent's opposite
+    generator.paint(codes).sum().backward()  # descent makes it darker
     inwards = codes.grad.abs().max()
     codes.grad = None
     (-generator.paint(codes)).sum().backward()
@@ -73,7 +73,7 @@ def test_a_gumbel_model_encodes_to_codes() -> None:
     assert all((generator.codebook == cell).all(1).any() for cell in cells)
 
 
-def test_weights_that_do_not_fit_are_a_sentence() -> None:
+def test_weights_that_do_not_fit_are_reported() -> None:
     state = tiny.taming_state()
     state.pop("decoder.conv_out.bias")
     with pytest.raises(ModelError, match="do not fit"):

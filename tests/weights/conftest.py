@@ -1,3 +1,3 @@
-"""The server that tests download from, as a fixture."""
+"""The fixture of the server that tests download from."""
 
 from download_server import server  # noqa: F401

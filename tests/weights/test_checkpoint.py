@@ -1,4 +1,4 @@
-"""Reading checkpoints: every kind of tensor comes back, and nothing in the file is ever run."""
+"""Reading checkpoints: every kind of tensor is read, and no code in the file is run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_tensors(path: Path, keep: Callable[[str], bool] = lambda name: True) ->
 
 
 def attempt(path: Path) -> tuple[dict[str, Tensor], str]:
-    """(tensors, ""), or ({}, the sentence that came instead)."""
+    """(tensors, ""), or ({}, the error)."""
     try:
         return read_tensors(path), ""
     except ModelError as error:
@@ -47,7 +47,7 @@ def attempt(path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_every_dtype_comes_back(tmp_path: Path, dtype: str) -> None:
+def test_every_element_type_is_read(tmp_path: Path, dtype: str) -> None:
     tensor = (torch.arange(12).reshape(3, 4) % 2).to(getattr(torch, DTYPES[dtype].torch_name))
     assert tensor.element_size() == DTYPES[dtype].size
     torch.save({"a": tensor}, tmp_path / "a.ckpt")
@@ -58,7 +58,7 @@ def test_every_dtype_comes_back(tmp_path: Path, dtype: str) -> None:
             assert entries["a"].dtype == dtype
 
 
-def test_views_scalars_and_shared_storages_come_back(tmp_path: Path) -> None:
+def test_views_scalars_and_shared_storages_are_read(tmp_path: Path) -> None:
     base = torch.arange(24.0)
     state = {
         "all": base,
@@ -77,7 +77,9 @@ def test_views_scalars_and_shared_storages_come_back(tmp_path: Path) -> None:
         assert not tensors[name].requires_grad
 
 
-def test_only_what_is_asked_for_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_requested_tensors_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.save({"a": torch.ones(2), "loss.b": torch.ones(3)}, tmp_path / "a.ckpt")
     read: list[str] = []
     plain = zipfile.ZipFile.read
@@ -102,7 +104,7 @@ def test_a_safetensors_file_reads_the_same_way(tmp_path: Path) -> None:
 
 
 def lightning_checkpoint(path: Path, state: dict[str, Tensor], monkeypatch: Any) -> None:
-    """What pytorch-lightning 1.0 wrote: its callbacks' classes are keys, its own dicts values."""
+    """A checkpoint as pytorch-lightning 1.0 wrote it, with classes as keys and its own dicts."""
     name = "pytorch_lightning.callbacks.model_checkpoint"
     with monkeypatch.context() as patch:
         for part in ("pytorch_lightning", "pytorch_lightning.callbacks", name):
@@ -139,7 +141,7 @@ def test_a_lightning_checkpoint_is_read_without_lightning(
 ) -> None:
     state = {"encoder.a": torch.randn(3), "loss.discriminator.b": torch.randn(2)}
     lightning_checkpoint(tmp_path / "last.ckpt", state, monkeypatch)
-    with pytest.raises(pickle.UnpicklingError):  # the reason for all this
+    with pytest.raises(pickle.UnpicklingError):  # the reason for our own unpickler
         torch.load(tmp_path / "last.ckpt", weights_only=True)
     before = set(sys.modules)
     tensors = read_tensors(tmp_path / "last.ckpt")
@@ -165,7 +167,7 @@ def test_a_torchscript_clip_is_read_without_running_its_code(tmp_path: Path) -> 
 
 
 class Reduced:
-    """Pickles as a call of anything."""
+    """Pickles as a call of any function."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = (function, arguments)
@@ -174,7 +176,7 @@ class Reduced:
         return self.call
 
     def __call__(self) -> None:
-        """Pickle only lets what can be called be called."""
+        """Makes the object callable, which pickle requires of nested calls."""
 
 
 MARK = "render-test-mark"
@@ -232,8 +234,8 @@ def archive(path: Path, pickled: bytes, **entries: bytes) -> Path:
     return path
 
 
-def test_a_pickle_cannot_change_what_stands_for_torch(tmp_path: Path) -> None:
-    # GLOBAL a function, give it a state (BUILD): of a function of ours this would last.
+def test_a_pickle_cannot_change_the_stand_ins_for_torch(tmp_path: Path) -> None:
+    # GLOBAL finds an object and BUILD sets its attributes; those of a function would persist.
     for module, name in (
         ("torch._utils", "_rebuild_tensor_v2"),
         ("torch", "FloatStorage"),
@@ -273,7 +275,7 @@ def test_too_many_classes_are_refused(tmp_path: Path) -> None:
 
 
 def tensor_pickle(storage: tuple[Any, ...], offset: Any, shape: Any, stride: Any) -> bytes:
-    """The pickle of {"a": a tensor with these numbers}, whatever they are."""
+    """The pickle of {"a": a tensor with these numbers}, which may be invalid."""
 
     class Pickler(pickle.Pickler):
         def persistent_id(self, found: Any) -> Any:
@@ -315,7 +317,7 @@ def test_a_tensor_that_does_not_fit_its_bytes_is_refused(
 
 
 @pytest.mark.parametrize("shape", [("a",), (-1,), (2.5,), (1,) * 17], ids=str)
-def test_a_tensor_of_no_shape_is_left_out(tmp_path: Path, shape: Any) -> None:
+def test_a_tensor_with_an_invalid_shape_is_left_out(tmp_path: Path, shape: Any) -> None:
     pickled = tensor_pickle(FOUR, 0, shape, (1,) * len(shape))
     path = archive(tmp_path / "a.ckpt", pickled, a__data__0=bytes(16))
     assert read_tensors(path) == {}
@@ -330,7 +332,7 @@ def test_compressed_entries_are_refused(tmp_path: Path) -> None:
         read_tensors(path)
 
 
-def test_files_that_are_no_checkpoint_are_named(tmp_path: Path) -> None:
+def test_files_that_are_not_checkpoints_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.ckpt"
     with pytest.raises(ModelError, match="cannot be read"):
         read_tensors(path)
@@ -354,7 +356,7 @@ def test_files_that_are_no_checkpoint_are_named(tmp_path: Path) -> None:
         read_tensors(path)
 
 
-def test_a_damaged_file_gives_a_sentence_wherever_it_is_damaged(tmp_path: Path) -> None:
+def test_a_file_damaged_anywhere_is_reported(tmp_path: Path) -> None:
     torch.save({"state_dict": {"a": torch.arange(30.0), "b": torch.ones(2, 3)}}, tmp_path / "good")
     whole = (tmp_path / "good").read_bytes()
     path = tmp_path / "bad.ckpt"

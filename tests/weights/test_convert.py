@@ -1,4 +1,4 @@
-"""Converting checkpoints: exactly the tensors that are needed, and sentences about the others."""
+"""Converting checkpoints keeps exactly the needed tensors, and reports what does not fit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from render.weights.library import weights_metadata
 
 @pytest.mark.parametrize("gumbel", [False, True], ids=["vqgan", "gumbel"])
 @pytest.mark.parametrize("prefix", ["", "first_stage_model."], ids=["alone", "in a transformer"])
-def test_a_checkpoint_becomes_exactly_what_is_needed(
+def test_exactly_the_needed_tensors_are_converted(
     tmp_path: Path, gumbel: bool, prefix: str
 ) -> None:
     state = taming_state(gumbel)
@@ -46,7 +46,7 @@ def test_a_checkpoint_becomes_exactly_what_is_needed(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "tiny.safetensors"]
 
 
-def test_the_same_checkpoint_becomes_the_same_bytes_everywhere(tmp_path: Path) -> None:
+def test_converting_in_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
     source = checkpoint(tmp_path / "last.ckpt", taming_state())
     convert(source, tmp_path / "here.safetensors", row(), "")
     code = (
@@ -61,7 +61,7 @@ def test_the_same_checkpoint_becomes_the_same_bytes_everywhere(tmp_path: Path) -
     assert there.read_bytes() == (tmp_path / "here.safetensors").read_bytes()
 
 
-def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
+def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
     state, target = taming_state(), tmp_path / "tiny.safetensors"
 
     def problem(state: dict[str, Tensor], config: dict[str, Any] = CONFIG) -> str:
@@ -95,7 +95,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
 
 
-def test_a_clip_becomes_a_file_that_says_how_to_build_it(
+def test_a_converted_clip_says_how_to_build_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keywords = {
@@ -151,9 +151,9 @@ def test_the_generators_can_be_built(name: str) -> None:
     assert model.factor == 2 ** (len(model.config["ddconfig"]["ch_mult"]) - 1)
     assert model.channels == model.config["embed_dim"] == shapes["quant_conv.weight"][0]
     numbers = sum(torch.Size(shape).numel() for shape in shapes.values())
-    # 32-bit numbers; the rest of a published file is training's.
+    # 4 bytes per weight; the rest of a published file is the state of training.
     assert model.size is None or model.size > 4 * numbers
-    if name == "vqgan-coco":  # the one file that is nothing but the generator
+    if name == "vqgan-coco":  # the only published file with nothing but the generator
         assert model.size is not None
         assert model.size - 4 * numbers < 200_000
 
@@ -193,9 +193,7 @@ def test_the_yaml_of_a_vqgan_is_read(tmp_path: Path) -> None:
     ],
     ids=lambda value: value[1][:20] if isinstance(value, tuple) else "",
 )
-def test_what_is_wrong_in_a_yaml_is_said(
-    tmp_path: Path, change: tuple[str, str], sentence: str
-) -> None:
+def test_a_wrong_yaml_is_reported(tmp_path: Path, change: tuple[str, str], sentence: str) -> None:
     path = tmp_path / "model.yaml"
     path.write_text(YAML.format(target="VQModel").replace(*change, 1))
     with pytest.raises(ModelError, match=r"model\.yaml") as caught:
@@ -203,7 +201,7 @@ def test_what_is_wrong_in_a_yaml_is_said(
     assert sentence in str(caught.value)
 
 
-def test_a_config_that_is_no_text_is_said(tmp_path: Path) -> None:
+def test_an_unreadable_config_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "model.yaml"
     with pytest.raises(ModelError, match="cannot be read"):
         read_config(path)

@@ -1,4 +1,4 @@
-"""Downloads from a server on this machine that does all that servers do wrong."""
+"""Downloads from a local server that makes every mistake that servers make."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from render.weights.download import DownloadError, discard, fetch
 
 
 def get(urls: str | list[str], partial: Path, **keywords: Any) -> tuple[str, list[tuple[int, int]]]:
-    """The digest, and everything that was reported."""
+    """The digest, and every progress report."""
     reports: list[tuple[int, int]] = []
     digest = fetch(
         [urls] if isinstance(urls, str) else urls,
@@ -43,95 +43,106 @@ def test_a_whole_file_comes_and_is_reported(server: Server, tmp_path: Path, pinn
 
 
 @pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "not pinned"])
-def test_a_connection_that_breaks_is_taken_up_again(
-    server: Server, tmp_path: Path, pinned: bool
-) -> None:
-    server.manner.cut = [300_000, 200_000]
+def test_a_broken_connection_is_resumed(server: Server, tmp_path: Path, pinned: bool) -> None:
+    server.behaviour.cut = [300_000, 200_000]
     digest, _ = get(server.url, tmp_path / "a.partial", sha256=DIGEST if pinned else None)
     assert digest == DIGEST
-    assert server.manner.asked == [None, "bytes=300000-", "bytes=500000-"]
+    assert server.behaviour.requested == [None, "bytes=300000-", "bytes=500000-"]
 
 
-def test_a_download_goes_on_where_an_earlier_run_stopped(server: Server, tmp_path: Path) -> None:
+def test_a_download_resumes_an_earlier_run(server: Server, tmp_path: Path) -> None:
     partial = tmp_path / "a.partial"
     partial.write_bytes(DATA[:400_000])
     digest, reports = get(server.url, partial, sha256=DIGEST)
-    assert (digest, server.manner.asked) == (DIGEST, ["bytes=400000-"])
+    assert (digest, server.behaviour.requested) == (DIGEST, ["bytes=400000-"])
     assert reports[0][0] == 400_000
 
 
 def test_a_server_without_ranges_starts_over(server: Server, tmp_path: Path) -> None:
     partial = tmp_path / "a.partial"
     partial.write_bytes(b"something else")
-    server.manner.ranges = False
+    server.behaviour.ranges = False
     assert get(server.url, partial, sha256=DIGEST)[0] == DIGEST
 
 
-def test_what_is_complete_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
+def test_a_complete_file_is_not_requested_again(server: Server, tmp_path: Path) -> None:
     partial = tmp_path / "a.partial"
     partial.write_bytes(DATA)
     assert get(server.url, partial, size=len(DATA), sha256=DIGEST)[0] == DIGEST
-    assert server.manner.asked == []
-    assert get(server.url, partial, sha256=DIGEST)[0] == DIGEST  # its size is not known: 416
-    assert len(server.manner.asked) == 1
+    assert server.behaviour.requested == []
+    assert (
+        get(server.url, partial, sha256=DIGEST)[0] == DIGEST
+    )  # of unknown size: the server answers 416
+    assert len(server.behaviour.requested) == 1
 
 
 def test_without_a_digest_only_the_same_file_is_continued(server: Server, tmp_path: Path) -> None:
     partial = tmp_path / "a.partial"
-    server.manner.cut = [300_000] * download._ATTEMPTS
-    server.manner.ranges = False
+    server.behaviour.cut = [300_000] * download._ATTEMPTS
+    server.behaviour.ranges = False
     with pytest.raises(DownloadError, match=r"broke off at 300,000 of 1,024,000 bytes"):
         get(server.url, partial)
-    server.manner.ranges, server.manner.cut = True, []
-    server.manner.asked.clear()
-    server.manner.data, server.manner.etag = DATA[::-1], '"2"'  # another file by now
+    server.behaviour.ranges, server.behaviour.cut = True, []
+    server.behaviour.requested.clear()
+    server.behaviour.data, server.behaviour.etag = (
+        DATA[::-1],
+        '"2"',
+    )  # the server now has another file
     assert get(server.url, partial)[0] == hashlib.sha256(DATA[::-1]).hexdigest()
-    assert server.manner.asked == ["bytes=300000-"]  # asked with If-Range, answered from the start
+    assert server.behaviour.requested == [
+        "bytes=300000-"
+    ]  # sent with If-Range, answered from the start
 
 
 def test_without_a_digest_or_an_etag_it_starts_over(server: Server, tmp_path: Path) -> None:
-    server.manner.etag = ""
-    server.manner.cut = [300_000]
+    server.behaviour.etag = ""
+    server.behaviour.cut = [300_000]
     assert get(server.url, tmp_path / "a.partial")[0] == DIGEST
-    assert server.manner.asked == [None, None]
+    assert server.behaviour.requested == [None, None]
 
 
-def test_a_partial_file_with_a_fault_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+def test_a_damaged_partial_file_is_downloaded_from_the_start(
+    server: Server, tmp_path: Path
+) -> None:
     partial = tmp_path / "a.partial"
     partial.write_bytes(b"wrong" + DATA[5:400_000])
     assert get(server.url, partial, sha256=DIGEST)[0] == DIGEST
-    assert server.manner.asked == ["bytes=400000-", None]
+    assert server.behaviour.requested == ["bytes=400000-", None]
 
 
-def test_a_partial_file_that_is_too_long_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+def test_a_partial_file_that_is_too_long_is_downloaded_from_the_start(
+    server: Server, tmp_path: Path
+) -> None:
     partial = tmp_path / "a.partial"
     partial.write_bytes(DATA + b"more")
     assert get(server.url, partial, size=len(DATA), sha256=DIGEST)[0] == DIGEST
     partial.write_bytes(DATA + b"more")
-    assert get(server.url, partial, sha256=DIGEST)[0] == DIGEST  # by way of a 416
+    assert get(server.url, partial, sha256=DIGEST)[0] == DIGEST  # after the server answers 416
 
 
-def test_wrong_bytes_are_deleted_and_said(server: Server, tmp_path: Path) -> None:
-    server.manner.data = bytes(reversed(DATA))
+def test_wrong_bytes_are_deleted_and_reported(server: Server, tmp_path: Path) -> None:
+    server.behaviour.data = bytes(reversed(DATA))
     with pytest.raises(DownloadError, match=r"127\.0\.0\.1:\d+ has another file: its SHA-256 is"):
         get(server.url, tmp_path / "a.partial", size=len(DATA), sha256=DIGEST)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_of_another_size_is_refused_before_it_comes(server: Server, tmp_path: Path) -> None:
+def test_a_file_of_another_size_is_refused_before_the_download(
+    server: Server, tmp_path: Path
+) -> None:
     with pytest.raises(DownloadError, match="1,024,000 bytes, not 1,024,001"):
         get(server.url, tmp_path / "a.partial", size=len(DATA) + 1)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_without_end_is_stopped(server: Server, tmp_path: Path) -> None:
-    server.manner.length = False
+    server.behaviour.length = False
     with pytest.raises(DownloadError, match="sends more than the 1,000 bytes"):
         get(server.url, tmp_path / "a.partial", size=1000)
 
 
-def test_a_server_that_does_not_say_the_length_is_believed(server: Server, tmp_path: Path) -> None:
-    server.manner.length = False
+def test_a_server_may_omit_the_length(server: Server, tmp_path: Path) -> None:
+    server.behaviour.length = False
     digest, reports = get(server.url, tmp_path / "a.partial")
     assert (digest, reports[-1]) == (DIGEST, (len(DATA), 0))
 
@@ -141,15 +152,18 @@ def test_a_server_that_does_not_say_the_length_is_believed(server: Server, tmp_p
     [
         ({"status": 404}, "answers 404 Not Found"),
         ({"status": 500}, "answers 500"),
-        ({"kind": "text/html; charset=utf-8"}, "answers with a web page instead of the file"),
+        (
+            {"content_type": "text/html; charset=utf-8"},
+            "answers with a web page instead of the file",
+        ),
     ],
     ids=["404", "500", "html"],
 )
-def test_what_a_server_answers_is_said(
+def test_a_wrong_answer_is_reported(
     server: Server, tmp_path: Path, wrong: dict[str, Any], sentence: str
 ) -> None:
     for name, value in wrong.items():
-        setattr(server.manner, name, value)
+        setattr(server.behaviour, name, value)
     with pytest.raises(DownloadError, match=sentence):
         get(server.url, tmp_path / "a.partial")
     assert not (tmp_path / "a.partial").exists()
@@ -157,12 +171,12 @@ def test_what_a_server_answers_is_said(
 
 def test_another_part_than_was_asked_for_is_refused(server: Server, tmp_path: Path) -> None:
     (tmp_path / "a.partial").write_bytes(DATA[:1000])
-    server.manner.lie = 1
+    server.behaviour.wrong_start = 1
     with pytest.raises(DownloadError, match="another part of the file"):
         get(server.url, tmp_path / "a.partial", sha256=DIGEST)
 
 
-def test_addresses_are_tried_in_turn(server: Server, tmp_path: Path) -> None:
+def test_addresses_are_tried_in_order(server: Server, tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{closed.getsockname()[1]}/file"
@@ -171,7 +185,7 @@ def test_addresses_are_tried_in_turn(server: Server, tmp_path: Path) -> None:
             get([nobody, nobody], tmp_path / "b.partial", sha256=DIGEST)
 
 
-def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+def test_a_silent_server_times_out(tmp_path: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -180,7 +194,7 @@ def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
             get(url, tmp_path / "a.partial", timeout=0.2)
 
 
-def test_a_full_disk_is_said_and_what_came_is_kept(
+def test_a_full_disk_is_reported_and_the_bytes_are_kept(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int) -> None:
@@ -192,7 +206,7 @@ def test_a_full_disk_is_said_and_what_came_is_kept(
     assert (tmp_path / "a.partial").stat().st_size == len(DATA)
 
 
-def test_a_folder_in_the_way_is_said(server: Server, tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_reported(server: Server, tmp_path: Path) -> None:
     (tmp_path / "a.partial").mkdir()
     with pytest.raises(DownloadError, match="could not be written"):
         get(server.url, tmp_path / "a.partial")

@@ -1,4 +1,4 @@
-"""The table of models, where their weights are, and how they come there."""
+"""The table of models, where their weights are, and how they are installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
-    """A checkpoint as the world publishes it."""
+    """A checkpoint as it is published."""
     return checkpoint(tmp_path / "last.ckpt", taming_state())
 
 
@@ -65,8 +65,8 @@ def quiet(done: int, total: int) -> None:
     pass
 
 
-def spoil(path: Path, keep_time: bool = True) -> None:
-    """Change one byte of a file."""
+def flip_byte(path: Path, keep_time: bool = True) -> None:
+    """Flips one bit in the last byte of a file; a second call restores it."""
     status = path.stat()
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
@@ -99,7 +99,7 @@ def test_every_row_is_complete(model: Model) -> None:
         assert model.gflop_per_view > 0
 
 
-def test_the_rows_that_were_asked_for_are_there() -> None:
+def test_the_table_has_the_usual_models() -> None:
     assert {"starter", "vqgan-imagenet-f16-1024", "vqgan-imagenet-f16-16384", "vqgan-coco"} <= set(
         GENERATORS
     )
@@ -144,7 +144,7 @@ def test_the_folder_follows_the_platform(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert library.models_folder() == Path.home() / "Library" / "Caches" / "render" / "models"
 
 
-def test_what_is_not_here_says_how_to_get_it() -> None:
+def test_absent_weights_say_how_to_get_them() -> None:
     model = GENERATORS["vqgan-coco"]
     assert library.weights_path(model) is None
     with pytest.raises(ModelError, match="run `render models get vqgan-coco`"):
@@ -156,7 +156,7 @@ def test_what_is_not_here_says_how_to_get_it() -> None:
         library.find_model("vqgan-cocoa")
 
 
-def test_the_listing_has_every_model_and_says_what_is_known() -> None:
+def test_the_listing_has_every_model() -> None:
     lines = {(line.role, line.name): line for line in library.list_models()}
     assert len(lines) == len(ROWS)
     assert lines["generator", "vqgan-coco"].where == "not here"
@@ -172,43 +172,43 @@ def test_a_download_is_converted_recorded_and_found(
     published: Path,
     pinned: bool,
 ) -> None:
-    server.manner.data = published.read_bytes()
+    server.behaviour.data = published.read_bytes()
     model = row(published, server.url, pinned=pinned)
     reports: list[tuple[int, int]] = []
     path = install.install_model(model, lambda *numbers: reports.append(numbers))
     assert path == library.weights_path(model) == library.models_folder() / "tiny-f2.safetensors"
-    assert reports[-1] == (len(server.manner.data), len(server.manner.data))
+    assert reports[-1] == (len(server.behaviour.data), len(server.behaviour.data))
     assert library.weights_metadata(path)["source_sha256"] == sha256(published)
     assert library.weights_digest(model) == sha256(path)
     names = sorted(file.name for file in library.models_folder().iterdir())
     assert names == ["tiny-f2.safetensors", "tiny-f2.sha256"]
-    server.manner.status = 500  # it is here: nothing is asked
+    server.behaviour.status = 500  # installed, so nothing is requested
     assert install.install_model(model, quiet) == path
 
 
-def test_the_record_is_one_that_other_tools_read(published: Path) -> None:
+def test_sha256sum_can_read_the_record(published: Path) -> None:
     path = install.install_model(row(published), quiet, published)
     first = path.with_suffix(".sha256").read_text().splitlines()[0]
     assert first == f"{sha256(path)}  tiny-f2.safetensors"
 
 
-def test_the_first_digest_is_kept_and_checked_ever_after(
+def test_the_first_digest_is_recorded_and_checked(
     server: Server,
     published: Path,
     tmp_path: Path,
 ) -> None:
-    server.manner.data = published.read_bytes()
+    server.behaviour.data = published.read_bytes()
     model = row(published, server.url, pinned=False)
     path = install.install_model(model, quiet)
     path.unlink()
     other = checkpoint(tmp_path / "other.ckpt", {**taming_state(), "more": torch.ones(1)})
-    server.manner.data = other.read_bytes()
+    server.behaviour.data = other.read_bytes()
     with pytest.raises(DownloadError, match="has another file: its SHA-256 is"):
         install.install_model(model, quiet)
     with pytest.raises(ModelError, match="is not the published file of tiny-f2: its SHA-256"):
         install.install_model(model, quiet, other)
     assert library.weights_path(model) is None
-    server.manner.data = published.read_bytes()
+    server.behaviour.data = published.read_bytes()
     assert install.install_model(model, quiet) == path
 
 
@@ -216,21 +216,21 @@ def test_weights_that_change_on_the_disk_are_noticed(published: Path) -> None:
     model = row(published)
     path = install.install_model(model, quiet, published)
     digest = library.weights_digest(model)
-    spoil(path)
+    flip_byte(path)
     with pytest.raises(ModelError, match="is damaged"):
         library.verify_weights(model)
     with pytest.raises(ModelError, match="is damaged"):
         install.install_model(model, quiet)
-    spoil(path)  # as it was
+    flip_byte(path)  # restores it
     library.verify_weights(model)
-    spoil(path, keep_time=False)
+    flip_byte(path, keep_time=False)
     with pytest.raises(ModelError, match="not the file that was recorded"):
         library.weights_digest(model)
-    spoil(path, keep_time=False)
+    flip_byte(path, keep_time=False)
     assert library.weights_digest(model) == digest
 
 
-def test_offline_it_says_which_file_to_put_where(published: Path) -> None:
+def test_offline_the_error_says_how_to_install_by_hand(published: Path) -> None:
     model = row(published, "http://127.0.0.1:9/a.ckpt", "http://127.0.0.1:9/b.ckpt")
     with pytest.raises(DownloadError) as caught:
         install.install_model(model, quiet, timeout=1)
@@ -246,7 +246,7 @@ def test_a_web_page_in_place_of_a_checkpoint_is_not_recorded(
     server: Server,
     published: Path,
 ) -> None:
-    server.manner.data = b"<html>gone</html>" * 100  # though it is called a file
+    server.behaviour.data = b"<html>gone</html>" * 100  # with the content type of a file
     model = row(published, server.url, pinned=False)
     with pytest.raises(ModelError, match="not a PyTorch checkpoint"):
         install.install_model(model, quiet)
@@ -261,18 +261,18 @@ def test_a_full_disk_while_converting_keeps_the_download(
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    server.manner.data = published.read_bytes()
+    server.behaviour.data = published.read_bytes()
     model = row(published, server.url, pinned=False)
     with monkeypatch.context() as patch:
         patch.setattr("os.replace", full)
         with pytest.raises(DownloadError, match="the disk is full"):
             install.install_model(model, quiet)
-    server.manner.asked.clear()
+    server.behaviour.requested.clear()
     install.install_model(model, quiet)
-    assert server.manner.asked == [f"bytes={len(server.manner.data)}-"]
+    assert server.behaviour.requested == [f"bytes={len(server.behaviour.data)}-"]
 
 
-def test_a_disk_without_room_is_said_before_the_download(
+def test_a_disk_without_room_is_reported_before_the_download(
     published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = type("Usage", (), {"free": 1000})
@@ -281,7 +281,7 @@ def test_a_disk_without_room_is_said_before_the_download(
         install.install_model(replace(row(published, "https://nowhere"), size=5_000_000), quiet)
 
 
-def test_a_folder_that_is_not_writable_is_said(
+def test_a_folder_that_is_not_writable_is_reported(
     published: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -295,11 +295,11 @@ def test_a_folder_that_is_not_writable_is_said(
             install.install_model(row(published), quiet, published)
 
 
-def test_a_file_is_taken_and_never_changed(published: Path, tmp_path: Path) -> None:
+def test_installing_from_a_file_does_not_change_it(published: Path, tmp_path: Path) -> None:
     model, before = row(published), published.read_bytes()
     path = install.install_model(model, quiet, published)
     assert published.read_bytes() == before
-    # The converted file is as good, on a machine that has nothing else.
+    # The weights file of another machine can be installed too.
     elsewhere = tmp_path / "stick.safetensors"
     path.rename(elsewhere)
     path.with_suffix(".sha256").unlink()
@@ -307,7 +307,7 @@ def test_a_file_is_taken_and_never_changed(published: Path, tmp_path: Path) -> N
     assert library.weights_digest(model) == sha256(elsewhere)
 
 
-def test_a_file_that_is_another_is_refused(published: Path, tmp_path: Path) -> None:
+def test_another_file_than_the_published_is_refused(published: Path, tmp_path: Path) -> None:
     model = row(published)
     path = install.install_model(model, quiet, published)
     with pytest.raises(ModelError, match="is not there"):
@@ -318,7 +318,7 @@ def test_a_file_that_is_another_is_refused(published: Path, tmp_path: Path) -> N
     short.write_bytes(published.read_bytes()[:-1])
     with pytest.raises(ModelError, match=r"it has [\d,]+ bytes, not"):
         install.install_model(model, quiet, short)
-    spoil(published)
+    flip_byte(published)
     with pytest.raises(ModelError, match="its SHA-256 is"):
         install.install_model(model, quiet, published)
     with pytest.raises(ModelError, match="was not made from the published file"):
@@ -331,7 +331,7 @@ def test_a_file_that_is_another_is_refused(published: Path, tmp_path: Path) -> N
         install.install_model(replace(PERCEPTORS["RN50"], sha256=None, size=None), quiet, path)
 
 
-def test_weights_put_in_the_folder_by_hand_are_looked_at(published: Path) -> None:
+def test_weights_copied_into_the_folder_are_checked(published: Path) -> None:
     model = row(published)
     path = install.install_model(model, quiet, published)
     path.with_suffix(".sha256").unlink()
@@ -345,7 +345,7 @@ def test_weights_put_in_the_folder_by_hand_are_looked_at(published: Path) -> Non
         library.weights_digest(model)
 
 
-def test_a_user_adds_a_vqgan_and_may_name_it(published: Path, tmp_path: Path) -> None:
+def test_a_user_can_add_a_vqgan(published: Path, tmp_path: Path) -> None:
     from render.weights.convert import read_config
 
     yaml = tmp_path / "model.yaml"
@@ -384,13 +384,13 @@ def test_a_user_adds_a_vqgan_and_may_name_it(published: Path, tmp_path: Path) ->
         ("new", "give the YAML that came with it"),
     ],
 )
-def test_names_that_will_not_do_are_said(published: Path, name: str, sentence: str) -> None:
+def test_unusable_names_are_refused(published: Path, name: str, sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
         install.add_own_model(name, published, None if name == "new" else CONFIG)
 
 
-def stranger(path: Path, config: Any, role: str = "generator") -> Path:
-    """A safetensors file that says Render wrote it, with this config in its header."""
+def untrusted_weights(path: Path, config: Any, role: str = "generator") -> Path:
+    """A safetensors file that claims to be Render's, with this config in its header."""
     text = config if isinstance(config, str) else json.dumps(config)
     save_file({"x": torch.zeros(1)}, path, {"format": f"render.{role}.1", "config": text})
     return path
@@ -422,18 +422,18 @@ def with_option(name: str, value: Any) -> dict[str, Any]:
         ([CONFIG], "config should be a mapping"),
         ("[" * 100_000, "its shape is not known"),
         ("{", "its shape is not known"),
-        # All in order, but for the tensors: none of them is there.
+        # The config is valid, but the tensors are missing.
         (CONFIG, "it lacks"),
         ({**CONFIG, "ddconfig": {**CONFIG["ddconfig"], "ch": 1024, "ch_mult": [64] * 8}}, "lacks"),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
 )
-def test_a_strangers_header_is_not_believed(tmp_path: Path, config: Any, sentence: str) -> None:
-    source = stranger(tmp_path / "gift.safetensors", config)
+def test_an_untrusted_header_is_checked(tmp_path: Path, config: Any, sentence: str) -> None:
+    source = untrusted_weights(tmp_path / "gift.safetensors", config)
     with pytest.raises(ModelError, match=re.escape(sentence)):
         install.add_own_model("gift", source, None)
     assert not list(library.models_folder().glob("*"))
-    # Put in the folder by hand, it is no model either, and no reason to stop.
+    # Copied into the folder, it is ignored.
     library.models_folder().mkdir(parents=True, exist_ok=True)
     if "lack" not in sentence:
         shutil.copyfile(source, library.models_folder() / "gift.safetensors")
@@ -441,15 +441,33 @@ def test_a_strangers_header_is_not_believed(tmp_path: Path, config: Any, sentenc
 
 
 @pytest.mark.parametrize("side", [10**400, "64", 0, None, [64]])
-def test_a_strangers_perceptor_is_not_believed(side: Any) -> None:
+def test_an_untrusted_perceptor_is_checked(side: Any) -> None:
     library.models_folder().mkdir(parents=True)
     config = {"vision_cfg": {"image_size": side, "width": 32}}
-    stranger(library.models_folder() / "gift.safetensors", config, "perceptor")
+    untrusted_weights(library.models_folder() / "gift.safetensors", config, "perceptor")
     assert "gift" not in library.known_models("perceptor")
     assert len(library.list_models()) == len(ROWS)
 
 
-def test_a_header_is_read_with_care(tmp_path: Path) -> None:
+@pytest.mark.parametrize("look_up", [library.list_models, lambda: library.find_model("GIFT")])
+def test_each_header_in_the_folder_is_read_once(
+    monkeypatch: pytest.MonkeyPatch, look_up: Callable[[], Any]
+) -> None:
+    library.models_folder().mkdir(parents=True)
+    untrusted_weights(library.models_folder() / "gift.safetensors", CONFIG)
+    read: list[str] = []
+    read_header = library.read_header
+
+    def counted(path: Path) -> dict[str, Any]:
+        read.append(path.name)
+        return read_header(path)
+
+    monkeypatch.setattr(library, "read_header", counted)
+    look_up()
+    assert read == ["gift.safetensors"]
+
+
+def test_a_damaged_header_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     for data in (b"", b"\xff" * 8, b"\x02\0\0\0\0\0\0\0[]", b"\x02\0\0\0\0\0\0\0{", b"x" * 100):
         path.write_bytes(data)
@@ -461,7 +479,7 @@ def test_a_header_is_read_with_care(tmp_path: Path) -> None:
         library.weights_metadata(path)
 
 
-def test_nothing_here_imports_torch() -> None:
+def test_listing_models_imports_nothing_heavy() -> None:
     code = (
         "import sys; from render.weights import library; library.list_models();"
         "library.known_models('generator');"
