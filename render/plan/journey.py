@@ -104,18 +104,8 @@ def plan_journey(
     generator = _generator(model, notes)
     frame_size = _size(options.size, stops, notes)
     check_frame(frame_size, options.fps, codec, quality)
-    return Journey(
-        stops=tuple(stops),
-        generator=generator,
-        size=frame_size,
-        fps=options.fps,
-        frames_per_leg=options.frames_per_leg,
-        ease=options.ease,
-        blend=blend,
-        loop=loop,
-        codec=codec,
-        quality=quality,
-    )
+    timing = options.fps, options.frames_per_leg, options.ease
+    return Journey(tuple(stops), generator, frame_size, *timing, blend, loop, codec, quality)
 
 
 @dataclass(frozen=True)
@@ -193,21 +183,26 @@ def _stop(path: Path) -> tuple[Stop, dict[str, Any] | None]:
     if not path.is_file():
         raise JourneyError(f"{path} is not there")
     if path.suffix.lower() == ".safetensors":
-        try:
-            note = read_note(path)
-        except ProvenanceError as error:
-            raise JourneyError(str(error)) from error
-        size, made_with = note.get("size"), note.get("models")
-        if (
-            note.get("kind") != "latent"
-            or not (isinstance(size, list) and [type(side) for side in size] == [int, int])
-            or not (isinstance(made_with, list) and all(isinstance(m, dict) for m in made_with))
-        ):
-            raise JourneyError(f"{path} is not a latent that Render wrote")
-        return Stop(path, True), note
+        return Stop(path, True), _latent_note(path)
     if isinstance(found := probe_image(path), str):
         raise JourneyError(f"{path} {found}")
     return Stop(path, False), None
+
+
+def _latent_note(path: Path) -> dict[str, Any]:
+    """The note of a latent that Render wrote; raises JourneyError if the file is none."""
+    try:
+        note = read_note(path)
+    except ProvenanceError as error:
+        raise JourneyError(str(error)) from error
+    size, models = note.get("size"), note.get("models")
+    if (
+        note.get("kind") != "latent"
+        or not (isinstance(size, list) and [type(side) for side in size] == [int, int])
+        or not (isinstance(models, list) and all(isinstance(model, dict) for model in models))
+    ):
+        raise JourneyError(f"{path} is not a latent that Render wrote")
+    return note
 
 
 def _generator(asked: str | None, notes: list[tuple[Path, dict[str, Any]]]) -> str:

@@ -190,38 +190,31 @@ class AnimatedNumber:
     def _amount(self, node: Node, key: str) -> Amount:
         """The number or formula that is written; raises Mistake if a number is out of bounds."""
         moving = f", or {self._example}/s to move" if self.rate else ""
-        wanted = f"a number{moving}, or a key map such as {{0s: 1, 4s: 2}}"
-        text = single_value(node, key, wanted).text.strip()
+        expected = f"a number{moving}, or a key map such as {{0s: 1, 4s: 2}}"
+        text = single_value(node, key, expected).text.strip()
         number, per = self._split(text)
-        if per and self.rate is None:
-            message = f"{key} {quoted(text)} is a rate, but {key} has none. Write {wanted}"
+        is_rate = bool(per)
+        if is_rate and self.rate is None:
+            message = f"{key} {quoted(text)} is a rate, but {key} has none. Write {expected}"
             raise Mistake(node, message)
-        if per in ("f", "frame", "frames"):
-            message = f"{key} {quoted(text)} would change with fps. Write it per second, such as "
-            raise Mistake(node, message + f"{self._example}/s")
         if per not in ("", "s"):
-            message = f"{key} {quoted(text)} is not a rate. Write it per second, such as "
-            raise Mistake(node, message + f"{self._example}/s")
+            frames = per in ("f", "frame", "frames")
+            message = "would change with fps" if frames else "is not a rate"
+            way = f"Write it per second, such as {self._example}/s"
+            raise Mistake(node, f"{key} {quoted(text)} {message}. {way}")
         if foreign := re.fullmatch(rf"({literals.NUMBER})\s*([a-z%°]+)", number):
             raise self._foreign(float(foreign[1]), foreign[2], per, node, key, text)
         try:
-            value: Fraction | Expression
-            if looks_like_formula(number) and not literals.looks_like_number(number):
-                value = parse(number)
-                if value.variables:
-                    return Amount(value, bool(per))
-                value = Fraction(value.at({}))
-            else:
-                value = literals.number(number, f"a number such as 2, 0.5 or 1e-3{moving}")
+            value = _number_or_formula(number, f"a number such as 2, 0.5 or 1e-3{moving}")
         except ValueError as error:
             raise Mistake(node, f"{key} {quoted(text)} {error}") from error
-        low, high = self._bounds(bool(per))
-        if not low <= float(value) <= high:
-            message = f"{key} {quoted(text)} is out of range. It goes {self._span(bool(per))}"
-            if per and self.growth:
+        low, high = self._bounds(is_rate)
+        if isinstance(value, Fraction) and not low <= float(value) <= high:
+            message = f"{key} {quoted(text)} is out of range. It goes {self._span(is_rate)}"
+            if is_rate and self.growth:
                 message += f"; 1.05/s {self.growing} every second"
             raise Mistake(node, message)
-        return Amount(value, bool(per))
+        return Amount(value, is_rate)
 
     def _split(self, text: str) -> tuple[str, str]:
         """A number or formula without its unit, and what it is per: "s" for a rate, else ""."""
@@ -299,6 +292,17 @@ class AnimatedNumber:
         formula = {"type": "string", "pattern": FORMULA}
         value = {"anyOf": [number, text]}
         return {"anyOf": [number, text, formula, key_map_schema(value)]}
+
+
+def _number_or_formula(text: str, expected: str) -> Fraction | Expression:
+    """A number, or a formula with variables; one without variables is the number that it gives.
+
+    Raises ValueError with the end of a sentence.
+    """
+    if literals.looks_like_number(text) or not looks_like_formula(text):
+        return literals.number(text, expected)
+    formula = parse(text)
+    return formula if formula.variables else Fraction(formula.at({}))
 
 
 def split_moving(

@@ -41,6 +41,15 @@ AUDIO = Table(
 )
 
 
+def film_audio(given: dict[str, Any] | None, node: Node, reader: Reader) -> Audio | None:
+    """The audio made of the values that were read; None if there is none, or no usable file."""
+    if given is None or "file" not in given:
+        return None
+    audio = Audio(**given)
+    check_audio(audio, node, reader)
+    return audio
+
+
 def check_audio(audio: Audio, node: Node, reader: Reader) -> None:
     """Warn if the film would be silent because its audio starts after the end of the sound."""
     if not audio.start or audio.loop:

@@ -236,11 +236,9 @@ def check_camera(
     """
     shot, duration = f"shot '{context.name}'", context.duration or Fraction(0)
     for curve, verb in ((camera.zoom, "zooms"), (camera.aspect, "stretches")):
-        if curve.kind == "growth":
-            steepest = max(abs(math.log(value)) for value in curve.extremes())
-            if steepest * min(every, duration) > math.log(ZOOM_LIMIT):
-                message = f"{shot} {verb} over {ZOOM_LIMIT} times from one keyframe to the next. "
-                reader.problem(node, message + "Set 'keyframes' closer together")
+        if _growth(curve) * min(every, duration) > math.log(ZOOM_LIMIT):
+            message = f"{shot} {verb} over {ZOOM_LIMIT} times from one keyframe to the next. "
+            reader.problem(node, message + "Set 'keyframes' closer together")
     for key, curve in (("tilt_x", camera.tilt_x), ("tilt_y", camera.tilt_y)):
         if curve.kind == "value":
             continue  # its poses were checked when they were read
@@ -249,38 +247,49 @@ def check_camera(
             message = f"{key} of {shot} adds up to {farthest:.3g} degrees. Keep it within "
             reader.problem(node, message + f"{TILT_LIMIT}: at 90 the picture is seen from its edge")
     if not context.begins_with_image:
-        for key, reason in _idle_keys(camera, node):
+        for key, reason in (*_idle_pose(camera), *_idle_shake(camera, node)):
             reader.warn(node, f"{key} of {shot} changes nothing while {reason}")
 
 
-def _idle_keys(camera: Camera, node: Node) -> Iterator[tuple[str, str]]:
-    """Keys that have no effect, each with the reason and a way out."""
-    shake = camera.shake
-    turns = not (camera.zoom.constant and camera.angle.constant)
+def _growth(curve: Curve) -> float:
+    """The natural logarithm of the largest factor per second; 0 for a curve of poses."""
+    if curve.kind != "growth":
+        return 0.0
+    return max(abs(math.log(value)) for value in curve.extremes())
+
+
+def _idle_pose(camera: Camera) -> Iterator[tuple[str, str]]:
+    """Keys of the pose that have no effect, each with the reason and a way out."""
+    if camera.zoom.constant and camera.angle.constant:
+        for key, curve in (("centre_x", camera.centre_x), ("centre_y", camera.centre_y)):
+            if not _is_zero(curve):
+                yield key, "neither zoom nor angle does. Let one of them change"
     tilted = not (_is_zero(camera.tilt_x) and _is_zero(camera.tilt_y))
-    still = all(
-        curve.constant
-        for curve in (
-            camera.zoom, camera.angle, camera.x, camera.y, camera.aspect,
-            camera.shear_x, camera.shear_y, camera.tilt_x, camera.tilt_y, camera.fov,
-        )
-    )  # fmt: skip
-    for key, curve in (("centre_x", camera.centre_x), ("centre_y", camera.centre_y)):
-        if not _is_zero(curve) and not turns:
-            yield key, "neither zoom nor angle does. Let one of them change"
     if camera.fov != FOV and not tilted:
         yield "fov", "nothing is tilted. Write tilt_x or tilt_y too"
-    if tilted and still:
+    if tilted and _is_still(camera):
         yield "a fixed tilt", "nothing moves. Move over the tilted plane, as with y: -20%/s"
-    calm = shake.amplitude.constant and _is_zero(shake.frequency)
-    if _is_zero(shake.amplitude):
-        calm = True
-        if _gives_frequency(node):
-            yield "shake", "its amplitude is 0. Write how far it goes at most, as in amplitude: 1%"
-    elif calm:
+
+
+def _is_still(camera: Camera) -> bool:
+    """Whether the camera does not move, except for its shake."""
+    curves = (
+        camera.zoom, camera.angle, camera.x, camera.y, camera.aspect,
+        camera.shear_x, camera.shear_y, camera.tilt_x, camera.tilt_y, camera.fov,
+    )  # fmt: skip
+    return all(curve.constant for curve in curves)
+
+
+def _idle_shake(camera: Camera, node: Node) -> Iterator[tuple[str, str]]:
+    """A shake, or a border that needs movement, without effect; with the reason and a way out."""
+    amplitude, frequency = camera.shake.amplitude, camera.shake.frequency
+    calm = _is_zero(amplitude) or (amplitude.constant and _is_zero(frequency))
+    if _is_zero(amplitude) and _gives_frequency(node):
+        yield "shake", "its amplitude is 0. Write how far it goes at most, as in amplitude: 1%"
+    elif calm and not _is_zero(amplitude):
         yield "shake", "its frequency is 0. Write how often it changes, as in frequency: 2Hz"
     # Only dream: other borders are often set for a whole film in which some shots rest.
-    if camera.border == "dream" and still and calm:
+    if camera.border == "dream" and calm and _is_still(camera):
         yield "border", "the camera rests. Let it move, as with x: 5%/s, or remove the border"
 
 

@@ -34,21 +34,21 @@ def looks_like_number(text: str) -> bool:
     return bool(_ANY_NUMBER.fullmatch(text) or _NOT_FINITE.fullmatch(text))
 
 
-def number(text: str, wanted: str = "one such as 2, 0.5 or 1e-3") -> Fraction:
+def number(text: str, expected: str = "one such as 2, 0.5 or 1e-3") -> Fraction:
     """A number, exactly. Raises ValueError with the end of a sentence ("is not a number...").
 
-    `wanted` is what the sentence says to write.
+    `expected` is what the sentence says to write.
     """
     text = text.strip()
     if _NOT_FINITE.fullmatch(text):
-        raise ValueError(f"is not a finite number. Write {wanted}")
+        raise ValueError(f"is not a finite number. Write {expected}")
     # A decimal comma, but not 1,000.
     if re.fullmatch(r"(?![1-9][0-9]*,[0-9]{3}$)[+-]?[0-9]+,[0-9]+", text):
         raise ValueError(f"is not a number. Write it with a point: {text.replace(',', '.')}")
     if not _ANY_NUMBER.fullmatch(text):
-        raise ValueError(f"is not a number. Write {wanted}")
+        raise ValueError(f"is not a number. Write {expected}")
     if len(text) > LITERAL_LIMIT or not _NUMBER.fullmatch(text):
-        raise ValueError(f"is out of range for any number. Write {wanted}")
+        raise ValueError(f"is out of range for any number. Write {expected}")
     return Fraction(text)
 
 
@@ -58,10 +58,7 @@ def time(text: str, fps: Fraction, bpm: Fraction | None = None) -> Fraction:
     if len(text) > LITERAL_LIMIT:
         raise ValueError(f"is not a time. Write {TIME_FORMS}")
     if clock := _CLOCK.fullmatch(_MINUTES.sub(r"\1:\2", text)):
-        hours, minutes, rest = int(clock[1] or 0), int(clock[2]), Fraction(clock[3])
-        if rest >= 60 or (clock[1] and minutes >= 60):
-            raise ValueError("counts past 59. Write minutes and seconds, such as 1:02.5 or 1m30s")
-        return hours * 3600 + minutes * 60 + rest
+        return _clock_time(clock[1], clock[2], clock[3])
     if _NOT_FINITE.fullmatch(text):
         raise ValueError(f"is not a finite time. Write {TIME_FORMS}")
     if comma := re.fullmatch(r"([0-9]+),([0-9]+\s*[a-z]*)", text):
@@ -79,6 +76,14 @@ def time(text: str, fps: Fraction, bpm: Fraction | None = None) -> Fraction:
         "min": Fraction(60),
     }
     return Fraction(match[1]) * units.get(match[2], 1)
+
+
+def _clock_time(hours: str | None, minutes: str, seconds: str) -> Fraction:
+    """The seconds of 1:02.5 or 0:01:02.5; raises ValueError with the end of a sentence."""
+    rest = Fraction(seconds)
+    if rest >= 60 or (hours and int(minutes) >= 60):
+        raise ValueError("counts past 59. Write minutes and seconds, such as 1:02.5 or 1m30s")
+    return int(hours or 0) * 3600 + int(minutes) * 60 + rest
 
 
 def time_text(time: Fraction, fps: Fraction) -> str:

@@ -43,13 +43,7 @@ class WeightedModelNames:
         self, node: Node, key: str, context: ShotContext, reader: Reader
     ) -> tuple[tuple[str, float], ...]:
         """The pairs in the order written; raises Mistake, or AlreadyReported for a wrong one."""
-        pairs: list[tuple[Node, Node | None]]
-        if isinstance(node, Mapping):
-            pairs = list(node.entries)
-        elif isinstance(node, Sequence):
-            pairs = [(item, None) for item in node.items]
-        else:
-            pairs = [(node, None)]
+        pairs = _pairs(node)
         if not pairs:
             known = ", ".join(context.film.models[self.role])
             raise Mistake(node, f"{key} is empty. Name at least one of {known}")
@@ -84,6 +78,15 @@ class WeightedModelNames:
                 },
             ]
         }
+
+
+def _pairs(node: Node) -> list[tuple[Node, Node | None]]:
+    """The nodes of names, each with the node of its weight if there is one."""
+    if isinstance(node, Mapping):
+        return list(node.entries)
+    if isinstance(node, Sequence):
+        return [(item, None) for item in node.items]
+    return [(node, None)]
 
 
 MODELS = Table(

@@ -7,8 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from render.media.sound import Audio
-from render.storyboard.audio import check_audio
+from render.storyboard.audio import film_audio
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.keys import STORYBOARD, key_places
 from render.storyboard.model import Shot, Storyboard
@@ -16,7 +15,7 @@ from render.storyboard.output import check_output
 from render.storyboard.problems import Problem, StoryboardError, first_problems
 from render.storyboard.reader import Reader
 from render.storyboard.shots import read_shots
-from render.storyboard.tables import read_entries
+from render.storyboard.tables import read_entries, split_entries
 from render.storyboard.transitions import DURATION_LIMIT
 from render.storyboard.yaml_nodes import (
     SIZE_LIMIT,
@@ -82,15 +81,12 @@ def _storyboard(node: Mapping, folder: Path, reader: Reader) -> Storyboard | Non
     models = {role: known_models(role) for role in ("generator", "perceptor")}
     film = FilmContext(folder, models, key_places())
     entries = STORYBOARD.entries(node, "the storyboard", film, reader)
-    first = [entry for entry in entries if entry.row.key in READ_FIRST]
-    others = [entry for entry in entries if entry.row.key not in READ_FIRST]
+    first, others = split_entries(entries, READ_FIRST)
     given = read_entries(first, ShotContext(film), reader)
     known = {name: given[name] for name in ("fps", "bpm", "generator") if name in given}
     film = replace(film, **known)
     given.update(read_entries(others, ShotContext(film), reader))
-    if "file" in (given.get("audio") or {}):
-        given["audio"] = Audio(**given["audio"])
-        check_audio(given["audio"], node.get("audio") or node, reader)
+    given["audio"] = film_audio(given.get("audio"), node.get("audio") or node, reader)
     check_output(node, given, reader)
     given.pop("defaults", None)  # checked, and read again on top of it with every shot
     film = replace(

@@ -81,11 +81,11 @@ class AnyNode:
         return {}
 
 
-def single_value(node: Node, key: str, wanted: str) -> Scalar:
-    """The node if it is a single value; else raises Mistake, with `wanted` as what to write."""
+def single_value(node: Node, key: str, expected: str) -> Scalar:
+    """The node if it is a single value; else raises Mistake, with `expected` as what to write."""
     if isinstance(node, Scalar):
         if node.null:
-            raise Mistake(node, f"{key} has no value. Write {wanted}, or remove the line")
+            raise Mistake(node, f"{key} has no value. Write {expected}, or remove the line")
         return node
     what = "a list" if isinstance(node, Sequence) else "a mapping"
-    raise Mistake(node, f"{key} holds {what}. Write {wanted}")
+    raise Mistake(node, f"{key} holds {what}. Write {expected}")

@@ -20,7 +20,7 @@ from render.storyboard.loss_weights import shot_losses
 from render.storyboard.model import Prompt, Settings, Shot, Transition
 from render.storyboard.prompts import with_style
 from render.storyboard.reader import Reader
-from render.storyboard.tables import read_entries, with_defaults
+from render.storyboard.tables import read_entries, split_entries, with_defaults
 from render.storyboard.transitions import shot_transition
 from render.storyboard.yaml_nodes import Mapping, Node, Scalar
 from render.text import is_printable, seconds_text
@@ -38,8 +38,7 @@ def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> li
             continue
         node = _on_defaults(own, film)
         entries = SHOT.entries(node, f"shot '{name}'", film, reader)
-        timing = [entry for entry in entries if entry.row.key in TIMING]
-        others = [entry for entry in entries if entry.row.key not in TIMING]
+        timing, others = split_entries(entries, TIMING)
         context = ShotContext(film, name, is_first=index == 0, start=start)
         given = read_entries(timing, context, reader)
         context = _timed(context, given, own)

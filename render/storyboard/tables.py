@@ -7,7 +7,7 @@ is a new row.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -139,6 +139,17 @@ class Table:
         if required := [row.key for row in self.rows if row.required]:
             mapping["required"] = required
         return {"anyOf": [self.shorthand, mapping]} if self.shorthand else mapping
+
+
+def split_entries(
+    entries: Iterable[Entry], keys: Collection[str]
+) -> tuple[list[Entry], list[Entry]]:
+    """The entries of these keys, and the others."""
+    chosen: list[Entry] = []
+    others: list[Entry] = []
+    for entry in entries:
+        (chosen if entry.row.key in keys else others).append(entry)
+    return chosen, others
 
 
 def read_entries(entries: Iterable[Entry], context: ShotContext, reader: Reader) -> dict[str, Any]:

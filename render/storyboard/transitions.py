@@ -110,17 +110,15 @@ def shot_transition(
     film = context.film
     own_node = own.get("transition")
     kind = given.get("kind", "continue" if "duration" in given else "cut")
-    if context.is_first and kind not in (OVERLAPPING if film.loop else ("cut",)):
+    if context.is_first and not _may_begin_film(kind, film):
         if own_node is None:  # the defaults are meant for shots that have one before them
             return _loop_transition(context, reader)
         reader.problem(own_node, _nothing_before(film))
     own_time = _own_time(own_node)
     if kind == "cut":
-        if own_time is not None and "duration" in given:  # else its mistake was noted
-            message = "a cut has no duration. Remove it, or write 'continue' to fade the prompts"
-            reader.problem(own_time, message)
+        _check_cut(given, own_time, reader)
         return Transition()
-    if kind == "continue" and context.begins_with_image and node.get("transition") is not None:
+    if kind == "continue" and context.begins_with_image:
         message = f"shot '{context.name}' continues from the shot before, so it cannot begin with "
         reader.problem(own.get("init") or own, message + "init. Let it cut, or remove init")
     ease = given.get("ease", Transition.ease)
@@ -128,10 +126,12 @@ def shot_transition(
         if own_time is None:  # the defaults' duration is meant for the other shots
             return replace(_loop_transition(context, reader), kind=kind, ease=ease)
         _check_loop_time(given, film, reader)
-    usual = Fraction(1) if kind in OVERLAPPING else Fraction(0)
-    duration = given.get("duration", min(usual, context.duration or usual))
-    _check_duration(kind, duration, own, node, context, reader)
-    return Transition(kind, duration, ease)
+    return Transition(kind, _duration(kind, given, own, node, context, reader), ease)
+
+
+def _may_begin_film(kind: str, film: FilmContext) -> bool:
+    """Whether the film's first shot may begin so: only a loop has a shot before it."""
+    return kind in OVERLAPPING if film.loop else kind == "cut"
 
 
 def _nothing_before(film: FilmContext) -> str:
@@ -147,6 +147,13 @@ def _own_time(own_node: Node | None) -> Node | None:
     return written.get("duration") if isinstance(written, Mapping) else None
 
 
+def _check_cut(given: dict[str, Any], own_time: Node | None, reader: Reader) -> None:
+    """Note a cut for which the shot itself writes a duration."""
+    if own_time is not None and "duration" in given:  # else a mistake in it was noted
+        message = "a cut has no duration. Remove it, or write 'continue' to fade the prompts"
+        reader.problem(own_time, message)
+
+
 def _loop_is_timed(film: FilmContext) -> bool:
     """Whether `loop` is written as a time, and not as true or false."""
     return film.loop_node is not None and parse_switch(film.loop_node) is None
@@ -159,25 +166,29 @@ def _check_loop_time(given: dict[str, Any], film: FilmContext, reader: Reader) -
         reader.warn(film.loop_node, f"{message}takes another time, which counts. Remove one")
 
 
-def _check_duration(
+def _duration(
     kind: str,
-    duration: Fraction,
+    given: dict[str, Any],
     own: Mapping,
     node: Mapping,
     context: ShotContext,
     reader: Reader,
-) -> None:
-    """Note a transition that takes longer than its shot, or an overlapping one of no time."""
-    transition_node = node.get("transition")
+) -> Fraction:
+    """The seconds that a transition takes.
+
+    Notes one that takes longer than its shot; warns of an overlapping one that takes no time.
+    """
+    usual = Fraction(1) if kind in OVERLAPPING else Fraction(0)
+    duration: Fraction = given.get("duration", min(usual, context.duration or usual))
+    place = node.get("transition") or own
     if kind in OVERLAPPING and duration == 0:
         message = f"a {kind} that takes no time is a cut. Write how long it takes, as in "
-        reader.warn(transition_node or own, f"{message}'transition: {kind} 1s', or write cut")
-    if transition_node is None or context.duration is None:
-        return
-    if duration > context.duration:
+        reader.warn(place, f"{message}'transition: {kind} 1s', or write cut")
+    if context.duration is not None and duration > context.duration:
         message = f"the transition takes {seconds_text(duration)}, longer than shot "
         message += f"'{context.name}' with {seconds_text(context.duration)}. Shorten it"
-        reader.problem(transition_node, message)
+        reader.problem(place, message)
+    return duration
 
 
 def _loop_transition(context: ShotContext, reader: Reader) -> Transition:

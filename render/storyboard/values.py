@@ -30,14 +30,14 @@ class Number:
     def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> float | Fraction:
         """The number, as int, float or Fraction; raises Mistake."""
         span = f"from {self.low} to {self.high}"
-        wanted = f"{'a whole number' if self.whole else 'a number'} {self.example or span}"
-        scalar = single_value(node, key, wanted)
+        expected = f"{'a whole number' if self.whole else 'a number'} {self.example or span}"
+        scalar = single_value(node, key, expected)
         try:
-            value = literals.number(scalar.text, wanted)
+            value = literals.number(scalar.text, expected)
         except ValueError as error:
             raise Mistake(node, f"{key} {quoted(scalar.text)} {error}") from error
         if self.whole and value.denominator != 1:
-            raise Mistake(node, f"{key} {quoted(scalar.text)} is not whole. Write {wanted}")
+            raise Mistake(node, f"{key} {quoted(scalar.text)} is not whole. Write {expected}")
         exact = int(value) if self.whole else float(value)  # the bounds are floats: 0.05 is 0.05
         if not self.low <= exact <= self.high:
             raise Mistake(node, f"{key} {quoted(scalar.text)} is out of range. It goes {span}")
@@ -126,13 +126,13 @@ class Text:
     """A text that is not empty; line breaks in the file become spaces."""
 
     longest: int
-    wanted: str = "a text"
+    expected: str = "a text"
 
     def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> str:
         """The text on one line; raises Mistake."""
-        text = " ".join(single_value(node, key, self.wanted).text.split())
+        text = " ".join(single_value(node, key, self.expected).text.split())
         if not text:
-            raise Mistake(node, f"{key} is empty. Write {self.wanted}, or remove the line")
+            raise Mistake(node, f"{key} is empty. Write {self.expected}, or remove the line")
         if len(text) > self.longest:
             message = f"{key} is {len(text)} characters long. Shorten it to {self.longest}"
             raise Mistake(node, message)
@@ -181,11 +181,13 @@ class Pair:
 
     def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> tuple[Any, ...]:
         """The two numbers; raises Mistake, or AlreadyReported for a wrong number."""
-        wanted = f"two numbers, such as {self.example}"
+        expected = f"two numbers, such as {self.example}"
         if not isinstance(node, Sequence):
-            raise Mistake(single_value(node, key, wanted), f"{key} is one value. Write {wanted}")
+            raise Mistake(
+                single_value(node, key, expected), f"{key} is one value. Write {expected}"
+            )
         if len(node.items) != 2:
-            raise Mistake(node, f"{key} is a list of {len(node.items)}. Write {wanted}")
+            raise Mistake(node, f"{key} is a list of {len(node.items)}. Write {expected}")
         low, high = (
             reader.attempt(self.number, item, f"{key}: the {name}", context)
             for item, name in zip(node.items, self.names, strict=True)
@@ -193,7 +195,7 @@ class Pair:
         if low is None or high is None:
             raise AlreadyReported
         if self.ordered and low > high:
-            raise Mistake(node, f"{key} begins with the greater number. Write {wanted}")
+            raise Mistake(node, f"{key} begins with the greater number. Write {expected}")
         return low, high
 
     def schema(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Numbers over time as a storyboard writes them: formulas, beats, easings, and their mistakes."""
+"""Numbers over time: poses, rates, formulas, beats and easings, and their mistakes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from plans import plan_for
+from storyboard import samples
 
-from render.plan.planner import make_plan
 from render.storyboard import model
 from render.storyboard.model import Storyboard
 from render.storyboard.parser import parse
@@ -197,7 +199,7 @@ def test_a_formula_of_frames_is_warned_of_once() -> None:
 def test_a_film_by_formulas_does_not_depend_on_fps(fps: str) -> None:
     def keys(ground: str) -> list[str]:
         text = ground + "  camera: {zoom: 1 + 0.1*sin(tau*t), x: (5*cos(n))%/s, angle: 9*u}\n"
-        plan = make_plan(board(text), 16, lambda role, name: name)
+        plan = plan_for(board(text), 16)
         return [keyframe.key for keyframe in plan.keyframes]
 
     assert keys(FREE) == keys(FREE.replace("24", fps))
@@ -206,8 +208,91 @@ def test_a_film_by_formulas_does_not_depend_on_fps(fps: str) -> None:
 def test_a_formula_is_in_the_key_by_its_values_alone() -> None:
     def keys(weight: str) -> list[str]:
         text = GROUND.replace("a red sky", f"[{{text: a, weight: {weight}}}]")
-        plan = make_plan(board(text), 16, lambda role, name: name)
+        plan = plan_for(board(text), 16)
         return [keyframe.key for keyframe in plan.keyframes]
 
     assert keys("1 + t - t") == keys("1") != keys("1 + u")
     assert keys("t") == keys("{0s: 0, 4s: 4}")
+
+
+MISTAKES = [
+    (samples.GROUND + "  step: off", 5, "step 'off' is not a number"),
+    (samples.GROUND + "  step: 0,5", 5, "with a point: 0.5"),
+    (samples.GROUND + "  step: 0", 5, "out of range"),
+    (samples.GROUND + "  smoothing: 1", 5, "out of range"),
+    (samples.GROUND + "  camera: {zoom: 1/t}", 5, "as in 1/max(t, 0.1)"),
+    (samples.GROUND + "  camera: {zoom: 200*t}", 5, "clamp(..., 0.01, 100) keeps it there"),
+    (samples.GROUND + "  camera: {zoom: 0}", 5, "out of range"),
+    (samples.GROUND + "  camera: {zoom: -1}", 5, "out of range"),
+    (samples.GROUND + "  camera: {zoom: .nan}", 5, "finite"),
+    (samples.GROUND + "  camera: {zoom: .inf/s}", 5, "finite"),
+    (samples.GROUND + "  camera: {zoom: 0.05/s}", 5, "5% closer every second"),
+    (samples.GROUND + "  camera: {zoom: 1.1/frame}", 5, "change with fps"),
+    (samples.GROUND + "  camera: {zoom: 1.1/min}", 5, "per second"),
+    (samples.GROUND + "  camera: {zoom: {0s: 1, 1s: 1.1/s}}", 5, "mixes rates"),
+    (samples.GROUND + "  camera: {angle: 12rad/s}", 5, "in degrees. Write 687.5deg/s"),
+    (samples.GROUND + "  camera: {angle: 0.25turn}", 5, "Write 90deg"),
+    (samples.GROUND + "  camera: {angle: 700rad/s}", 5, "Write one such as 5deg/s"),
+    (
+        samples.GROUND + "  camera: {x: 10px}",
+        5,
+        "a part of the frame in percent. Write one such as 5%/s",
+    ),
+    (samples.GROUND + "  camera: {x: 10px/frame}", 5, "change with fps"),
+    (samples.GROUND + "  camera: {zoom: 10%/s}", 5, "Write 1.1/s"),
+    (samples.GROUND + "  camera: {zoom: {0s: 150%}}", 5, "Write 1.5"),
+    (
+        samples.HEAD + "shots: [{duration: 1:0:0, prompts: a, camera: {zoom: 2/s}}]",
+        2,
+        "beyond reach",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "says"), MISTAKES)
+def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: str) -> None:
+    samples.check_mistake(text, line, says)
+
+
+def test_camera_poses_rates_and_keys() -> None:
+    camera = samples.shot(
+        """\
+  camera:
+    zoom: {0s: 1, 4s: {value: 4, ease: linear}}
+    x: {0s: 0%, 2s: 10%}
+    y: {0s: 0%/s, 4s: 10%/s}
+    angle: -6°/s
+"""
+    ).camera
+    assert camera.zoom.at(2) == pytest.approx(2.0)  # even to the eye
+    assert camera.x.at(1) == pytest.approx(0.05)
+    assert camera.y.at(4) == pytest.approx(0.2)
+    assert camera.angle.at(4) == -24.0
+
+
+@pytest.mark.parametrize(
+    ("camera", "says"),
+    [
+        (
+            "zoom: 1.05",
+            "zoom 1.05 is a fixed pose, nothing moves; for a moving camera write 1.05/s",
+        ),
+        ("x: 5", "x 5% is a fixed pose, nothing moves; for a moving camera write 5%/s"),
+        (
+            "angle: 3",
+            "angle 3deg is a fixed pose, nothing moves; for a turning camera write 3deg/s",
+        ),
+        ("y: {0s: {value: 0, ease: in}, 1s: 5}", "first key"),
+    ],
+)
+def test_what_looks_unintended_is_a_warning(camera: str, says: str) -> None:
+    (warning,) = samples.board(samples.GROUND + f"  camera:\n    {camera}\n").warnings
+    assert says in warning.message
+    assert warning.line == 6
+
+
+def test_a_fixed_pose_of_an_image_is_intended(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    film = samples.board(samples.GROUND + "  init: a.png\n  camera: {zoom: 1.5}\n", tmp_path)
+    assert film.warnings == ()
+    assert film.shots[0].init == (tmp_path / "a.png").resolve()

@@ -1,4 +1,4 @@
-"""The camera as a storyboard writes it: presets, borders, and what would be right."""
+"""The camera as a storyboard writes it: presets, borders, and what its mistakes say."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from storyboard import samples
 
 from render.cli.commands import cli
 from render.cli.describe import describe_cameras
@@ -232,3 +233,22 @@ def test_a_shake_is_seeded_by_film_and_shot_alone() -> None:
     longer = board("handheld", duration="9s", prompts="fire").shots[0].camera
     time = Fraction(7, 3)
     assert pose_matrix(longer, time, WIDE) == pose_matrix(camera_of("handheld"), time, WIDE)
+
+
+MISTAKES = [
+    (samples.GROUND + "  camera: {border: mirrored}", 5, "Did you mean 'mirror'?"),
+    (samples.GROUND + "  camera: {rotate: 6/s}", 5, "Here it is called 'angle'"),
+    (samples.GROUND + "  camera: fast", 5, "not known. There are push-in"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "says"), MISTAKES)
+def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: str) -> None:
+    samples.check_mistake(text, line, says)
+
+
+def test_a_zoom_that_leaves_nothing_of_a_picture() -> None:
+    (problem,) = samples.problems(
+        samples.GROUND.replace("4s", "9s") + "  keyframes: 5s\n  camera: {zoom: 0.1/s}\n"
+    )
+    assert (problem.line, "keyframes" in problem.message) == (6, True)

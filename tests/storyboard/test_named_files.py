@@ -1,4 +1,4 @@
-"""Pictures at the door: what is wrong with them, and which way up they are."""
+"""Images that a storyboard names: what is wrong with them, and their size when upright."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import ExifTags, Image
+from storyboard.samples import GROUND, HEAD, board, check_mistake, problems
 
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.named_files import IMAGE_FORMATS, probe_image
@@ -67,3 +68,50 @@ def test_a_mask_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_picture_whose_orientation_cannot_be_read_is_told(tmp_path: Path, exif: bytes) -> None:
     Image.new("RGB", (96, 64)).save(tmp_path / "a.png", exif=exif)
     assert "is not an image that can be read" in str(probe_image(tmp_path / "a.png"))
+
+
+MISTAKES = [
+    (GROUND + "  init: [a]", 5, "a list"),
+    (GROUND + "  init: https://a.b/c.png", 5, "Download the picture first and name its file"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "says"), MISTAKES)
+def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: str) -> None:
+    check_mistake(text, line, says)
+
+
+def test_images_are_looked_at(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "fine.jpg")
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "fine.png")
+    Image.new("RGB", (200, 200), "red").save(tmp_path / "whole.jpg")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "fine.png").read_bytes()[:-30])
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:-300])
+    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "folder.png").mkdir()
+    Image.new("1", (9000, 9000)).save(tmp_path / "huge.png")
+    Image.new("1", (20000, 20000)).save(tmp_path / "bomb.png")
+
+    def prompt(name: str) -> str:
+        return HEAD + f"shots:\n- duration: 1\n  prompts: [{{image: {name}}}]\n"
+
+    for name in ("fine.jpg", "fine.png", "./fine.png"):
+        (only,) = board(prompt(name), tmp_path).shots[0].prompts
+        assert only.image == (tmp_path / name).resolve()
+        assert only.text is None
+    for name, says in {
+        "missing.png": "is not there",
+        "cut.png": "cannot be read|not an image",
+        "cut.jpg": "not an image",
+        "text.png": "not an image",
+        "empty.png": "not an image",
+        "folder.png": "is a folder",
+        "huge.png": "9000x9000",
+        "bomb.png": "far too large",
+        '"a\\0b"': "cannot be a file's name",
+        "x" * 5000: "cannot be a file's name|not there",
+    }.items():
+        (problem,) = problems(prompt(name), tmp_path)
+        assert any(part in problem.message for part in says.split("|")), problem
+        assert problem.line == 4

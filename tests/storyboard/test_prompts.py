@@ -1,4 +1,4 @@
-"""Texts over time: their shares, and their mistakes."""
+"""Prompts: shorthand, weights, texts over time with their shares, and their mistakes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from storyboard.samples import GROUND, HEAD, board, check_mistake
 
 from render.cli.describe import describe_prompt
 from render.curves.easing import EASINGS
-from render.plan.planner import active_prompts
+from render.plan.active_prompts import active_prompts
 from render.storyboard.model import Prompt
 from render.storyboard.parser import parse
 from render.storyboard.problems import StoryboardError
+from render.storyboard.prompts import split_weights
 
 
 def prompts(written: str, more: str = "") -> tuple[Prompt, ...]:
@@ -124,3 +126,120 @@ def test_as_check_shows_them() -> None:
         "(1 + u) x (0 to 1) x moon",
         "1 x sea (stop 0 to 0.8)",
     ]  # fmt: skip
+
+
+MISTAKES = [
+    (GROUND + "style: 'oil:0.5'", 5, "no weights"),
+    (GROUND + "style: 'a | b'", 5, "no weights"),
+    (GROUND + "exclude: 'text:-0.5'", 5, "has a minus"),
+    (GROUND + "exclude: [{text: a, stop: -1}]", 5, "has a minus"),
+    (HEAD + "shots: [{duration: 1, prompts: ''}]", 2, "no text"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a | '}]", 2, "no text"),
+    (HEAD + "shots: [{duration: 1, prompts: ':2'}]", 2, "no text"),
+    (HEAD + "shots: [{duration: 1, prompts: []}]", 2, "empty list"),
+    (HEAD + "shots: [{duration: 1, prompts: [[a]]}]", 2, "a list"),
+    (HEAD + "shots: [{duration: 1, prompts: [{weight: 1}]}]", 2, "neither text nor image"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:0 | b:0'}]", 2, "every weight is 0"),
+    (HEAD + "shots: [{duration: 1, prompts: at 10:30}]", 2, "digit before the colon"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:nan'}]", 2, "finite"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:1e9'}]", 2, "the weight 1e+09 of 'a' is out of"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:1e400'}]", 2, "'1e400' is out of range"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:1:9'}]", 2, "the stop 9 of 'a' is out of range"),
+    (HEAD + "shots: [{duration: 1, prompts: [{text: a, weight: 50%}]}]", 2, "Write 0.5"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:0,5'}]", 2, "comma in its weight. Write 0.5"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:0,5:1'}]", 2, "comma in its weight. Write 0.5"),
+    (HEAD + "shots: [{duration: 1, prompts: 'a:'}]", 2, "nothing behind it"),
+    (HEAD + f"shots: [{{duration: 1, prompts: {'x' * 1001}}}]", 2, "Shorten it"),
+    (HEAD + f"shots: [{{duration: 1, prompts: '{'a|' * 100}a'}}]", 2, "at most 100"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "says"), MISTAKES)
+def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: str) -> None:
+    check_mistake(text, line, says)
+
+
+@pytest.mark.parametrize(
+    "prompts", ["sky:abc", "sea:50%", "a | sky:0.5x | b", "(sky:1.2)", "[sky:1, 5]"]
+)
+def test_what_may_be_meant_as_a_weight_is_a_warning(prompts: str) -> None:
+    (warning,) = board(HEAD + f"shots:\n- duration: 1\n  prompts: {prompts}\n").warnings
+    assert "sky:0.5" in warning.message
+    assert warning.line == 4
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        *("'Star Trek: Voyager'", "'a sign: open'", "rgb:red sky", "http://a.b/c", "a smile :)"),
+        *("sky:abc:0.5", "[{text: sky:abc}]", "'1984'"),
+    ],
+)
+def test_a_text_with_a_colon_is_no_warning(prompts: str) -> None:
+    assert not board(HEAD + f"shots:\n- duration: 1\n  prompts: {prompts}\n").warnings
+
+
+def test_a_weight_left_in_a_text_is_a_warning() -> None:
+    film = board(HEAD + "shots: [{duration: 1, prompts: [{text: 'sky:0.5'}]}]")
+    assert film.shots[0].prompts[0].text == "sky:0.5"
+    assert "taken as written" in film.warnings[0].message
+
+
+def test_signed_weights_may_cancel() -> None:
+    assert [
+        p.weight.at(0)
+        for p in board(HEAD + "shots: [{duration: 1, prompts: 'a:1 | b:-1'}]").shots[0].prompts
+    ] == [1.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("written", "parts"),
+    [
+        ("sky", ("sky", None, None)),
+        ("sky:0.5", ("sky", 0.5, None)),
+        ("sky : 0.5 : -1", ("sky", 0.5, -1.0)),
+        ("storm: oil on canvas", ("storm: oil on canvas", None, None)),
+        ("storm: oil on canvas:2", ("storm: oil on canvas", 2.0, None)),
+        ("http://a.b/c", ("http://a.b/c", None, None)),
+        ("studio 54 :2", ("studio 54", 2.0, None)),
+        ("сон 🌊:.7", ("сон 🌊", 0.7, None)),
+        ("夜の海:1e-1", ("夜の海", 0.1, None)),
+        ("infinity", ("infinity", None, None)),
+    ],
+)
+def test_shorthand(written: str, parts: tuple[str, float | None, float | None]) -> None:
+    assert split_weights(written) == parts
+
+
+WORDS = st.text(
+    st.characters(exclude_categories=("C", "Z", "N"), exclude_characters=":|"),
+    min_size=1,
+    max_size=30,
+)  # fmt: skip
+
+
+NUMBERS = st.floats(-100, 100).map(lambda value: round(value, 4))
+
+
+@given(WORDS, st.none() | NUMBERS, st.none() | NUMBERS)
+@example("夜 🌊", 0.5, None)
+def test_shorthand_round_trips(text: str, weight: float | None, stop: float | None) -> None:
+    text = text.strip()
+    if not text:
+        return
+    stop = None if weight is None else stop
+    written = ":".join([text, *(repr(n) for n in (weight, stop) if n is not None)])
+    assert split_weights(written) == (text, weight, stop)
+
+
+@given(st.text(max_size=60))
+def test_no_weight_is_left_in_a_text(written: str) -> None:
+    try:
+        text, _, _ = split_weights(written)
+    except ValueError as error:
+        assert str(error)  # noqa: PT017
+        return
+    assert text == text.strip() != ""
+    # Three numbers are one too many, and then what is left ends in a digit: refused above.
+    head, _, tail = text.rpartition(":")
+    assert not (head and tail.strip().replace(".", "").isdecimal() and tail.isascii())

@@ -1,4 +1,4 @@
-"""The JSON Schema and the reference: both are the parser's own tables."""
+"""The JSON Schema and the reference, which are both made from the parser's tables."""
 
 import json
 from dataclasses import fields

@@ -1,0 +1,41 @@
+"""The sound of a film."""
+
+from __future__ import annotations
+
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from storyboard.samples import GROUND, PULSE, board, check_mistake
+
+from render.media.sound import Audio
+
+MISTAKES = [
+    ("audio: none.wav\n" + GROUND, 1, "audio 'none.wav' is not there. Put the sound at "),
+    ("audio: {loop: true}\n" + GROUND, 1, "has no 'file'"),
+    (f"audio: {{file: {PULSE}, loop: maybe}}\n" + GROUND, 1, "loop 'maybe' is neither true"),
+    (f"audio: {{file: {PULSE}, start: -1s}}\n" + GROUND, 1, "out of range"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "says"), MISTAKES)
+def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: str) -> None:
+    check_mistake(text, line, says)
+
+
+def test_a_sound_that_is_over_before_it_starts_is_told_of() -> None:
+    (warning,) = board(f"audio: {{file: {PULSE}, start: 100s}}\n" + GROUND).warnings
+    assert (warning.line, "so nothing is heard" in warning.message) == (1, True)
+    assert not board(f"audio: {{file: {PULSE}, start: 100s, loop: true}}\n" + GROUND).warnings
+
+
+def test_a_film_s_sound(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(800))
+    path = (tmp_path / "a.wav").resolve()
+    assert board(f"audio: a.wav\n{GROUND}", tmp_path).audio == Audio(path)
+    long = f"audio: {{file: a.wav, start: 1m, loop: true}}\n{GROUND}"
+    assert board(long, tmp_path).audio == Audio(path, Fraction(60), True)
+    assert board(f"audio:\n{GROUND}", tmp_path).audio is None

@@ -1,0 +1,22 @@
+"""The codec, its quality, and the sizes that it takes."""
+
+from __future__ import annotations
+
+import pytest
+from storyboard.samples import GROUND, board, check_mistake
+
+MISTAKES = [
+    (GROUND + "size: 641x360", 5, "h264 needs even sides; 642x360 would work"),
+    (GROUND + "output: {codec: h246}", 5, "Did you mean 'h26"),
+    (GROUND + "output: {quality: 60}", 5, "from 0 to 51"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "says"), MISTAKES)
+def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: str) -> None:
+    check_mistake(text, line, says)
+
+
+@pytest.mark.parametrize("codec", ["ffv1"])
+def test_codecs_that_take_odd_sides(codec: str) -> None:
+    assert board(f"size: 641x361\noutput: {{codec: {codec}}}\n" + GROUND).size == (641, 361)
