@@ -1,4 +1,4 @@
-"""Views: seeded, inside the picture, and equal to a slow loop that crops."""
+"""Cutouts: seeded, near the picture, and equal to crops where they only crop."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from render.synthesis.cutouts import CutoutDraw, cut_out, sample_cutouts
 CPU = torch.device("cpu")
 
 
-def cuts_of(picture: torch.Tensor, views: CutoutDraw, side: int) -> torch.Tensor:
-    return cut_out(picture, views.on(CPU, min(picture.shape[-2:]), (side,)), side)
+def cutouts_of(picture: torch.Tensor, draw: CutoutDraw, side: int) -> torch.Tensor:
+    return cut_out(picture, draw.on(CPU, min(picture.shape[-2:]), (side,)), side)
 
 
-def test_the_same_seed_gives_the_same_views_whatever_the_global_state() -> None:
+def test_the_same_seed_gives_the_same_cutouts_whatever_the_global_state() -> None:
     torch.manual_seed(1)
     first = sample_cutouts(9, (96, 64), (0.4, 1.0), seed=5)
     torch.manual_seed(2)
@@ -22,10 +22,10 @@ def test_the_same_seed_gives_the_same_views_whatever_the_global_state() -> None:
     assert torch.equal(first.homographies, again.homographies)
     assert not torch.equal(first.homographies, other.homographies)
     picture = torch.rand(1, 3, 64, 96)
-    assert torch.equal(cuts_of(picture, first, 32), cuts_of(picture, again, 32))
+    assert torch.equal(cutouts_of(picture, first, 32), cutouts_of(picture, again, 32))
 
 
-def crop_view(left: int, top: int, side: int, height: int, width: int) -> torch.Tensor:
+def crop_homography(left: int, top: int, side: int, height: int, width: int) -> torch.Tensor:
     half = side / 2
     return torch.tensor(
         [
@@ -36,35 +36,35 @@ def crop_view(left: int, top: int, side: int, height: int, width: int) -> torch.
     )
 
 
-def test_a_plain_view_equals_a_crop() -> None:
+def test_a_plain_cutout_equals_a_crop() -> None:
     picture = torch.rand(1, 3, 64, 96)
     places = [(0, 0, 32), (64, 32, 32), (16, 8, 32)]
-    matrices = torch.stack([crop_view(x, y, s, 64, 96) for x, y, s in places])
-    views = CutoutDraw(matrices, torch.full((3,), 32.0), torch.ones(3, 3, 1, 1), None, 0)
-    cuts = cuts_of(picture, views, 32)
+    matrices = torch.stack([crop_homography(x, y, s, 64, 96) for x, y, s in places])
+    draw = CutoutDraw(matrices, torch.full((3,), 32.0), torch.ones(3, 3, 1, 1), None, 0)
+    cutouts = cutouts_of(picture, draw, 32)
     for index, (x, y, side) in enumerate(places):
-        assert torch.allclose(cuts[index], picture[0, :, y : y + side, x : x + side], atol=1e-4)
+        assert torch.allclose(cutouts[index], picture[0, :, y : y + side, x : x + side], atol=1e-4)
 
 
-def test_a_view_that_shrinks_averages() -> None:
+def test_a_cutout_that_shrinks_averages() -> None:
     picture = torch.rand(1, 3, 64, 64)
-    matrix, extent = crop_view(0, 0, 64, 64, 64)[None], torch.tensor([64.0])
-    views = CutoutDraw(matrix, extent, torch.ones(1, 3, 1, 1), None, 0)
+    matrix, extent = crop_homography(0, 0, 64, 64, 64)[None], torch.tensor([64.0])
+    draw = CutoutDraw(matrix, extent, torch.ones(1, 3, 1, 1), None, 0)
     expected = torch.nn.functional.avg_pool2d(picture, 4)
-    assert torch.allclose(cuts_of(picture, views, 16), expected, atol=1e-4)
+    assert torch.allclose(cutouts_of(picture, draw, 16), expected, atol=1e-4)
 
 
-def test_few_views_cover_the_picture() -> None:
+def test_few_cutouts_cover_the_picture() -> None:
     picture = torch.rand(1, 3, 64, 96, requires_grad=True)
-    cuts_of(picture, sample_cutouts(8, (96, 64), (0.4, 1.0), seed=3), 32).sum().backward()
+    cutouts_of(picture, sample_cutouts(8, (96, 64), (0.4, 1.0), seed=3), 32).sum().backward()
     assert (picture.grad != 0).any(1).float().mean() > 0.95
 
 
-def test_views_stay_near_the_picture() -> None:
-    views = sample_cutouts(64, (96, 64), (0.4, 1.0), seed=2)
-    centres = views.homographies[:, :2, 2]
+def test_cutouts_stay_near_the_picture() -> None:
+    draw = sample_cutouts(64, (96, 64), (0.4, 1.0), seed=2)
+    centres = draw.homographies[:, :2, 2]
     assert (centres.abs() <= torch.tensor([48.0, 32.0])).all()
-    assert (views.homographies[:, 2, :2].abs() <= 0.25).all()
+    assert (draw.homographies[:, 2, :2].abs() <= 0.25).all()
 
 
 def test_noise_is_only_added_when_asked() -> None:
@@ -72,12 +72,13 @@ def test_noise_is_only_added_when_asked() -> None:
     assert sample_cutouts(4, (64, 64), (0.5, 1.0), seed=1).noise is not None
 
 
-def test_every_step_looks_in_the_same_shapes() -> None:
-    """So that it can be recorded: which views read the picture's half is drawn, how many is not."""
+def test_the_tensors_have_the_same_shapes_in_every_step() -> None:
+    """So that a step can be recorded: which cutouts read the halved picture is random, how many is
+    not."""
     cutouts = [
         sample_cutouts(16, (160, 96), (0.4, 1.0), seed=seed).on(CPU, 96, (64, 32))
         for seed in range(30)
     ]
-    assert len({tuple(each.shape for each in look.tensors()) for look in cutouts}) == 1
+    assert len({tuple(tensor.shape for tensor in step.tensors()) for step in cutouts}) == 1
     assert {len(matrices) > 0 for matrices in cutouts[0].sides[32].matrices} == {True}
-    assert len({look.sides[32].matrices[0].sum().item() for look in cutouts}) == 30
+    assert len({step.sides[32].matrices[0].sum().item() for step in cutouts}) == 30

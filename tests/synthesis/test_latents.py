@@ -1,20 +1,15 @@
-"""Latents at rest are whole or not there; between them the ways are the textbook's."""
+"""Stored latents are whole or absent, and reported when they cannot be used."""
 
 from __future__ import annotations
 
 import errno
-import math
 import os
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from render.film.blends import BLENDS, lerp, slerp
 from render.media.atomic import FileError
 from render.synthesis.latents import LatentError, Store, latent_digest, load_latent
 
@@ -24,7 +19,7 @@ def latent() -> torch.Tensor:
     return torch.randn(1, 4, 6, 8, generator=torch.Generator().manual_seed(0))
 
 
-def test_saved_is_loaded(tmp_path: Path, latent: torch.Tensor) -> None:
+def test_a_saved_latent_is_loaded(tmp_path: Path, latent: torch.Tensor) -> None:
     store = Store(tmp_path / "made" / "on demand")
     assert not store.has("key")
     store.save("key", latent, {"shot": "dawn"})
@@ -73,7 +68,7 @@ def test_a_failed_write_leaves_nothing_half_made(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_latent_that_the_system_does_not_take_is_named(
+def test_a_latent_that_cannot_be_written_is_named(
     tmp_path: Path, latent: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: Path, data: bytes) -> None:
@@ -82,48 +77,6 @@ def test_a_latent_that_the_system_does_not_take_is_named(
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(FileError, match=r"key\.safetensors was not written: File too large"):
         Store(tmp_path).save("key", latent, {})
-
-
-fractions = st.floats(0, 1)
-
-
-@given(fractions)
-def test_slerp_is_the_textbook_formula(fraction: float) -> None:
-    random = torch.Generator().manual_seed(4)
-    a, b = (torch.randn(1, 5, 2, 2, generator=random).double() for _ in range(2))
-    mixed = slerp(a, b, fraction)
-    for y in range(2):
-        for x in range(2):
-            p, q = a[0, :, y, x], b[0, :, y, x]
-            angle = math.acos(float((p / p.norm()) @ (q / q.norm())))
-            direction = (
-                math.sin((1 - fraction) * angle) * p / p.norm()
-                + math.sin(fraction * angle) * q / q.norm()
-            ) / math.sin(angle)
-            length = (1 - fraction) * p.norm() + fraction * q.norm()
-            assert torch.allclose(mixed[0, :, y, x], direction * length, atol=1e-9)
-
-
-def test_every_blend_begins_and_ends_on_its_ends() -> None:
-    generator = tiny.generator()
-    a, b = (generator.quantise(torch.randn(1, 4, 6, 8) * 0.5) for _ in range(2))
-    for name, blend in BLENDS.items():
-        assert torch.allclose(blend(generator, a, b, 0.0), a, atol=1e-5), name
-        assert torch.allclose(blend(generator, a, b, 1.0), b, atol=1e-5), name
-
-
-def test_equal_and_opposite_cells_have_no_nan() -> None:
-    a = torch.randn(1, 4, 3, 3)
-    for other in (a, -a, torch.zeros_like(a)):
-        assert torch.isfinite(slerp(a, other, 0.5)).all()
-    assert torch.equal(lerp(a, a, 0.3), a)
-
-
-def test_codes_are_codes_at_every_moment() -> None:
-    generator = tiny.generator()
-    a, b = (generator.quantise(torch.randn(1, 4, 6, 8) * 0.5) for _ in range(2))
-    halfway = BLENDS["codes"](generator, a, b, 0.5)
-    assert torch.equal(generator.quantise(halfway), halfway)
 
 
 def test_a_latent_changed_on_disk_is_refused(tmp_path: Path, latent: torch.Tensor) -> None:
@@ -166,7 +119,7 @@ def test_a_latent_of_another_film_under_a_key_is_refused(tmp_path: Path) -> None
         Store(tmp_path, (4, 6, 8)).load("key")
 
 
-def test_every_latent_that_cannot_be_used_is_told_at_once(
+def test_all_latents_that_cannot_be_used_are_reported_together(
     tmp_path: Path, latent: torch.Tensor
 ) -> None:
     store = Store(tmp_path, (4, 6, 8))
@@ -184,14 +137,14 @@ def test_every_latent_that_cannot_be_used_is_told_at_once(
     assert other.startswith(f"{store.path('other')} holds (3, 5, 5)")
 
 
-def test_a_latent_without_a_digest_is_taken(tmp_path: Path, latent: torch.Tensor) -> None:
-    """As other tools and earlier versions write it."""
+def test_a_latent_without_a_digest_is_accepted(tmp_path: Path, latent: torch.Tensor) -> None:
+    """Other tools and earlier versions write such latents."""
     path = tmp_path / "theirs.safetensors"
     save_file({"latent": latent}, path, {"render": '{"format": "render.latent.1"}'})
     assert torch.equal(load_latent(path)[0], latent)
 
 
-def test_preparing_makes_the_folder_and_sweeps_what_was_killed(tmp_path: Path) -> None:
+def test_preparing_makes_the_folder_and_removes_stale_partial_files(tmp_path: Path) -> None:
     store = Store(tmp_path / "film.latents")
     store.prepare()
     old, fresh = (store.folder / f"key.safetensors.{n}.partial" for n in (1, 2))
@@ -202,7 +155,7 @@ def test_preparing_makes_the_folder_and_sweeps_what_was_killed(tmp_path: Path) -
     assert list(store.folder.iterdir()) == [fresh]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LatentError, match=r"cannot be made \(Not a directory\); keep the latents"):
         Store(tmp_path / "file" / "film.latents").prepare()

@@ -1,4 +1,4 @@
-"""The perceptor is open_clip's, its vectors are of unit length, and weights never run code."""
+"""The perceptor gives unit vectors, reads unknown words as stand-ins, and loads its weights."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from render.weights.library import known_models
 def test_embeddings_are_unit_vectors_that_differ() -> None:
     perceptor = tiny.perceptor()
     texts = perceptor.embed_texts(["a red sea", "огонь 🔥 a fire", ""])
-    views = perceptor.embed_cutouts(torch.rand(4, 3, 32, 32))
-    for vectors in (texts, views):
+    cutouts = perceptor.embed_cutouts(torch.rand(4, 3, 32, 32))
+    for vectors in (texts, cutouts):
         assert torch.allclose(vectors.norm(dim=-1), torch.ones(len(vectors)), atol=1e-5)
     assert not torch.allclose(texts[0], texts[1])
 
 
-def test_views_carry_gradients_and_weights_do_not() -> None:
+def test_cutouts_get_gradients_and_weights_do_not() -> None:
     perceptor = tiny.perceptor()
-    views = torch.rand(2, 3, 32, 32, requires_grad=True)
-    perceptor.embed_cutouts(views).sum().backward()
-    assert views.grad is not None
+    cutouts = torch.rand(2, 3, 32, 32, requires_grad=True)
+    perceptor.embed_cutouts(cutouts).sum().backward()
+    assert cutouts.grad is not None
     assert all(parameter.grad is None for parameter in perceptor.parameters())
 
 
@@ -47,20 +47,20 @@ def test_building_leaves_the_global_random_state_alone() -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_nobody_is_told_of_random_weights_that_are_replaced_at_once(
+def test_building_logs_no_warning_of_random_weights(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     build_clip({"open_clip": "ViT-S-32-alt"})
     assert not caplog.records
-    logging.warning("still heard")
+    logging.warning("still logged")
     assert len(caplog.records) == 1
 
 
 def test_a_stored_perceptor_is_loaded(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RENDER_MODELS", str(models_folder))
     loaded, made = load_perceptor(known_models("perceptor")["tiny-clip"]), tiny.perceptor()
-    views = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(loaded.embed_cutouts(views), made.embed_cutouts(views), atol=1e-5)
+    cutouts = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(loaded.embed_cutouts(cutouts), made.embed_cutouts(cutouts), atol=1e-5)
     assert loaded.side == 32
     assert len(loaded.digest) == 64
 
@@ -87,8 +87,8 @@ def test_unknown_words_are_read_as_their_stand_ins() -> None:
     table = whole_state(state, clip, readings_of(state))["token_embedding.weight"]
     assert torch.equal(table[ocean], table[sea])
     perceptor = Perceptor(clip, readings=readings_of(state))
-    told = perceptor.unknown_words("a fire in a zeppelinesque Ocean, 東京 sea")
-    assert told == {"zeppelinesque": None, "ocean": "sea", "東京": None}
+    unknown = perceptor.unknown_words("a fire in a zeppelinesque Ocean, 東京 sea")
+    assert unknown == {"zeppelinesque": None, "ocean": "sea", "東京": None}
     assert perceptor.unknown_words("a fire a sea") == {}
     assert perceptor.unknown_words("a fire \u2014 a sea ... (!!!)") == {}
     assert tiny.perceptor().unknown_words("zeppelinesque") == {}
@@ -115,20 +115,20 @@ def test_a_text_s_bits_do_not_depend_on_its_neighbours() -> None:
         assert torch.equal(perceptor.embed_texts([text])[0], embedding)
 
 
-def test_views_in_parts_are_the_same_in_less_memory() -> None:
+def test_cutouts_in_parts_give_the_same_in_less_memory() -> None:
     perceptor = tiny.perceptor()
     given = torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
-    def seen(at_once: int | None) -> tuple[torch.Tensor, torch.Tensor, int]:
+    def embedded(at_once: int | None) -> tuple[torch.Tensor, torch.Tensor, int]:
         perceptor.at_once = at_once
-        views = given.clone().requires_grad_()
-        embedded, kept = tiny.kept_by(lambda: perceptor.embed_cutouts(views))
-        embedded.square().cumsum(1).sum().backward()
-        assert views.grad is not None
-        return embedded.detach(), views.grad, kept
+        cutouts = given.clone().requires_grad_()
+        embeddings, memory = tiny.kept_by(lambda: perceptor.embed_cutouts(cutouts))
+        embeddings.square().cumsum(1).sum().backward()
+        assert cutouts.grad is not None
+        return embeddings.detach(), cutouts.grad, memory
 
-    whole, slope, much = seen(None)
-    parts, slope_of_parts, little = seen(2)
+    whole, gradient, whole_memory = embedded(None)
+    parts, gradient_of_parts, parts_memory = embedded(2)
     assert torch.allclose(parts, whole, atol=1e-6)
-    assert (slope_of_parts - slope).norm() < 1e-4 * slope.norm()
-    assert little < much / 2
+    assert (gradient_of_parts - gradient).norm() < 1e-4 * gradient.norm()
+    assert parts_memory < whole_memory / 2

@@ -1,4 +1,4 @@
-"""Warping: exact where it can be, true to its borders, and no shimmer when it shrinks."""
+"""Warping: exact where it can be, with the right borders, and without shimmer when it shrinks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_wrap_is_a_roll() -> None:
         ("black", lambda p: torch.zeros_like(p[..., :4])),
         ("smear", lambda p: p[..., :1].expand(-1, -1, -1, 4)),
         ("mirror", lambda p: p[..., :4].flip(-1)),
-        ("dream", lambda p: p[..., :4].flip(-1)),  # until it is painted anew
+        ("dream", lambda p: p[..., :4].flip(-1)),  # until it is painted
         ("#3366cc", lambda p: torch.tensor([0.2, 0.4, 0.8]).view(3, 1, 1).expand_as(p[..., :4])),
     ],
 )
@@ -58,7 +58,7 @@ def test_shrinking_averages_instead_of_skipping() -> None:
     assert (middle - 0.5).abs().max() < 0.1
 
 
-def test_coverage_is_where_there_was_a_picture() -> None:
+def test_coverage_is_1_where_the_source_is_inside() -> None:
     assert coverage(IDENTITY, 48, 64, torch.device("cpu"))[..., 8:-8, 8:-8].min() == 1
     covered = coverage(shift(32), 48, 64, torch.device("cpu"))
     assert covered[..., :30].max() == 0
@@ -70,16 +70,16 @@ def tilted(degrees: float, fov: float = 90.0) -> Matrix:
     return pose_matrix(camera, Fraction(0), (64 / 48, 1.0))
 
 
-def test_a_tilted_picture_is_looked_up_point_by_point() -> None:
-    """Against the textbook's formula, a pixel at a time."""
+def test_a_tilted_picture_is_read_as_the_textbook_says() -> None:
+    """Against the homography of each pixel, one at a time."""
     m = tilted(30)
     grid = source_grid(m, 48, 64, torch.device("cpu"))[0]
     for row, column in ((0, 0), (10, 50), (47, 63)):
         x, y = grid[row, column].tolist()
         x, y = x * 64 / 48 / 2, y / 2  # the source, in camera units
-        seen = [m[k] * x + m[k + 1] * y + m[k + 2] for k in (0, 3, 6)]
-        assert seen[0] / seen[2] == pytest.approx((column + 0.5 - 32) / 48, abs=1e-5)
-        assert seen[1] / seen[2] == pytest.approx((row + 0.5 - 24) / 48, abs=1e-5)
+        moved = [m[k] * x + m[k + 1] * y + m[k + 2] for k in (0, 3, 6)]
+        assert moved[0] / moved[2] == pytest.approx((column + 0.5 - 32) / 48, abs=1e-5)
+        assert moved[1] / moved[2] == pytest.approx((row + 0.5 - 24) / 48, abs=1e-5)
 
 
 def test_there_is_nothing_beyond_the_horizon() -> None:
@@ -94,19 +94,19 @@ def test_there_is_nothing_beyond_the_horizon() -> None:
 @pytest.mark.parametrize("border", ["mirror", "wrap"])
 def test_a_tilted_pattern_does_not_shimmer(border: str) -> None:
     checks = ((torch.arange(96)[:, None] + torch.arange(128)) % 2).float().expand(1, 3, -1, -1)
-    far = warp(checks, tilted(60), border)[..., 20:30, 54:74]  # rows above the middle
-    assert (far - 0.5).abs().mean() < 0.1
+    distant = warp(checks, tilted(60), border)[..., 20:30, 54:74]  # rows above the middle
+    assert (distant - 0.5).abs().mean() < 0.1
     narrow = (0.4, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     assert (warp(checks, narrow, border) - 0.5).abs().mean() < 0.1
 
 
-def test_shrinking_to_one_side_keeps_what_is_fine_on_the_other() -> None:
+def test_shrinking_along_one_axis_keeps_the_detail_along_the_other() -> None:
     rows = (torch.arange(48)[:, None] % 2).float().expand(1, 3, 48, 64)
     narrow = (0.4, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     assert torch.allclose(warp(rows, narrow, "mirror"), rows, atol=1e-4)
 
 
-def test_of_a_latent_nothing_is_left_beyond_a_colour() -> None:
+def test_outside_a_latent_a_colour_gives_zeros() -> None:
     moved = resample(torch.ones(1, 8, 48, 64), shift(32), "#ff0000")
     assert moved[..., :28].abs().max() == 0
     assert moved[..., 36:].min() > 0.999
