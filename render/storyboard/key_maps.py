@@ -105,9 +105,9 @@ def read_keys(
         except Mistake as mistake:
             reader.note(mistake)
             continue
-        before = found[-1][0] if found else None
         if time is None:
             continue  # noted
+        before = found[-1][0] if found else None
         if problem := _misplaced(time, before, key, context):
             reader.problem(time_node, problem)
         else:

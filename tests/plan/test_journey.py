@@ -1,4 +1,4 @@
-"""What `render interpolate` refuses, and the sentence that says what would be right."""
+"""What `render interpolate` refuses, with its sentences, and the journey that it plans."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from render.plan.journey import Journey, JourneyError, journey_note, plan_journe
 
 
 def planned(folder: Path, side: tuple[int, int] = (64, 48), **options: Any) -> Journey:
-    """A way between two pictures of that size."""
+    """The journey between two images of that size."""
     Image.new("RGB", side).save(folder / "a.png")
     defaults: dict[str, Any] = {
         **{"seconds": "2", "ease": "in-out", "blend": "lerp", "loop": False, "fps": "24"},
@@ -48,9 +48,7 @@ def planned(folder: Path, side: tuple[int, int] = (64, 48), **options: Any) -> J
         ("size", "", "--size '' is not two numbers. Write two such as 320x192"),
     ],
 )
-def test_an_option_is_told_by_its_name(
-    tmp_path: Path, option: str, value: str, sentence: str
-) -> None:
+def test_a_mistake_names_its_option(tmp_path: Path, option: str, value: str, sentence: str) -> None:
     with pytest.raises(JourneyError) as caught:
         planned(tmp_path, **{option: value})
     assert str(caught.value).startswith(sentence)
@@ -58,7 +56,7 @@ def test_an_option_is_told_by_its_name(
     assert "8b" not in str(caught.value)
 
 
-def test_every_mistake_is_told(tmp_path: Path) -> None:
+def test_every_mistake_is_reported(tmp_path: Path) -> None:
     with pytest.raises(JourneyError) as caught:
         planned(tmp_path, fps="banana", seconds="soon", ease="wobble")
     assert [line.split()[0] for line in str(caught.value).splitlines()] == [
@@ -69,7 +67,7 @@ def test_every_mistake_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "ease", ["[0.4, 0, 0.2, 1]", "0.4,0,0.2,1", "bezier(0.4, 0, 0.2, 1)", " [ .4,0 , 0.2,1 ] "]
 )
-def test_a_way_may_be_eased_by_a_bezier(tmp_path: Path, ease: str) -> None:
+def test_a_journey_may_be_eased_by_a_bezier(tmp_path: Path, ease: str) -> None:
     journey = planned(tmp_path, ease=ease, seconds="1")
     *_, share = journey.place(6)
     assert share == Bezier(0.4, 0, 0.2, 1)(0.25)
@@ -80,7 +78,7 @@ def test_a_way_may_be_eased_by_a_bezier(tmp_path: Path, ease: str) -> None:
     ("side", "size"),
     [((64, 48), (64, 48)), ((65, 49), (64, 48)), ((16, 2000), (16, 2000))],
 )
-def test_the_first_picture_says_the_size(
+def test_the_first_picture_decides_the_size(
     tmp_path: Path, side: tuple[int, int], size: tuple[int, int]
 ) -> None:
     assert planned(tmp_path, side).size == size

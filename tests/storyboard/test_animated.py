@@ -16,7 +16,7 @@ from render.storyboard.parser import parse
 from render.storyboard.problems import StoryboardError
 
 GROUND = "version: 1\nbpm: 120\nshots:\n- duration: 4s\n  prompts: a red sky\n"
-FREE = GROUND.replace("bpm: 120\n", "fps: 24\n")  # of a tempo
+FREE = GROUND.replace("bpm: 120\n", "fps: 24\n")  # without bpm
 
 
 def board(text: str) -> Storyboard:
@@ -66,7 +66,7 @@ def test_beats_count_from_the_films_beginning() -> None:
     assert prompt.weight.at(Fraction(1)) == 1 + (4 + 1) * 2
 
 
-def test_a_formula_beside_all_shots_is_one_of_each() -> None:
+def test_a_formula_in_the_film_s_exclude_is_evaluated_in_each_shot() -> None:
     film = board(
         "version: 1\nexclude: [{text: fog, weight: u}]\nshots:\n"
         "- {duration: 4s, prompts: a}\n- {duration: 2s, prompts: a}\n"

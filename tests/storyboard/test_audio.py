@@ -24,7 +24,7 @@ def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: 
     check_mistake(text, line, says)
 
 
-def test_a_sound_that_is_over_before_it_starts_is_told_of() -> None:
+def test_a_start_after_the_end_of_the_sound_is_warned_of() -> None:
     (warning,) = board(f"audio: {{file: {PULSE}, start: 100s}}\n" + GROUND).warnings
     assert (warning.line, "so nothing is heard" in warning.message) == (1, True)
     assert not board(f"audio: {{file: {PULSE}, start: 100s, loop: true}}\n" + GROUND).warnings

@@ -137,7 +137,7 @@ def test_a_border_is_a_name_or_a_colour(written: str, read: str) -> None:
         ({"rotation_3d_x": 3}, "camera has no key 'rotation_3d_x'. Here it is called 'tilt_x'"),
     ],
 )
-def test_a_mistake_says_what_would_be_right(camera: Any, said: str) -> None:
+def test_each_mistake_has_its_sentence(camera: Any, said: str) -> None:
     assert said in mistake(camera)
 
 
@@ -150,7 +150,7 @@ def test_a_mistake_says_what_would_be_right(camera: Any, said: str) -> None:
         ({"shear_x": "10%"}, "shear_x 10% is a fixed pose, nothing moves"),
     ],
 )
-def test_a_key_that_changes_nothing_is_told_of(camera: Any, said: str) -> None:
+def test_a_key_without_effect_is_warned_of(camera: Any, said: str) -> None:
     (warning,) = board(camera).warnings
     assert said in warning.message
 
@@ -165,7 +165,7 @@ def test_a_key_that_changes_nothing_is_told_of(camera: Any, said: str) -> None:
         ({"frequency": 3}, "its amplitude is 0"),
     ],
 )
-def test_a_shake_that_moves_nothing_is_told_of(shake: Any, said: str) -> None:
+def test_a_shake_without_effect_is_warned_of(shake: Any, said: str) -> None:
     one = board({"shake": shake})
     assert not moves(between(one.shots[0].camera, Fraction(0), Fraction(7, 3), WIDE))
     (warning,) = one.warnings
@@ -192,7 +192,7 @@ def test_a_shake_may_be_switched_off(shake: Any, defaults: Any) -> None:
 
 
 @pytest.mark.parametrize("camera", [{}, {"zoom": 1}, {"shake": 0}])
-def test_a_dream_beyond_a_picture_that_rests_is_told_of(camera: Any) -> None:
+def test_a_dream_border_of_a_camera_at_rest_is_warned_of(camera: Any) -> None:
     (warning,) = board({"border": "dream", **camera}).warnings
     assert "border of shot 'a' changes nothing while the camera rests. Let it move" in (
         warning.message

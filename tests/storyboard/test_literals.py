@@ -61,7 +61,7 @@ def test_what_is_no_time(text: str) -> None:
         literals.time(text, FPS)
 
 
-def test_a_comma_is_answered_with_a_point() -> None:
+def test_the_sentence_about_a_decimal_comma_shows_the_point() -> None:
     with pytest.raises(ValueError, match=r"point: 1\.5 s$"):
         literals.time("1,5 s", FPS)
     with pytest.raises(ValueError, match=r"point: 0\.125$"):

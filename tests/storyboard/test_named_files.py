@@ -39,7 +39,7 @@ def test_a_picture_is_as_large_as_it_will_be_loaded(
 
 
 @pytest.mark.parametrize("size", [(96, 64), (64, 96)])
-def test_a_mask_is_judged_by_the_shape_in_which_it_is_used(
+def test_a_mask_must_have_the_film_s_shape_when_it_is_upright(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
     for orientation in (1, 6):
@@ -65,7 +65,9 @@ def test_a_mask_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("exif", [b"Exi", b"Exif\0\0MM\0*\0\0"])
-def test_a_picture_whose_orientation_cannot_be_read_is_told(tmp_path: Path, exif: bytes) -> None:
+def test_a_picture_whose_orientation_cannot_be_read_is_reported(
+    tmp_path: Path, exif: bytes
+) -> None:
     Image.new("RGB", (96, 64)).save(tmp_path / "a.png", exif=exif)
     assert "is not an image that can be read" in str(probe_image(tmp_path / "a.png"))
 
@@ -81,7 +83,7 @@ def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: 
     check_mistake(text, line, says)
 
 
-def test_images_are_looked_at(tmp_path: Path) -> None:
+def test_images_are_probed(tmp_path: Path) -> None:
     Image.new("RGB", (64, 48), "red").save(tmp_path / "fine.jpg")
     Image.new("RGB", (64, 48), "red").save(tmp_path / "fine.png")
     Image.new("RGB", (200, 200), "red").save(tmp_path / "whole.jpg")

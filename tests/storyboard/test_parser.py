@@ -126,7 +126,7 @@ def test_every_mistake_is_reported_at_once_in_order() -> None:
     assert len(lines) == 2
 
 
-def test_a_flood_of_mistakes_is_cut() -> None:
+def test_only_the_first_mistakes_are_shown() -> None:
     found = problems(HEAD + "shots: [" + "{a: 1}, " * 300 + "]")
     assert len(found) == 101
     assert "more mistakes" in found[-1].message

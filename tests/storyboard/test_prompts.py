@@ -115,7 +115,7 @@ def test_a_formula_in_shorthand_is_a_warning_and_a_text_is_not() -> None:
     assert not warnings("a film: part two | a sign: t-shirts | rain: 2 - 3 drops")
 
 
-def test_as_check_shows_them() -> None:
+def test_prompts_as_check_shows_them() -> None:
     assert [describe_prompt(prompt) for prompt in prompts(
         "{text: {0s: day, 2s: night}, weight: 2, stop: 0.5}, "
         "{text: {0s: sun, 2s: moon}, weight: 1 + u}, {text: sea, stop: {0s: 0, 1s: 0.8}}"

@@ -36,7 +36,7 @@ def read(document: dict[str, Any]) -> bool:
     return True
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_a_valid_json_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema())
     json.dumps(json_schema(), allow_nan=False)
 

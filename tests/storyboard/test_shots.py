@@ -68,6 +68,6 @@ def test_a_default_that_does_not_fit_a_shot_names_the_shot() -> None:
     assert "shot 'short' ends at 2 s" in only.message
 
 
-def test_a_name_does_not_steer_the_terminal() -> None:
+def test_control_characters_in_a_name_are_never_shown() -> None:
     text = 'shots:\n- name: "\\e]0;x\\a\\e[31mred"\n  duration: 4s\n  prompts: a\n  oops: 1\n'
     assert all(p.message.isprintable() for p in problems(HEAD + text + text[7:]))

@@ -26,7 +26,7 @@ def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: 
     check_mistake(text, line, says)
 
 
-def test_a_defaults_key_map_that_a_shot_replaces_is_not_held_against_it() -> None:
+def test_a_default_that_a_shot_replaces_is_not_checked_in_the_shot() -> None:
     film = board(
         HEAD + "defaults: {camera: {zoom: {0s: 1, 3s: 2}}}\n"
         "shots:\n- {duration: 2, prompts: a, camera: {zoom: 1.1/s}}\n"
@@ -36,7 +36,7 @@ def test_a_defaults_key_map_that_a_shot_replaces_is_not_held_against_it() -> Non
     assert film.shots[1].camera == Camera()
 
 
-def test_what_a_comment_took_is_warned_of() -> None:
+def test_a_value_that_yaml_reads_as_a_comment_is_warned_of() -> None:
     (warning,) = board(GROUND + "  palette: #ff0000\n").warnings
     assert warning.message.startswith("nothing is written after palette. Write null")
     assert not board("style: null\n" + GROUND).warnings

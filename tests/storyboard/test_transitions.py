@@ -40,7 +40,7 @@ def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: 
 
 
 @pytest.mark.parametrize("kind", ["dissolve", "morph"])
-def test_a_transition_that_takes_no_time_is_told_of(kind: str) -> None:
+def test_an_overlap_that_takes_no_time_is_warned_of(kind: str) -> None:
     film = board(GROUND + SHOT[7:] + f"  transition: {kind} 0s\n")
     (warning,) = film.warnings
     assert warning.line == 7

@@ -28,7 +28,7 @@ def test_a_switch_is_spelt_the_same_everywhere(written: str, value: bool) -> Non
 @pytest.mark.parametrize(
     "node", [Scalar("yes", 1, 1), Scalar("true", 1, 1, quoted=True), Scalar("", 1, 1)]
 )
-def test_what_is_no_switch_is_none_anywhere(node: Scalar) -> None:
+def test_other_words_are_no_switch_anywhere(node: Scalar) -> None:
     for kind, says in ((AUDIO.row("loop").kind, "true or false|nor false"), (Loop(), "or true")):
         with pytest.raises(Mistake, match=says):
             kind.read(node, "loop", FILM, Reader())

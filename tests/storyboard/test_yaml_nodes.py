@@ -31,7 +31,7 @@ def test_every_node_knows_its_place_and_its_text() -> None:
     assert at.items == (Scalar("0:30", 4, 10), Scalar("1e-3", 4, 16, quoted=True))
 
 
-def test_equal_keys_are_all_kept_for_whoever_reads_them() -> None:
+def test_repeated_keys_are_all_kept() -> None:
     node = compose("a: 1\na: 2\n", [])
     assert isinstance(node, Mapping)
     assert [value for _, value in node.entries] == [Scalar("1", 1, 4), Scalar("2", 2, 4)]
@@ -90,7 +90,7 @@ def test_bytes_that_are_no_storyboard(data: bytes, says: str) -> None:
         decode_text(data)
 
 
-def test_the_place_of_a_broken_letter() -> None:
+def test_a_broken_character_is_reported_with_its_place() -> None:
     with pytest.raises(Mistake) as caught:
         decode_text(b"a: 1\nb: caf\xe9")
     assert (caught.value.problem.line, caught.value.problem.column) == (2, 7)
