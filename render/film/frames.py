@@ -172,7 +172,7 @@ def blend_keyframes(
     `sharpness` () is that of the result; None interpolates that of the two pictures.
 
     Where only one of them covers the frame, that one is shown: in a zoom out the left one gives the
-    sharp centre, and the right one, which has already seen it, the rim. The change from left to
+    sharp centre, and the right one, which already covers it, the rim. The change from left to
     right in the covered part is carried into the rim; otherwise a zoom in would keep the rim of the
     left keyframe until it jumps at the right one.
     """

@@ -62,7 +62,7 @@ class CutoutDraw:
 
 @dataclass(frozen=True)
 class SizedCutouts:
-    """What the n cutouts need beside homographies and gains for perceptors of one side S."""
+    """The tensors of the n cutouts that depend on the side S of a perceptor's input."""
 
     matrices: tuple[Tensor, ...]  # (m, 3, 3) by level: read from the picture, its half, quarter...
     order: Tensor  # (n,): the position of each cutout in the concatenated levels

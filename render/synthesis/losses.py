@@ -71,11 +71,13 @@ class _StopGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, stop: Tensor) -> Tensor:
+        """Returns the value; `stop` has a shape that broadcasts to its shape."""
         ctx.save_for_backward(value >= stop)
         return value.clone()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Returns the gradient of the value, 0 below the stop, and none of the stop."""
         (passes,) = ctx.saved_tensors
         return gradient * passes, None
 
@@ -209,26 +211,36 @@ def edges(inputs: LossInputs) -> Tensor:
 
 
 def colours(inputs: LossInputs) -> Tensor:
-    """How far the hues are from the palette's: the MSE of mean and standard deviation of CIELAB's a
-    and b, in hundredths, from 0 (Reinhard et al. 2001, see `palette_of`)."""
+    """How far the colours are from the palette's.
+
+    The MSE of the means and standard deviations of CIELAB's a and b, in hundredths, from 0; 0
+    without a palette. After colour transfer (Reinhard et al. 2001, see `palette_of`).
+    """
     return _palette_difference(inputs, (slice(None), slice(1, 3)))
 
 
 def brightness(inputs: LossInputs) -> Tensor:
-    """How far the mean lightness is from the palette's: the squared difference of CIELAB's mean L,
-    0 to 1 (see `palette_of`)."""
+    """How far the mean lightness is from the palette's.
+
+    The squared difference of the means of CIELAB's L, 0 to 1; 0 without a palette. As `colours`.
+    """
     return _palette_difference(inputs, (0, slice(0, 1)))
 
 
 def contrast(inputs: LossInputs) -> Tensor:
-    """How far the contrast is from the palette's: the squared difference of the standard deviations
-    of CIELAB's L, 0 to about 1/4 (see `palette_of`)."""
+    """How far the contrast is from the palette's.
+
+    The squared difference of the standard deviations of CIELAB's L, 0 to about 1/4; 0 without a
+    palette. As `colours`.
+    """
     return _palette_difference(inputs, (1, slice(0, 1)))
 
 
 def sharpness(inputs: LossInputs) -> Tensor:
-    """How much sharpness is lost since the shot's first keyframe: the square of the logarithm of
-    their ratio, from 0; 0 where the picture is no less sharp (Render's own).
+    """How much sharpness is lost since the shot's first keyframe.
+
+    The squared logarithm of the ratio of the two (see `sharpness_of`), from 0; 0 where the picture
+    is no less sharp, and in the first keyframe itself. Render's own.
 
     A zoom magnifies all detail, and a dozen steps do not paint what is then missing: without this
     loss, thirty seconds of zoom leave a third of the first second's sharpness. Resampling is not
