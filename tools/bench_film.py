@@ -59,7 +59,7 @@ PLAIN = re.compile(r"plain (\d+)")  # and its steps on each frame
 def independent(
     count: int, picture: tuple[int, int], sizes: tuple[float, float], seed: int, **rest: bool
 ) -> cutouts.CutoutDraw:
-    """Views that know nothing of one another: each the first of a set of its own."""
+    """Cutouts drawn independently: each is the first of a draw of its own."""
     alone = [cutouts.sample_cutouts(1, picture, sizes, seed + n, **rest) for n in range(count)]
     noise = [one.noise for one in alone if one.noise is not None]
     return cutouts.CutoutDraw(
@@ -118,19 +118,19 @@ COUNTED: list[int] = []  # steps of each keyframe that `stopping` made
 
 
 def from_grey(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets: object) -> Tensor:
-    """A chain's start that nobody looked for."""
+    """The initial latent of a chain without a choice among candidates: grey."""
     with torch.no_grad():
         grey = initial_latent.grey_clouds(plan.size, frame.seed).to(generator.low.device)
         return generator.encode(grey)
 
 
-Wishes = tuple[PromptTarget, ...]
-START = initial_latent.choose_initial_latent
+Targets = tuple[PromptTarget, ...]
+choose_initial_latent = initial_latent.choose_initial_latent  # as it is without a lever
 
 
 @torch.no_grad()
-def from_half(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets: Wishes) -> Tensor:
-    """A chain's start after 40 steps at half the size; with `iterations: {first: 60}`."""
+def from_half(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets: Targets) -> Tensor:
+    """The initial latent after 40 steps at half the size; with `iterations: {first: 60}`."""
     width, height = plan.size
     factor = generator.factor
     half = (max(1, width // factor // 2) * factor, max(1, height // factor // 2) * factor)
@@ -139,22 +139,22 @@ def from_half(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets:
 
     sides = tuple(prompt_target.perceptor.side for prompt_target in prompt_targets)
 
-    def look(step: int) -> cutouts.Cutouts:
+    def cutouts_at(step: int) -> cutouts.Cutouts:
         seed = derived_seed(frame.seed, "half", step)
-        views = cutouts.sample_cutouts(settings.cutouts, half, settings.cutout_size, seed)
-        return views.on(generator.low.device, min(half), sides)
+        draw = cutouts.sample_cutouts(settings.cutouts, half, settings.cutout_size, seed)
+        return draw.on(generator.low.device, min(half), sides)
 
-    def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: cutouts.Cutouts) -> Tensor:
+    def loss(latent: Tensor, codes: Tensor, picture: Tensor, seen: cutouts.Cutouts) -> Tensor:
         inputs = LossInputs(
-            latent, codes, picture, None, None, looks, prompt_targets, (), None, None
+            latent, codes, picture, None, None, seen, prompt_targets, (), None, None
         )
         return weighted_sum(inputs, settings.losses)
 
     with torch.enable_grad():
         for step in optimize.optimize(
-            START(small, frame, generator, prompt_targets),
+            choose_initial_latent(small, frame, generator, prompt_targets),
             generator,
-            look,
+            cutouts_at,
             loss,
             steps=40,
             step_size=frame.step_size,
@@ -182,19 +182,21 @@ LEVERS = {
     "keyframes 1s": Lever("keyframes: 1s"),
     "half the steps": Lever("iterations: {then: 12}"),
     "twice the steps": Lever("iterations: {then: 50}"),
-    "12 views": Lever("cutouts: 12"),
-    "8 views": Lever("cutouts: 8"),
-    "32 views": Lever("cutouts: 32"),
-    "independent views": Lever(patches=((keyframe, "sample_views", independent),)),
+    "12 cutouts": Lever("cutouts: 12"),
+    "8 cutouts": Lever("cutouts: 8"),
+    "32 cutouts": Lever("cutouts: 32"),
+    "independent cutouts": Lever(patches=((keyframe, "sample_cutouts", independent),)),
     "fine steps only": Lever(
-        patches=((optimize, "pyramid", one_level), (optimize, "SHARES", (1.0,)))
+        patches=((optimize, "zero_offsets", one_level), (optimize, "LEVEL_STEPS", (1.0,)))
     ),
-    "constant step size": Lever(patches=((optimize, "scheduled", lambda size, *_: size),)),
+    "constant step size": Lever(patches=((optimize, "step_size_at", lambda size, *_: size),)),
     "decoded anew": Lever(patches=((frames, "lru_cache", lambda maxsize: lambda made: made),)),
     "stopping early": Lever(patches=((keyframe, "optimize", stopping),)),
     "Adam's memory": Lever(patches=((torch.optim, "Adam", Remembering),)),
-    "coarse to fine": Lever("iterations: {first: 60}", ((keyframe, "likely_start", from_half),)),
-    "from grey": Lever(patches=((keyframe, "likely_start", from_grey),)),
+    "coarse to fine": Lever(
+        "iterations: {first: 60}", ((keyframe, "choose_initial_latent", from_half),)
+    ),
+    "from grey": Lever(patches=((keyframe, "choose_initial_latent", from_grey),)),
     "float32": Lever(precision="float32"),
     "taming's modules": Lever(reference=True, precision="float32"),
 }

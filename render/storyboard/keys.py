@@ -88,25 +88,28 @@ SETTINGS = (
         Table(
             (
                 Row(
-                    "count", Number(1, 1024, whole=True), "cutouts", "views of the picture per step"
+                    "count",
+                    Number(1, 1024, whole=True),
+                    "cutouts",
+                    "cutouts of the picture in each step",
                 ),
                 Row(
                     "size",
                     Pair(
                         Number(0.05, 1),
-                        ("smallest view", "largest view"),
+                        ("smallest cutout", "largest cutout"),
                         "[0.4, 1.0]",
                         ordered=True,
                     ),
                     "cutout_size",
-                    "smallest and largest view, as parts of the shorter side",
+                    "smallest and largest cutout, as parts of the shorter side",
                 ),
             ),
             short=short_for("count"),
             shorthand=Number(1, 1024, whole=True).schema(),
         ),
         "",
-        "the views by which a picture is compared with the prompts",
+        "the cutouts in which a picture is compared with the prompts",
     ),
     Row(
         "smoothing",

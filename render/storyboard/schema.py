@@ -55,15 +55,15 @@ def _rows(table: Table, prefix: str) -> Iterator[tuple[str, Row]]:
 
 
 def _field_defaults() -> dict[str, Any]:
-    """Field to default, of the dataclasses that tables fill; a later class counts more."""
-    found: dict[str, Any] = {n: weight for n, weight in LOSS_WEIGHTS.items() if n not in STEADY}
-    for owner in (Storyboard, Settings, Transition, Camera, Shake):
+    """Field to default, of the dataclasses that tables fill; an earlier class counts more."""
+    found: dict[str, Any] = {}
+    for owner in (Shake, Camera, Transition, Settings, Storyboard):
         for field in fields(owner):
             if field.default is not MISSING:
                 found[field.name] = field.default
             elif field.default_factory is not MISSING:
                 found[field.name] = field.default_factory()
-    return found
+    return {**found, **{n: w for n, w in LOSS_WEIGHTS.items() if n not in STEADY}}
 
 
 def _default(row: Row) -> Any:

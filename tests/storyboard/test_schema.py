@@ -162,3 +162,8 @@ def test_the_schema_shows_defaults() -> None:
     shot = properties["shots"]["items"]["properties"]
     step = shot["step"]["anyOf"][-1]["properties"]
     assert step["then"]["default"] == Settings.then_step
+
+
+def test_the_default_of_a_key_is_that_of_its_own_class() -> None:
+    """A shake has a seed too, which is a text."""
+    assert json_schema()["properties"]["seed"]["default"] == Storyboard.seed == 0
