@@ -6,7 +6,6 @@ import importlib
 
 import pytest
 
-
 TOOLS = ["bench", "bench_film", "contact_sheet", "eval_starter", "plot_bench", "quality", "record"]
 
 

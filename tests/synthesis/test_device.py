@@ -1,4 +1,4 @@
-"""The device that is there, and what its steps compute in."""
+"""The device that computes, the precision of its steps and its memory."""
 
 from __future__ import annotations
 
@@ -8,31 +8,26 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from render.cli.options import check_device
 from render.errors import InputError
 from render.plan.memory import MemoryBudget
 from render.synthesis.device import Device, choose_device, fast_step_type
 
 
-@pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:x", "cpu:0", "cuda:1234"])
-def test_a_name_that_is_no_device_is_told_before_torch_is_loaded(name: str) -> None:
-    with pytest.raises(InputError, match="one of auto, cpu, cuda, cuda:1, mps"):
-        check_device(name)
-
-
 @pytest.fixture(autouse=True)
-def kept_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def thread_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")  # so that it is put back
         monkeypatch.delenv(name)
 
 
 CPU = torch.device("cpu")
+
+
 THIRTY_TWO, SIXTEEN = torch.float32, torch.bfloat16
 
 
 @pytest.mark.parametrize("able", ["_is_avx512_bf16_supported", "_is_amx_tile_supported", None])
-def test_steps_are_in_sixteen_bits_where_the_cpu_multiplies_them(
+def test_auto_precision_is_bfloat16_where_the_cpu_multiplies_it(
     monkeypatch: pytest.MonkeyPatch, able: str | None
 ) -> None:
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
@@ -44,13 +39,13 @@ def test_steps_are_in_sixteen_bits_where_the_cpu_multiplies_them(
     assert fast_step_type(torch.device("mps")) == THIRTY_TWO
 
 
-def test_a_precision_may_be_asked_for() -> None:
+def test_a_named_precision_is_used() -> None:
     assert choose_device("cpu", "float32") == Device(CPU, THIRTY_TWO, precision_named=True)
     assert choose_device("cpu", "bfloat16") == Device(CPU, SIXTEEN, precision_named=True)
     assert str(Device(CPU, SIXTEEN)) == "cpu, steps in bfloat16"
 
 
-def test_of_several_gpus_the_one_that_is_named_is_spoken_to(
+def test_the_named_gpu_becomes_the_current_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spoken_to = []
@@ -66,7 +61,7 @@ def test_of_several_gpus_the_one_that_is_named_is_spoken_to(
     assert spoken_to == [1, 0]
 
 
-def test_the_room_is_the_devices_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_budget_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("render.plan.memory.machine_memory", lambda: 7)
     assert Device(CPU, THIRTY_TWO).memory_budget() == MemoryBudget(7)
     assert Device(CPU, SIXTEEN).memory_budget() == MemoryBudget(7, bytes_per_number=2)
@@ -77,7 +72,7 @@ def test_the_room_is_the_devices_own(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_how_threads_wait_is_left_to_who_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thread_waiting_set_in_the_environment_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     choose_device("cpu", "float32")
     assert "GOMP_SPINCOUNT" not in os.environ
