@@ -27,7 +27,7 @@ from render.storyboard.yaml_nodes import (
     decode_text,
 )
 from render.text import seconds_text
-from render.weights.library import known_models
+from render.weights.library import models_by_role
 
 KEYFRAME_LIMIT = 200_000
 # Keys that other values need, so they are read first: times may be written in frames and beats,
@@ -78,8 +78,7 @@ def parse(text: str, folder: Path, source: Path | None = None) -> Storyboard:
 
 def _storyboard(node: Mapping, folder: Path, reader: Reader) -> Storyboard | None:
     """The storyboard in a mapping, None if it has mistakes; they are noted."""
-    models = {role: known_models(role) for role in ("generator", "perceptor")}
-    film = FilmContext(folder, models, key_places())
+    film = FilmContext(folder, models_by_role(), key_places())
     entries = STORYBOARD.entries(node, "the storyboard", film, reader)
     first, others = split_entries(entries, READ_FIRST)
     given = read_entries(first, ShotContext(film), reader)

@@ -76,18 +76,37 @@ def require_weights(model: Model) -> Path:
     return path
 
 
-def known_models(role: str) -> dict[str, Model]:
-    """Returns every model of a role by name: the table's, then the user's own.
+def models_by_role() -> dict[str, dict[str, Model]]:
+    """Returns every model by its role and its name: the table's, then the user's own.
 
     The user's own are the safetensors files in `models_folder()` that Render wrote. Reads their
-    headers at every call.
+    headers at every call: a command calls it once and passes the rows on.
     """
-    return _scan_models(role)[role]
+    models = {role: dict(rows) for role, rows in CATALOG.items()}
+    published = {
+        role: {weights_file(row).name for row in rows.values()} for role, rows in CATALOG.items()
+    }
+    for path in sorted(models_folder().glob("*.safetensors")):
+        if all(path.name in names for names in published.values()):
+            continue
+        # A file that is not a model is ignored.
+        with contextlib.suppress(ModelError, KeyError, TypeError, ValueError, RecursionError):
+            metadata = weights_metadata(path)
+            for role, names in published.items():
+                if metadata.get("format") == f"render.{role}.1" and path.name not in names:
+                    config = json.loads(metadata["config"])
+                    models[role][path.stem] = own_model(path.stem, role, config, path)
+    return models
+
+
+def known_models(role: str) -> dict[str, Model]:
+    """Returns every model of a role by name; see `models_by_role`."""
+    return models_by_role()[role]
 
 
 def all_models() -> list[Model]:
     """Returns the models of both roles, generators first; reads the user's folder once."""
-    return [model for rows in _scan_models(*CATALOG).values() for model in rows.values()]
+    return [model for rows in models_by_role().values() for model in rows.values()]
 
 
 def find_model(name: str) -> Model:
@@ -258,24 +277,6 @@ def read_record(path: Path) -> dict[str, str]:
         if value:
             found[key] = value
     return found if re.fullmatch(r"[0-9a-f]{64}", found["sha256"]) else {}
-
-
-def _scan_models(*roles: str) -> dict[str, dict[str, Model]]:
-    """Returns the models of these roles by role and name; reads each header in the folder once."""
-    models = {role: dict(CATALOG[role]) for role in roles}
-    published = {role: {weights_file(row).name for row in CATALOG[role].values()} for role in roles}
-    for path in sorted(models_folder().glob("*.safetensors")):
-        if all(path.name in names for names in published.values()):
-            continue
-        # A file that is not a model is ignored.
-        with contextlib.suppress(ModelError, KeyError, TypeError, ValueError, RecursionError):
-            metadata = weights_metadata(path)
-            for role in roles:
-                is_role = metadata.get("format") == f"render.{role}.1"
-                if is_role and path.name not in published[role]:
-                    config = json.loads(metadata["config"])
-                    models[role][path.stem] = own_model(path.stem, role, config, path)
-    return models
 
 
 def _listing(model: Model) -> ModelListing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from render.weights.catalog import Model
-from render.weights.library import known_digest, known_models, require_weights, weights_path
+from render.weights.library import known_digest, models_by_role, require_weights, weights_path
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ def choose_models(generator: str, perceptors: tuple[tuple[str, float], ...]) -> 
     Raises KeyError for an unknown name, and ModelError for weights that have changed since they
     were installed.
     """
-    row = known_models("generator")[generator]
-    rows = known_models("perceptor")
+    known = models_by_role()
+    chosen = known["generator"][generator]
+    rows = [(known["perceptor"][name], weight) for name, weight in perceptors]
     return FilmModels(
-        ChosenModel(row, known_digest(row)),
-        tuple(ChosenModel(rows[name], known_digest(rows[name]), w) for name, w in perceptors),
+        ChosenModel(chosen, known_digest(chosen)),
+        tuple(ChosenModel(row, known_digest(row), weight) for row, weight in rows),
     )

@@ -120,7 +120,7 @@ def test_files_without_sound_are_reported(tmp_path: Path, track: Path) -> None:
 def test_a_start_after_the_end_of_the_sound_is_warned_of(
     track: Path, audio: dict[str, object], warned: bool
 ) -> None:
-    reader = Reader(track.parent)
+    reader = Reader()
     check_audio(Audio(track, **audio), Scalar("", 3, 9), reader)  # type: ignore[arg-type]
     found = [(warning.line, warning.message) for warning in reader.warnings]
     start = audio.get("start", Fraction(0))

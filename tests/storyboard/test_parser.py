@@ -199,17 +199,17 @@ def test_a_damaged_storyboard_loads_or_says_why(at: int, length: int, put: str) 
         assert error.problems  # noqa: PT017
 
 
-def test_the_models_are_looked_up_once_for_each_role(monkeypatch: pytest.MonkeyPatch) -> None:
-    roles: list[str] = []
-    known_models = parser.known_models
+def test_the_models_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scans: list[dict[str, dict[str, Model]]] = []
+    models_by_role = parser.models_by_role
 
-    def counted(role: str) -> dict[str, Model]:
-        roles.append(role)
-        return known_models(role)
+    def counted() -> dict[str, dict[str, Model]]:
+        scans.append(models_by_role())
+        return scans[-1]
 
-    monkeypatch.setattr(parser, "known_models", counted)
+    monkeypatch.setattr(parser, "models_by_role", counted)
     board("models: {generator: starter, perceptors: {starter: 2}}\n" + GROUND)
-    assert sorted(roles) == ["generator", "perceptor"]
+    assert len(scans) == 1
 
 
 def test_each_value_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
