@@ -56,8 +56,8 @@ def test_a_lesson_has_its_picture_in_the_gallery(path: Path) -> None:
 
 
 def test_the_gallery_shows_nothing_but_lessons() -> None:
-    names = [path.stem for path in FILES]
-    assert sorted(path.name for path in GALLERY.iterdir()) == [f"{name}.jpg" for name in names]
+    names = sorted(path.stem for path in FILES)
+    assert sorted(path.stem for path in GALLERY.iterdir()) == names
     assert sorted(re.findall(r"\]\(images/gallery/([\w-]+)\.jpg\)", PAGE)) == names
 
 
