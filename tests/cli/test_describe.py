@@ -1,4 +1,4 @@
-"""What `render check` says of a plan."""
+"""What `render check` prints about a plan."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from plans import make_keyframes, plan_for
-from tiny_film import MODELS
+from tiny_film import MODELS, tiny_plan
 
 from render.errors import FilmError
 from render.film.film import make_film, missing_keyframes
@@ -19,19 +19,19 @@ from render.synthesis.latents import Store
 
 
 def test_frames_are_sent_before_the_last_keyframes_are_made(tmp_path: Path) -> None:
-    plan, store = planned(), Store(tmp_path)
+    plan, store = tiny_plan(), Store(tmp_path)
     reports: list[Progress] = []
     todo = missing_keyframes(plan, store)
     make_film(plan, MODELS, store, todo, tmp_path / "film.mp4", reports.append)
-    told = [(report.stage, report.keyframe) for report in reports]
+    stages = [(report.stage, report.keyframe) for report in reports]
     assert [keyframe.index for keyframe in todo] == [0, 1, 2]
     third = plan.frame_count // 3
-    assert told.index(("decode", third)) < told.index(("optimise", 3))
-    assert told.index(("optimise", 2)) < told.index(("decode", 2))
+    assert stages.index(("decode", third)) < stages.index(("optimise", 3))
+    assert stages.index(("optimise", 2)) < stages.index(("decode", 2))
 
 
 def test_the_share_done_is_1_only_when_the_film_exists(tmp_path: Path) -> None:
-    plan, store, film = planned(), Store(tmp_path), tmp_path / "film.mp4"
+    plan, store, film = tiny_plan(), Store(tmp_path), tmp_path / "film.mp4"
     done: list[tuple[bool, bool]] = []
     make_film(
         plan,
@@ -58,29 +58,29 @@ SHOT = "  - {duration: 0.5s, prompts: sea, keyframes: 0.25s"
         "  - {duration: 1f, prompts: sea}\n",
     ],
 )
-@pytest.mark.parametrize("kept", [0, 2])
+@pytest.mark.parametrize("stored", [0, 2])
 def test_a_film_has_the_same_bytes_whichever_keyframes_are_stored_already(
-    tmp_path: Path, shots: str, kept: int
+    tmp_path: Path, shots: str, stored: int
 ) -> None:
-    """A film is the same whether its keyframes are made before its frames or beside them, and
-    whichever are there already."""
+    """Its keyframes are all made before its frames, or alternate with them."""
     text = (
         "version: 1\nsize: 48x32\nfps: 12\nmodels: {perceptors: {starter: 1, ViT-B/32: 0.5}}\n"
         f"defaults: {{iterations: {{first: 2, then: 2}}, cutouts: 2}}\nshots:\n{shots}"
     )
     plan = plan_for(parse(text, tmp_path), 4)
-    before, beside = Store(tmp_path / "before"), Store(tmp_path / "beside")
+    before, alternating = Store(tmp_path / "before"), Store(tmp_path / "alternating")
     todo = missing_keyframes(plan, before)
     make_keyframes(plan, MODELS, before, todo, Meter(plan, todo, 0), lambda report: None)
-    beside.prepare()
-    for keyframe in plan.keyframes[-kept:] if kept else ():
-        shutil.copy(before.path(keyframe.key), beside.folder)
-    films, reports = (tmp_path / "before.mp4", tmp_path / "beside.mp4"), []
+    alternating.prepare()
+    for keyframe in plan.keyframes[-stored:] if stored else ():
+        shutil.copy(before.path(keyframe.key), alternating.folder)
+    films, reports = (tmp_path / "before.mp4", tmp_path / "alternating.mp4"), []
     make_film(plan, MODELS, before, [], films[0], lambda report: None)
-    make_film(plan, MODELS, beside, missing_keyframes(plan, beside), films[1], reports.append)
+    todo = missing_keyframes(plan, alternating)
+    make_film(plan, MODELS, alternating, todo, films[1], reports.append)
     assert films[0].read_bytes() == films[1].read_bytes()
     for keyframe in plan.keyframes:
-        assert before.path(keyframe.key).read_bytes() == beside.path(keyframe.key).read_bytes()
+        assert before.path(keyframe.key).read_bytes() == alternating.path(keyframe.key).read_bytes()
     assert [report.done for report in reports] == sorted(report.done for report in reports)
     assert [report.done for report in reports].count(1) == 1
     assert reports[-1].done == 1
@@ -89,13 +89,13 @@ def test_a_film_has_the_same_bytes_whichever_keyframes_are_stored_already(
 def test_a_failing_encoder_is_reported_with_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, store = planned(), Store(tmp_path)
+    plan, store = tiny_plan(), Store(tmp_path)
 
-    class Dying:
+    class FailingWriter:
         def send(self, frame: object) -> None:
             raise VideoError("film.mp4 was not written: it gave no reason.")
 
-    monkeypatch.setattr("render.film.film.video_writer", lambda *_: nullcontext(Dying()))
+    monkeypatch.setattr("render.film.film.video_writer", lambda *_: nullcontext(FailingWriter()))
     with pytest.raises(FilmError, match=r"no reason\. Finished keyframes are kept in .* goes on"):
         make_film(
             plan, MODELS, store, missing_keyframes(plan, store), tmp_path / "a.mp4", lambda r: None
@@ -103,7 +103,7 @@ def test_a_failing_encoder_is_reported_with_what_is_kept(
 
 
 def test_missing_keyframes_are_made_before_frames_that_could_wait(tmp_path: Path) -> None:
-    plan, store = planned(), Store(tmp_path)
+    plan, store = tiny_plan(), Store(tmp_path)
     todo = missing_keyframes(plan, store)
     make_keyframes(plan, MODELS, store, todo[:2], Meter(plan, todo, 0), lambda report: None)
     reports: list[Progress] = []

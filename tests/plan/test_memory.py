@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+from plan.samples import TWO_SHOTS, two_shot_plan
 
 from render.plan import memory
 from render.plan.memory import (
@@ -22,7 +23,7 @@ from render.weights.library import known_models
 
 
 @pytest.mark.parametrize(
-    ("written", "there"),
+    ("limits", "available"),
     [
         ({}, 1000),
         ({LIMITS[0]: "max\n"}, 1000),
@@ -33,35 +34,37 @@ from render.weights.library import known_models
     ],
 )
 def test_a_container_s_limit_counts_as_the_machine_s_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: dict[str, str], there: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, str], available: int
 ) -> None:
     machine = {"SC_PAGE_SIZE": 10, "SC_PHYS_PAGES": 100}
     monkeypatch.setattr(memory.os, "sysconf", machine.__getitem__)
-    for name, limit in written.items():
+    for name, limit in limits.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(limit)
-    assert machine_memory(tmp_path) == there
+    assert machine_memory(tmp_path) == available
 
 
 @pytest.mark.parametrize(
-    ("share", "told", "refused"),
+    ("share", "reported", "refused"),
     [(None, False, False), (1.0, False, False), (0.99, True, False), (0.67, True, False),
      (0.66, True, True)],
 )  # fmt: skip
 def test_a_large_shortfall_is_refused_and_a_small_one_only_reported(
-    share: float | None, told: bool, refused: bool
+    share: float | None, reported: bool, refused: bool
 ) -> None:
-    plan = planned()
-    there = None if share is None else math.ceil(share * step_memory(plan))
-    short = shortfall(plan, MemoryBudget(there))
-    assert (short is not None) == told
+    plan = two_shot_plan()
+    available = None if share is None else math.ceil(share * step_memory(plan))
+    short = shortfall(plan, MemoryBudget(available))
+    assert (short is not None) == reported
     if short is not None:
         assert short.refused == refused
         assert ("refused without --force" in short.message) == refused
 
 
 def test_cutouts_are_embedded_in_parts_before_a_film_is_refused() -> None:
-    plan = planned("models: {perceptors: ViT-B/32}\n" + TEXT.replace("cutouts: 8", "cutouts: 32"))
+    plan = two_shot_plan(
+        "models: {perceptors: ViT-B/32}\n" + TWO_SHOTS.replace("cutouts: 8", "cutouts: 32")
+    )
     whole = step_memory(plan)
     assert (
         cutouts_at_once(plan, MemoryBudget(None))
@@ -69,7 +72,7 @@ def test_cutouts_are_embedded_in_parts_before_a_film_is_refused() -> None:
         is None
     )
     assert cutouts_at_once(plan, MemoryBudget(whole - 1)) == 16
-    odd = planned(plan.board.text.replace("cutouts: 32", "cutouts: 33"))
+    odd = two_shot_plan(plan.board.text.replace("cutouts: 32", "cutouts: 33"))
     assert cutouts_at_once(odd, MemoryBudget(step_memory(odd) - 1)) == 32
     assert (
         in_parts_message(plan, MemoryBudget(whole))
@@ -85,12 +88,15 @@ def test_cutouts_are_embedded_in_parts_before_a_film_is_refused() -> None:
 
 
 def test_bfloat16_and_a_gpu_need_less_memory() -> None:
-    residual, transformer = planned(), planned(f"models: {{perceptors: ViT-B/32}}\n{TEXT}")
+    residual, transformer = (
+        two_shot_plan(),
+        two_shot_plan(f"models: {{perceptors: ViT-B/32}}\n{TWO_SHOTS}"),
+    )
     for plan in (residual, transformer):
         assert step_memory(plan, MemoryBudget(is_gpu=True)) < step_memory(plan)
     assert step_memory(residual, MemoryBudget(bytes_per_number=2)) == step_memory(
         residual
-    )  # its tower stays float32
+    )  # its image tower stays in float32
     less = step_memory(transformer) - step_memory(transformer, MemoryBudget(bytes_per_number=2))
     assert less == pytest.approx(8 * 3.1e6 * 8.8 / 2, rel=0.02)
     short = shortfall(transformer, MemoryBudget(2**30, is_gpu=True))
@@ -108,7 +114,7 @@ def test_models_marked_as_transformers_are_transformers_in_open_clip() -> None:
 
 
 def test_the_advice_names_only_what_needs_less() -> None:
-    plan = planned()
+    plan = two_shot_plan()
     needs = [
         f"{bytes_ / 2**30:.1f} GiB" for bytes_ in (step_memory(plan), step_memory(plan, cutouts=2))
     ]
@@ -116,13 +122,15 @@ def test_the_advice_names_only_what_needs_less() -> None:
         f"320x192 with 8 cutouts needs about {needs[0]}; cutouts: 2 "
     )
     assert f"cutouts: 2 needs {needs[1]} and size: [160, 96] needs " in memory_advice(plan)
-    one = memory_advice(planned(TEXT.replace("cutouts: 8", "cutouts: 1")))
+    one = memory_advice(two_shot_plan(TWO_SHOTS.replace("cutouts: 8", "cutouts: 1")))
     assert one.startswith("320x192 with 1 cutout needs about")
     assert "cutouts: 1" not in one
-    least = TEXT.replace("cutouts: 8", "cutouts: 1").replace("320x192", "24x24")
-    assert memory_advice(planned(least)).endswith("smaller models need less, see `render models`.")
+    smallest = TWO_SHOTS.replace("cutouts: 8", "cutouts: 1").replace("320x192", "24x24")
+    assert memory_advice(two_shot_plan(smallest)).endswith(
+        "smaller models need less, see `render models`."
+    )
 
 
 def test_memory_does_not_grow_with_the_film_s_length() -> None:
-    long = planned(TEXT.replace("2s", "2000s"))
-    assert step_memory(long) == step_memory(planned())
+    long = two_shot_plan(TWO_SHOTS.replace("2s", "2000s"))
+    assert step_memory(long) == step_memory(two_shot_plan())

@@ -14,6 +14,10 @@ from synthesis.tapes import (
     LAUNCHED,
     ON_TAPE,
     PERCEPTORS,
+    TAPES,
+    recorded_plan,
+    runner_with,
+    steps_of,
 )
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -31,28 +35,28 @@ from render.synthesis.targets import embed_targets
 def test_recorded_steps_end_on_the_bits_of_unrecorded_ones(
     tmp_path: Path, on_tape: None, number: int
 ) -> None:
-    plan = planned(tmp_path)
-    plain = steps(plan, number, ONE_BY_ONE)
-    made = steps(plan, number, ON_TAPE)
-    assert len(TAPED) == 1
-    one_by_one = steps(plan, number, LAUNCHED)
-    assert len({step.loss.item() for step in made}) == 7
-    for left, right in zip(made, one_by_one, strict=True):
+    plan = recorded_plan(tmp_path)
+    plain = steps_of(plan, number, ONE_BY_ONE)
+    recorded = steps_of(plan, number, ON_TAPE)
+    assert len(TAPES) == 1
+    one_by_one = steps_of(plan, number, LAUNCHED)
+    assert len({step.loss.item() for step in recorded}) == 7
+    for left, right in zip(recorded, one_by_one, strict=True):
         assert torch.equal(left.average, right.average)
         assert torch.equal(left.loss, right.loss)
-    # torch's Adam that can be captured divides in another order.
-    far = (made[-1].average - plain[-1].average).norm()
-    assert far < 0.02 * (plain[-1].average - plain[0].average).norm()
+    # torch's capturable Adam divides in another order.
+    difference = (recorded[-1].average - plain[-1].average).norm()
+    assert difference < 0.02 * (plain[-1].average - plain[0].average).norm()
 
 
 class OneDevice(TorchDispatchMode):
-    """Nothing that is computed inside is, or comes from, another device than meta."""
+    """Inside it, an operation with a tensor on another device than meta is an error."""
 
     def __torch_dispatch__(self, function: Any, types: Any, given: Any = (), named: Any = None):  # type: ignore[no-untyped-def]
         made = function(*given, **(named or {}))
         tensors = [one for one in tree_leaves((given, named, made)) if isinstance(one, Tensor)]
         moved = function.name().startswith(("aten::_to_copy", "aten::copy_", "aten::lift_fresh"))
-        # A number may be a tensor of the host, read when a kernel is launched.
+        # A number may be a tensor on the host: it is read when a kernel is launched.
         assert {one.device.type for one in tensors if one.ndim or moved} <= {"meta"}, function
         return made
 
@@ -62,27 +66,27 @@ def test_no_recorded_operation_reads_from_the_host(
 ) -> None:
     adam, meta = sys.modules[torch.optim.Adam.__module__], torch.device("meta")
     monkeypatch.setattr(adam, "_get_capturable_supported_devices", lambda *_: ["meta"])
-    counted = []
+    replays = []
 
     def one_device(run: Thunk) -> Thunk:
-        def again() -> Tensor:
-            counted.append(run)
+        def replay() -> Tensor:
+            replays.append(run)
             with OneDevice():
                 return run()
 
-        return again
+        return replay
 
-    plan = planned(tmp_path, "mirror")
+    plan = recorded_plan(tmp_path, "mirror")
     perceptors = tuple((deepcopy(one).on(meta), weight) for one, weight in PERCEPTORS)
-    models = Models(tiny.generator().on(meta), perceptors, runner=recorded_by(one_device))
-    kept = ShotStatistics(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
+    models = Models(tiny.generator().on(meta), perceptors, runner=runner_with(one_device))
+    statistics = ShotStatistics(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
     latent = torch.empty(1, 4, 16, 24, device="meta")
     list(
         optimize_keyframe(
-            plan, plan.keyframes[1], models, embed_targets(plan, models), latent, kept
+            plan, plan.keyframes[1], models, embed_targets(plan, models), latent, statistics
         )
     )
-    assert len(counted) == 6
+    assert len(replays) == 6
 
 
 def test_constants_are_cached_only_inside_the_context() -> None:

@@ -16,26 +16,26 @@ from render.synthesis.device import Device, choose_device, fast_step_type
 @pytest.fixture(autouse=True)
 def thread_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
-        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.setenv(name, "")  # so that it is restored afterwards
         monkeypatch.delenv(name)
 
 
 CPU = torch.device("cpu")
-
-
 THIRTY_TWO, SIXTEEN = torch.float32, torch.bfloat16
 
 
-@pytest.mark.parametrize("able", ["_is_avx512_bf16_supported", "_is_amx_tile_supported", None])
+@pytest.mark.parametrize(
+    "instruction", ["_is_avx512_bf16_supported", "_is_amx_tile_supported", None]
+)
 def test_auto_precision_is_bfloat16_where_the_cpu_multiplies_it(
-    monkeypatch: pytest.MonkeyPatch, able: str | None
+    monkeypatch: pytest.MonkeyPatch, instruction: str | None
 ) -> None:
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.setattr(torch.cpu, name, lambda name=name: name == able, raising=False)
-    assert choose_device("cpu", "auto") == Device(CPU, SIXTEEN if able else THIRTY_TWO)
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name == instruction, raising=False)
+    assert choose_device("cpu", "auto") == Device(CPU, SIXTEEN if instruction else THIRTY_TWO)
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")  # as in another torch
-    amx = able == "_is_amx_tile_supported"
-    assert fast_step_type(CPU) == (SIXTEEN if amx else THIRTY_TWO)
+    has_amx = instruction == "_is_amx_tile_supported"
+    assert fast_step_type(CPU) == (SIXTEEN if has_amx else THIRTY_TWO)
     assert fast_step_type(torch.device("mps")) == THIRTY_TWO
 
 
@@ -48,25 +48,25 @@ def test_a_named_precision_is_used() -> None:
 def test_the_named_gpu_becomes_the_current_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    spoken_to = []
+    selected = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "set_device", spoken_to.append)
+    monkeypatch.setattr(torch.cuda, "set_device", selected.append)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     with pytest.raises(InputError, match="torch sees 2 CUDA devices"):
         choose_device("cuda:2", "float32")
     assert choose_device("cuda:1", "auto") == Device(torch.device("cuda:1"), SIXTEEN)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     assert choose_device("auto", "auto") == Device(torch.device("cuda"), THIRTY_TWO)
-    assert spoken_to == [1, 0]
+    assert selected == [1, 0]
 
 
 def test_the_memory_budget_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("render.plan.memory.machine_memory", lambda: 7)
     assert Device(CPU, THIRTY_TWO).memory_budget() == MemoryBudget(7)
     assert Device(CPU, SIXTEEN).memory_budget() == MemoryBudget(7, bytes_per_number=2)
-    is_gpu = SimpleNamespace(total_memory=5)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: is_gpu)
+    properties = SimpleNamespace(total_memory=5)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
     assert Device(torch.device("cuda:1"), SIXTEEN).memory_budget() == MemoryBudget(
         5, is_gpu=True, bytes_per_number=2
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_film import MODELS
+from tiny_film import MODELS, optimised_first_keyframe, tiny_plan
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from render.plan.plan import ActivePrompt
@@ -22,11 +22,11 @@ from render.synthesis.targets import (
 
 
 def test_optimising_does_not_read_the_global_random_state() -> None:
-    plan = planned()
+    plan = tiny_plan()
     torch.manual_seed(1)
-    one = climbed(plan)
+    first = optimised_first_keyframe(plan)
     torch.manual_seed(2)
-    assert torch.equal(one, climbed(plan))
+    assert torch.equal(first, optimised_first_keyframe(plan))
 
 
 EVERY_LOSS = (
@@ -36,7 +36,7 @@ EVERY_LOSS = (
 
 
 class Copies(TorchDispatchMode):
-    """Notes of each copy from the CPU to the device whether it waits for all that is under way."""
+    """Notes for each copy between devices whether it waits for work launched before."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,21 +52,23 @@ class Copies(TorchDispatchMode):
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_no_step_waits_for_the_device(number: int) -> None:
-    """The meta device has no numbers: whatever would wait to read one is an error there."""
-    plan, meta = planned(EVERYTHING), torch.device("meta")
+    """The meta device has no numbers: an operation that waits to read one raises an error there."""
+    plan, meta = tiny_plan(EVERY_LOSS), torch.device("meta")
     perceptors = tuple((deepcopy(one).on(meta), weight) for one, weight in MODELS.perceptors)
     models = Models(deepcopy(MODELS.generator).on(meta), perceptors)
     latent = torch.empty(1, 4, 8, 12, device="meta")
-    targets = replace(embed_targets(plan, models), latents={Path("kept"): latent})
-    latent_target = ActivePrompt(None, None, 0.5, -math.inf, latent=Path("kept"))
+    targets = replace(embed_targets(plan, models), latents={Path("stored"): latent})
+    latent_prompt = ActivePrompt(None, None, 0.5, -math.inf, latent=Path("stored"))
     keyframe = replace(
-        plan.keyframes[number], prompts=(*plan.keyframes[number].prompts, latent_target)
+        plan.keyframes[number], prompts=(*plan.keyframes[number].prompts, latent_prompt)
     )
-    kept = ShotStatistics(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
-    climbing = optimize_keyframe(plan, keyframe, models, targets, latent if number else None, kept)
-    next(climbing)
+    statistics = ShotStatistics(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
+    optimising = optimize_keyframe(
+        plan, keyframe, models, targets, latent if number else None, statistics
+    )
+    next(optimising)
     with Copies() as copies:
-        steps = list(climbing)
+        steps = list(optimising)
     assert copies.waits
     assert not any(copies.waits)
     assert steps[-1].index == steps[-1].steps
@@ -75,7 +77,7 @@ def test_no_step_waits_for_the_device(number: int) -> None:
 
 
 class Operations(TorchDispatchMode):
-    """Counts what is asked of a device: about as many launches."""
+    """Counts the operations of a device, which are about as many kernel launches."""
 
     count = 0
 
@@ -85,10 +87,12 @@ class Operations(TorchDispatchMode):
 
 
 def test_a_step_runs_few_operations() -> None:
-    plan = planned()
-    one = Models(MODELS.generator, MODELS.perceptors[:1])
-    climbing = optimize_keyframe(plan, plan.keyframes[0], one, embed_targets(plan, one), None)
-    next(climbing)
+    plan = tiny_plan()
+    models = Models(MODELS.generator, MODELS.perceptors[:1])
+    optimising = optimize_keyframe(
+        plan, plan.keyframes[0], models, embed_targets(plan, models), None
+    )
+    next(optimising)
     with Operations() as operations:
-        next(climbing)
+        next(optimising)
     assert operations.count < 800

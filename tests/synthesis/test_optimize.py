@@ -1,4 +1,4 @@
-"""The inner loop goes down, stays in the box, and ends on the same bits."""
+"""The inner loop lowers the loss, stays in the codebook's box, and ends on the same bits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_two_runs_end_on_the_same_bits() -> None:
     assert torch.equal(run()[-1].average, run()[-1].average)
 
 
-def test_the_latent_stays_in_the_box_of_the_codes() -> None:
+def test_the_latent_stays_in_the_codebook_s_box() -> None:
     generator = tiny.generator()
     average = run(60, smoothing=0.0)[-1].average
     assert (average >= generator.low - 1e-6).all()
@@ -48,13 +48,13 @@ def test_the_average_is_bias_corrected() -> None:
     assert torch.allclose(first.average, plain.average, atol=1e-6)
 
 
-def test_no_steps_stay_where_it_begins() -> None:
+def test_no_steps_yield_the_start_once() -> None:
     (only,) = run(0)
     assert (only.index, only.steps) == (0, 0)
     assert torch.equal(only.average, torch.zeros(1, 4, 8, 8))
 
 
-def test_a_loss_that_asks_nothing_moves_nothing() -> None:
+def test_a_loss_without_a_gradient_changes_nothing() -> None:
     start = tiny.generator().codebook[0].view(1, 4, 1, 1).repeat(1, 1, 2, 2)
     steps = optimize(
         start,
@@ -68,13 +68,13 @@ def test_a_loss_that_asks_nothing_moves_nothing() -> None:
     assert torch.allclose([step.average for step in steps][-1], start, atol=1e-6)
 
 
-def strides(loss_of: Callable[[torch.Tensor], torch.Tensor], steps: int = 20) -> torch.Tensor:
-    """How far the latent goes in each step, (steps, cells), down a slope that stays the same."""
+def step_lengths(loss_of: Callable[[torch.Tensor], torch.Tensor], steps: int = 20) -> torch.Tensor:
+    """How far each step moves the latent's cells, (steps, cells), with a constant gradient."""
     generator = tiny.generator()
     generator.low.fill_(-100)
     generator.high.fill_(100)
     start = torch.zeros(1, 4, 8, 8)
-    made = optimize(
+    taken = optimize(
         start,
         generator,
         tiny.unseen,
@@ -83,12 +83,12 @@ def strides(loss_of: Callable[[torch.Tensor], torch.Tensor], steps: int = 20) ->
         step_size=0.1,
         smoothing=0.0,
     )
-    places = torch.stack([start, *(step.average for step in made)]).flatten(1)
-    return places.diff(dim=0).abs()
+    latents = torch.stack([start, *(step.average for step in taken)]).flatten(1)
+    return latents.diff(dim=0).abs()
 
 
-def test_steps_rise_gently_and_come_to_rest() -> None:
-    lengths = strides(lambda latent: latent.sum() * 1e-3).mean(1)
+def test_step_sizes_rise_and_then_fall() -> None:
+    lengths = step_lengths(lambda latent: latent.sum() * 1e-3).mean(1)
     longest = int(lengths.argmax())
     assert lengths[0] < 0.3 * lengths[longest]
     assert 2 < longest < 10
@@ -97,25 +97,25 @@ def test_steps_rise_gently_and_come_to_rest() -> None:
     assert lengths[-1] < 0.4 * lengths[longest]
 
 
-def test_a_composition_moves_further_than_its_grain() -> None:
+def test_coarse_structure_moves_further_than_single_cells() -> None:
     rows, columns = torch.arange(8)[:, None], torch.arange(8)
-    board = ((rows + columns) % 2) * 2.0 - 1
-    whole = strides(lambda latent: latent.sum() * 1e-3).sum()
-    grain = strides(lambda latent: (latent * board).sum() * 1e-3).sum()
-    assert whole > 3 * grain > 0
+    checkerboard = ((rows + columns) % 2) * 2.0 - 1
+    coarse = step_lengths(lambda latent: latent.sum() * 1e-3).sum()
+    fine = step_lengths(lambda latent: (latent * checkerboard).sum() * 1e-3).sum()
+    assert coarse > 3 * fine > 0
 
 
-def test_what_is_new_goes_down_alone_at_first() -> None:
+def test_only_newly_exposed_cells_move_for_the_first_third_of_the_steps() -> None:
     generator = tiny.generator()
     start = generator.codebook[:16].T.reshape(1, 4, 4, 4).contiguous()
-    new = torch.zeros(1, 1, 4, 4)
-    new[..., 2:] = 1
+    exposed = torch.zeros(1, 1, 4, 4)
+    exposed[..., 2:] = 1
 
     def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, cutouts: object):  # type: ignore[no-untyped-def]
         return (picture - 1).square().mean()
 
     taken = optimize(
-        start, generator, tiny.unseen, loss, steps=9, step_size=0.1, smoothing=0.0, exposed=new
+        start, generator, tiny.unseen, loss, steps=9, step_size=0.1, smoothing=0.0, exposed=exposed
     )
     changes = [(step.average - start).abs().amax((0, 1, 2)) for step in taken]
     for number, change in enumerate(changes, start=1):

@@ -1,4 +1,4 @@
-"""Memory is what was predicted, and does not grow with the film."""
+"""The memory of a step is near its prediction, and does not grow with the film."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from render.synthesis.device import choose_device
 from render.cli.preflight import plan_film
 from render.storyboard.parser import parse
 def peak():
-    if Path("/proc/self/status").exists():  # the other counts what the process was forked from
+    if Path("/proc/self/status").exists():  # getrusage also counts the parent process before exec
         status = Path("/proc/self/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     scale = 1 if sys.platform == "darwin" else 1024
@@ -47,14 +47,14 @@ make_film(plan, models, store, todo, Path("film.mp4"), lambda report: None)
 ffmpeg = int(ENCODER * plan.size[0] * plan.size[1] / 1e6)
 print(peak(), step_memory(plan, machine.memory_budget()) - ffmpeg, imported)
 """
-
-
 IMPORTED = 770 * 2**20  # of the build of torch that the prediction was measured with
 
 
 def measured(folder: Path, size: str, seconds: int, precision: str = "float32") -> tuple[int, int]:
-    """Peak and predicted bytes of a film on the starter models, in a process of its own and without
-    ffmpeg's, the prediction corrected for a build of torch that is larger or smaller by itself."""
+    """Peak and predicted bytes of a film on the starter models, in a process of its own.
+
+    ffmpeg is not counted; the prediction is corrected for the size of this build of torch.
+    """
     folder.mkdir()
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, size, str(seconds), precision],
@@ -71,20 +71,20 @@ def measured(folder: Path, size: str, seconds: int, precision: str = "float32") 
     ("size", "precision"),
     [("64x64", "float32"), ("256x256", "float32"), ("512x384", "float32"), ("512x384", "bfloat16")],
 )
-def test_prediction_is_near_the_peak(tmp_path: Path, size: str, precision: str) -> None:
+def test_the_prediction_is_near_the_peak(tmp_path: Path, size: str, precision: str) -> None:
     peak, predicted = measured(tmp_path / "film", size, 1, precision)
     assert predicted == pytest.approx(peak, rel=0.15)
 
 
-def test_ten_times_the_film_is_not_more_memory(tmp_path: Path) -> None:
+def test_a_film_ten_times_as_long_needs_no_more_memory(tmp_path: Path) -> None:
     short, _ = measured(tmp_path / "short", "64x64", 4)
     long, _ = measured(tmp_path / "long", "64x64", 40)
     assert long < short + 60 * 2**20
 
 
-def test_512_pixels_in_sixteen_bits_keep_less_than_two_gibibytes() -> None:
-    """512x512, 32 views, ViT-B/32: weights and what is kept for the gradient. The meta device has
-    shapes and no numbers, so the networks are the true ones."""
+def test_512_pixels_in_bfloat16_need_less_than_two_gibibytes() -> None:
+    """512x512, 32 cutouts, ViT-B/32: weights and what autograd keeps for the gradient. The meta
+    device has shapes and no numbers, so the networks have their real sizes."""
     meta, size = torch.device("meta"), (512, 512)
     with meta:
         generator = Generator(known_models("generator")["vqgan-imagenet-f16-16384"].config)
@@ -99,15 +99,15 @@ def test_512_pixels_in_sixteen_bits_keep_less_than_two_gibibytes() -> None:
 
         def step(latent: torch.Tensor = latent) -> torch.Tensor:
             picture = generator.paint(generator.quantise(latent), step=True)
-            looks = sample_cutouts(32, size, (0.4, 1), 0).on(meta, 512, (224,))
-            return perceptor.embed_cutouts(cut_out(picture, looks, 224))
+            cutouts = sample_cutouts(32, size, (0.4, 1), 0).on(meta, 512, (224,))
+            return perceptor.embed_cutouts(cut_out(picture, cutouts, 224))
 
         weights = [
             *generator.parameters(),
             *generator.buffers(),
             *perceptor.clip.visual.parameters(),
         ]
-        held = sum(weight.nbytes for weight in weights)
-        needed[step_type] = (held + tiny.kept_by(step, weights)[1]) / 2**30
+        weight_bytes = sum(weight.nbytes for weight in weights)
+        needed[step_type] = (weight_bytes + tiny.kept_by(step, weights)[1]) / 2**30
     assert 2.5 < needed[torch.float32] < 3.5
     assert needed[torch.bfloat16] < 2

@@ -1,0 +1,128 @@
+"""Films and stills: file names, previews, disks that refuse, and stored keyframes."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli.console import BOARD, DISK_FULL, Run, raising
+
+from render.weights.catalog import ModelError
+
+
+def refusing(name: str, error: OSError) -> Callable[[Path, Path], None]:
+    """os.replace, on a disk that refuses the file of this name."""
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if Path(target).name == name:
+            raise error
+        replace(source, target)
+
+    return refuse
+
+
+@pytest.mark.parametrize(("codec", "extension"), [("prores", ".mov"), ("ffv1", ".mkv")])
+def test_a_film_without_a_name_gets_the_extension_of_its_codec(
+    run: Run, codec: str, extension: str
+) -> None:
+    Path("film.yaml").write_text(BOARD.replace("fps: 4", f"fps: 4\noutput: {{codec: {codec}}}"))
+    for draft, name in (((), "film"), (("--draft",), "film.draft")):
+        code, _, err = run("film.yaml", "-q", "--device", "cpu", *draft)
+        assert code == 0, err
+        assert Path(f"{name}{extension}").is_file()
+
+
+@pytest.mark.parametrize("error", [DISK_FULL, PermissionError(errno.EACCES, "Permission denied")])
+def test_a_still_that_the_disk_refuses_exits_with_1(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    monkeypatch.setattr(os, "replace", refusing("a.png", error))
+    code, _, err = run("still", "film.yaml", "--at", "0s", "-o", "a.png", "--device", "cpu", "-q")
+    assert code == 1, err
+    assert err.startswith("render: a.png was not written: ")
+    assert not list(Path().glob("*.partial*"))
+
+
+def test_a_film_on_a_full_disk_is_reported_by_name(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "replace", refusing("film.mp4", DISK_FULL))
+    code, _, err = run("film.yaml", "-o", "film.mp4", "--device", "cpu", "-q")
+    assert code == 1
+    assert err.startswith("render: film.mp4 was not written: the disk is full.")
+
+
+def test_a_preview_never_replaces_a_picture_that_render_did_not_write(run: Run) -> None:
+    preview = Path("film.preview.png")
+    preview.write_bytes(b"my picture")
+    code, _, err = run("film.yaml", "-o", "film.mp4", "--device", "cpu")
+    assert (code, preview.read_bytes()) == (2, b"my picture")
+    assert "film.preview.png exists" in err
+    preview.unlink()
+    assert run("film.yaml", "-o", "film.mp4", "--device", "cpu")[0] == 0
+    Path("film.yaml").write_text(BOARD.replace("sea", "fire"))
+    assert run("film.yaml", "-o", "film.mp4", "--device", "cpu")[0] == 0  # replaces its own
+
+
+def test_another_precision_continues_from_the_stored_keyframes(run: Run) -> None:
+    common = ("film.yaml", "--device", "cpu", "--precision")
+    code, _, err = run("film", *common, "bfloat16", "-v", "-o", "a.mp4")
+    assert (code, "steps in bfloat16" in err) == (0, True)
+    assert "of memory (on cpu, steps in bfloat16)" in err
+    stored = {path: path.read_bytes() for path in Path("film.latents").iterdir()}
+    code, _, err = run("film", *common, "float32", "-o", "b.mp4")
+    assert (code, "3 of 3 keyframes are there and stay as they were made" in err) == (0, True)
+    assert "stay as they were" not in run("film", *common, "auto", "-o", "b.mp4")[2]
+    assert {path: path.read_bytes() for path in Path("film.latents").iterdir()} == stored
+    assert Path("a.mp4").read_bytes() == Path("b.mp4").read_bytes()
+    assert run("film", *common, "float32", "-o", "c.mp4", "--latents", "c.latents")[0] == 0
+    names = [path.name for path in stored]
+    assert sorted(path.name for path in Path("c.latents").iterdir()) == sorted(names)
+    assert any((Path("c.latents") / path.name).read_bytes() != stored[path] for path in stored)
+
+
+def test_a_still_of_stored_keyframes_needs_no_memory_for_steps(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still = ("still", "film.yaml", "--at", "0", "-o", "a.png", "--device", "cpu", "-q")
+    assert run(*still)[0] == 0
+    monkeypatch.setattr("render.plan.memory.machine_memory", lambda: 1)
+    assert run(*still)[0] == 0
+
+
+@pytest.mark.parametrize("command", ["film", "still"])
+def test_missing_weights_are_reported_before_anything_is_loaded(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(
+        "render.weights.selection.FilmModels.require", raising(ModelError("get it first"))
+    )
+    arguments = {"film": ("-o", "a.mp4"), "still": ("--at", "0", "-o", "a.png")}[command]
+    code, _, err = run(command, "film.yaml", *arguments, "--device", "cpu")
+    assert err == "render: get it first\n"
+    assert code != 0
+
+
+@pytest.mark.parametrize("command", ["film", "still"])
+def test_all_changed_latents_are_reported_before_the_first_step(run: Run, command: str) -> None:
+    arguments = {"film": ("-o", "a.mp4"), "still": ("--at", "3f", "-o", "a.png")}[command]
+    common = (command, "film.yaml", *arguments, "--device", "cpu", "-q")
+    assert run(*common)[0] == 0
+    Path(arguments[-1]).unlink()
+    first, second, third, *_ = sorted(Path("film.latents").iterdir())
+    third.unlink()
+    for path in (first, second):
+        content = bytearray(path.read_bytes())
+        content[-3] ^= 1
+        path.write_bytes(content)
+    code, _, err = run(*common)
+    assert code == 2
+    assert len(err.splitlines()) == 2
+    for path in (first, second):
+        assert f"{path} was changed since Render wrote it; put the right one back" in err
+    assert not third.exists()
+    assert not Path(arguments[-1]).exists()

@@ -1,0 +1,91 @@
+"""What a plan costs in arithmetic, time and disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from plan.samples import TWO_SHOTS, two_shot_plan
+from plans import plan_for
+
+from render.plan.cost import CANDIDATE_CUTOUTS, Costs, Speed, estimate, known_speed, remember_speed
+from render.plan.memory import (
+    step_memory,
+)
+from render.storyboard.parser import parse
+from render.text import duration_text
+
+
+@pytest.mark.parametrize("between", ["latent", "picture"])
+def test_a_frame_costs_a_decode_or_a_blend(between: str) -> None:
+    plan = two_shot_plan(
+        TWO_SHOTS.replace("keyframes: 0.5s", f"keyframes: {{every: 0.5s, between: {between}}}")
+    )
+    costs = Costs(plan)
+    if between == "latent":
+        assert costs.frame == pytest.approx(costs.decode)
+    else:  # two keyframes a second, 24 frames
+        assert costs.blend < costs.frame < costs.blend + 0.2 * costs.decode
+
+
+def test_only_a_chain_without_an_image_costs_the_choice_of_an_initial_latent(
+    tmp_path: Path,
+) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    text = TWO_SHOTS.replace("prompts: fire", "prompts: fire, init: a.png")
+    plan = plan_for(parse(text, tmp_path), 8)
+    costs = Costs(plan)
+    first, later, *_, from_image, _, _ = plan.keyframes
+    assert (first.parent, later.parent, from_image.parent) == (None, 0, None)
+    assert from_image.init == tmp_path / "a.png"
+    assert costs.start(first) == costs.cutout * CANDIDATE_CUTOUTS + costs.decode > 2 * costs.decode
+    assert costs.start(later) == costs.start(from_image) == 2 * costs.decode
+
+
+def test_more_keyframes_or_pixels_cost_more() -> None:
+    plan = two_shot_plan()
+    base = estimate(plan, plan.keyframes, None)
+    assert base.keyframes == len(plan.keyframes)
+    assert base.steps == sum(keyframe.steps for keyframe in plan.keyframes)
+    assert not base.measured
+    half = estimate(plan, plan.keyframes[:3], None)
+    assert half.seconds < base.seconds
+    assert half.disk < base.disk
+    larger = two_shot_plan(TWO_SHOTS.replace("320x192", "640x384"))
+    assert step_memory(larger) > step_memory(plan) > step_memory(plan, cutouts=1)
+    assert estimate(larger, larger.keyframes, None).seconds > 2 * base.seconds
+    assert estimate(plan, plan.keyframes, Speed(1e6, 7)).measured
+    assert estimate(plan, (), Speed(1e6, 7)).seconds == pytest.approx(7, abs=0.1)
+
+
+def test_a_measured_speed_is_remembered_and_invalid_ones_are_ignored(tmp_path: Path) -> None:
+    models = tmp_path / "cache" / "models"
+    assert known_speed(models, "cpu") is None
+    remember_speed(models, "cpu", 3000, 100, 5)
+    assert known_speed(models, "cpu") == Speed(30, 5)
+    assert known_speed(models, "cuda") is None
+    remember_speed(models, "cpu", 1, 0.001, 5)  # too short to mean anything
+    assert known_speed(models, "cpu") == Speed(30, 5)
+    for invalid in (
+        "{broken",
+        '{"cpu": 3}',
+        '{"cpu": [30]}',
+        '{"cpu": [30, -1]}',
+        '{"cpu": [0, 1]}',
+    ):
+        (tmp_path / "cache" / "speed.json").write_text(invalid)
+        assert known_speed(models, "cpu") is None
+    remember_speed(models, "cpu", 3000, 100, 5)
+    assert known_speed(models, "cpu") == Speed(30, 5)
+
+
+def test_estimated_durations_are_rounded() -> None:
+    assert [duration_text(s) for s in (0.2, 61, 200, 7300)] == ["1 s", "61 s", "3 min", "2 h 2 min"]
+
+
+def test_the_seed_does_not_change_the_cost() -> None:
+    plan = two_shot_plan()
+    other = plan_for(dataclasses.replace(plan.board, seed=9), 8)
+    assert estimate(other, other.keyframes, None) == estimate(plan, plan.keyframes, None)

@@ -1,0 +1,56 @@
+"""Latents that a storyboard names: which files are accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from tiny_film import latent_note, tiny_plan
+
+from render.storyboard.parser import parse
+from render.storyboard.problems import StoryboardError
+from render.synthesis.latents import LatentError, Store, load_latent
+
+
+def test_a_file_that_is_no_latent_of_the_generator_is_a_mistake(tmp_path: Path) -> None:
+    Store(tmp_path).save("here", torch.zeros(1, 4, 8, 12), latent_note())
+    Store(tmp_path).save("strange", torch.zeros(1, 4, 8, 12), latent_note("vqgan-\x1b[2J"))
+    Store(tmp_path).save("old", torch.zeros(1, 4, 8, 12), latent_note(digest="0" * 64))
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "here.safetensors").read_bytes()[:-9])
+    Store(tmp_path).save("huge", torch.zeros(1, 1, 1, 2000), latent_note())
+    Image.new("RGB", (40, 40)).save(tmp_path / "leaf.png")
+    changed = bytearray((tmp_path / "here.safetensors").read_bytes())
+    changed[-2] ^= 255
+    (tmp_path / "changed.safetensors").write_bytes(changed)
+    with pytest.raises(
+        LatentError, match=r"changed since Render wrote it; put the right one back$"
+    ):
+        load_latent(tmp_path / "changed.safetensors")
+    with pytest.raises(LatentError, match="or move it away to have its keyframe made again"):
+        Store(tmp_path).load("changed")
+    mistakes = {
+        "absent.safetensors": "is not there. Put the latent at",
+        "cut.safetensors": "is not a latent that Render wrote",
+        "changed.safetensors": "was changed since Render wrote it. Put the right one back",
+        "leaf.png": "is not a latent that Render wrote",
+        "huge.safetensors": "holds no latent of a size that Render makes",
+        "strange.safetensors": r"was made by the generator vqgan-\\x1b\[2J, and the film's is",
+        "old.safetensors": "was made by another version of the generator starter",
+    }
+    for name, mistake in mistakes.items():
+        board = tiny_plan().board.text.replace("a red sea | fire:-0.5", f"[{{latent: {name}}}]")
+        with pytest.raises(StoryboardError, match=f"latent '{name}' {mistake}"):
+            parse(board, tmp_path)
+
+
+def test_a_latent_of_a_generator_without_weights_here_is_accepted_by_name(tmp_path: Path) -> None:
+    """Of weights that are not on this machine only the name is known."""
+    name = "vqgan-imagenet-f16-1024"
+    Store(tmp_path).save("it", torch.zeros(1, 4, 8, 12), latent_note(name, "0" * 64))
+    board = (
+        f"version: 1\nexclude: {{latent: it.safetensors}}\nmodels: {{generator: {name}}}\n"
+        "shots: [{duration: 1s, prompts: a sea}]\n"
+    )
+    assert parse(board, tmp_path).shots[0].prompts[1].latent == tmp_path / "it.safetensors"

@@ -1,0 +1,118 @@
+"""A recording of steps for a CPU: a tape takes the place of a CUDA graph.
+
+A CUDA graph exists only on a GPU. The tape notes every operation that a step asks of its device,
+below autograd, and runs the same ones again: whatever a step takes from the host, a number, a
+constant, a random number, keeps its value, as it would in a graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tiny
+import torch
+from plans import plan_for
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from render.plan.plan import Plan
+from render.storyboard.parser import parse
+from render.synthesis.cuda_graph import RecordedStep, Thunk
+from render.synthesis.keyframe import optimize_keyframe
+from render.synthesis.models import Models
+from render.synthesis.optimize import Step, StepRunner
+from render.synthesis.statistics import shot_statistics
+from render.synthesis.targets import embed_targets
+
+FROM_HOST = {"aten::lift_fresh", "aten::_local_scalar_dense", "aten::normal_", "aten::uniform_"}
+LOSSES = (
+    "{hold: 1, latent: 1, likeness: 1, edges: 1, colours: 1, brightness: 1, contrast: 1, "
+    "sharpness: 1, decay: 1}"
+)
+BOARD = f"""\
+version: 1
+size: 96x64
+fps: 4
+models: {{perceptors: {{starter: 1, ViT-B/32: 0.5}}}}  # PERCEPTORS take their places
+defaults: {{iterations: {{first: 7, then: 7}}, cutouts: 6, losses: {LOSSES}}}
+shots:
+  - duration: 1.5s
+    prompts: [{{text: sea, where: left}}, {{text: fire, where: right, stop: 0.4}}]
+    camera: {{zoom: 1.3/s, x: 40%/s, border: dream}}
+"""
+
+
+class Tape(TorchDispatchMode):
+    """Notes every operation; an operation that reads from the host is an error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, Any, Any, Any]] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, given: Any = (), named: Any = None):  # type: ignore[no-untyped-def]
+        named = named or {}
+        assert function.name().split(".")[0] not in FROM_HOST, function
+        made = function(*given, **named)
+        self.calls.append((function, given, named, made))
+        return made
+
+    @torch.no_grad()
+    def replay(self, value: Tensor) -> Tensor:
+        """Runs all noted operations again; returns what takes the place of their result `value`."""
+        replaced: dict[int, Any] = {}
+
+        def latest(each: Any) -> Any:
+            return replaced.get(id(each), each)
+
+        for function, given, named, made in self.calls:
+            new = function(*tree_map(latest, given), **tree_map(latest, named))
+            pairs = zip(tree_leaves(made), tree_leaves(new), strict=True)
+            replaced.update((id(old), each) for old, each in pairs)
+        return latest(value)
+
+
+TAPES: list[Tape] = []
+
+
+def record_on_tape(run: Thunk) -> Thunk:
+    """Records a step, for a CPU. Recording runs the step; with a graph, its first replay does."""
+    with Tape() as tape:
+        value = run()
+    TAPES.append(tape)
+    first = [value.clone()]
+    return lambda: first.pop() if first else tape.replay(value).clone()
+
+
+def runner_with(record: Callable[[Thunk], Thunk]) -> StepRunner:
+    """A runner whose steps are recorded by this function, without a CUDA stream."""
+    step = partial(RecordedStep, warm_up=lambda run: run(), record=record)
+    return StepRunner(step, captures=True)
+
+
+ON_TAPE = runner_with(record_on_tape)
+LAUNCHED = StepRunner(
+    lambda step: step, captures=True
+)  # one by one, with the Adam that can be captured
+PERCEPTORS = ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5))
+
+
+def recorded_plan(folder: Path, border: str = "dream") -> Plan:
+    """The plan of a film with every loss, two regions and a moving camera."""
+    return plan_for(parse(BOARD.replace("dream", border), folder), 4)
+
+
+def steps_of(plan: Plan, number: int, runner: StepRunner) -> list[Step]:
+    """The steps of a keyframe; those of a later one embed their cutouts in parts."""
+    parts = 4 if number else None
+    perceptors = tuple((one.on(torch.device("cpu"), at_once=parts), w) for one, w in PERCEPTORS)
+    models = Models(tiny.generator(), perceptors, runner=runner)
+    keyframe, generator = plan.keyframes[number], models.generator
+    parent = generator.codebook[:8].T.reshape(1, 4, 2, 4).repeat(1, 1, 8, 6) if number else None
+    statistics = shot_statistics(plan, None, parent, generator)
+    return list(
+        optimize_keyframe(plan, keyframe, models, embed_targets(plan, models), parent, statistics)
+    )
