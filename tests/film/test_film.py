@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from tiny_film import MODELS, tiny_plan
 from render.errors import FilmError
 from render.film.film import make_film, missing_keyframes
 from render.media.ffmpeg import VideoError
-from render.plan.progress import Meter, Progress
+from render.plan.plan import Keyframe, Plan
+from render.plan.progress import Meter, Progress, Show
 from render.storyboard.parser import parse
 from render.synthesis.latents import Store
+from render.synthesis.models import Models
 
 
 def test_frames_are_sent_before_the_last_keyframes_are_made(tmp_path: Path) -> None:
@@ -84,6 +87,60 @@ def test_a_film_has_the_same_bytes_whichever_keyframes_are_stored_already(
     assert [report.done for report in reports] == sorted(report.done for report in reports)
     assert [report.done for report in reports].count(1) == 1
     assert reports[-1].done == 1
+
+
+class CopyingEngine:
+    """An engine that optimises nothing: it copies latents that are ready in another store."""
+
+    def __init__(self, source: Store, target: Store) -> None:
+        self.source, self.target = source, target
+        self.keys: list[str] = []
+        self.closed = 0
+
+    def make(self, keyframe: Keyframe) -> None:
+        self.keys.append(keyframe.key)
+        self.target.prepare()
+        shutil.copy(self.source.path(keyframe.key), self.target.folder)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_another_engine_makes_all_keyframes_of_the_same_film(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = tiny_plan()
+    made, copied = Store(tmp_path / "made"), Store(tmp_path / "copied")
+    films = (tmp_path / "serial.mp4", tmp_path / "copied.mp4")
+    make_film(plan, MODELS, made, missing_keyframes(plan, made), films[0], lambda report: None)
+
+    def fail(*arguments: object, **options: object) -> None:
+        pytest.fail("make_film optimised a keyframe itself")
+
+    monkeypatch.setattr("render.synthesis.optimize.make_adam", fail)
+    reports: list[Progress] = []
+    engines: list[CopyingEngine] = []
+
+    def make_engine(
+        plan: Plan,
+        models: Models,
+        store: Store,
+        todo: Sequence[Keyframe],
+        meter: Meter,
+        show: Show,
+    ) -> CopyingEngine:
+        engines.append(CopyingEngine(made, store))
+        return engines[-1]
+
+    todo = missing_keyframes(plan, copied)
+    make_film(plan, MODELS, copied, todo, films[1], reports.append, make_engine)
+    assert films[0].read_bytes() == films[1].read_bytes()
+    (engine,) = engines
+    assert engine.keys == [keyframe.key for keyframe in todo]
+    assert engine.closed == 1
+    assert len(todo) == len(plan.keyframes)
+    assert [report.keyframe for report in reports] == list(range(1, plan.frame_count + 1))
+    assert {report.stage for report in reports} == {"decode"}
 
 
 def test_a_failing_encoder_is_reported_with_what_is_kept(
