@@ -41,6 +41,6 @@ def make_keyframes(
     plan: Plan, models: Models, store: Store, todo: list[Keyframe], meter: Meter, show: Show
 ) -> None:
     """Make these keyframes with the serial engine, parents first."""
-    engine = SerialEngine(plan, models, store, meter, show)
+    engine = SerialEngine(plan, models, store, todo, meter, show)
     for keyframe in todo:
         engine.make(keyframe)

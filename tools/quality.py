@@ -1,34 +1,36 @@
-"""What each way of holding a picture still is worth: flicker, drift, sharpness, likeness.
+"""Measures what each loss and setting is worth: flicker, drift, sharpness, distance to the prompt.
 
     python tools/quality.py                     every variant, about ten minutes on two cores
-    python tools/quality.py --only plain render edges
-    python tools/quality.py --judge ViT-B/32    a perceptor that does not guide, if it is there
-    python tools/quality.py --between           ways of making frames between keyframes
-    python tools/quality.py --zoom              whether a long zoom stays sharp
+    python tools/quality.py --only plain render "edges 2"
+    python tools/quality.py --judge ViT-B/32    a perceptor that does not guide, if it is installed
+    python tools/quality.py --between           compares ways of making frames between keyframes
+    python tools/quality.py --zoom              measures whether a long zoom stays sharp
 
-One storyboard (a zoom and a pan over one prompt) is rendered by each variant and by the plain loop
-of the field's notebooks: every frame optimised, resampled bilinearly and through 8 bits, from a
-fresh optimiser, with random views and nothing that holds. Printed as a table:
+Every variant renders one storyboard, a zoom and a pan over one prompt. `plain` is the plain loop of
+the VQGAN+CLIP notebooks: it optimises every frame with a fresh optimiser and independent cutouts,
+starts it from the frame before, resampled bilinearly and through 8 bits, and has no loss that
+compares it with another picture. The table's columns are
 
-flicker     mean difference (of 255) between a frame and the one before as the camera sees it now,
-            where both have a picture
+flicker     mean difference, of 255, between a frame and the one before it as the camera sees it
+            now, where both have a picture
 drift       how far the mean colour went from the first second to the last (CIELAB, Delta E 1976)
-sharpness   variance of the Laplacian in the last second, as a share of the first
-distance    to the prompt by the judge, mean over the last second; less is nearer
+sharpness   variance of the Laplacian in the last second, as a share of the first second's
+distance    to the prompt, by the judge, mean over the last second; less is nearer
 statistics  the same by colour and texture statistics of painted scenes of that name, in standard
-            deviations: they did not guide
+            deviations; these statistics did not guide
 seconds     of rendering
 
---between: two moving cameras, a keyframe on every 2nd, 4th, 8th and 16th of 24 frames a second, and
-the same latents for every way. After the flicker
+With --between, two cameras move, keyframes are every 2nd, 4th, 8th or 16th of 24 frames a second,
+and every way of making frames is given the same latents. The columns after the flicker are
 
 peak        the largest flicker, as a share of the mean
 pop         flicker of the frames that are keyframes, as a share of the others'
-rim peak, rim pop   the same in the outermost 5% of the picture, without what is newly seen
+rim peak, rim pop   the same in the outermost 5% of the picture, without newly exposed parts
 pulse       sharpness half-way between two keyframes, as a share of the mean of theirs
-least       the least such share of all frames, keyframes' sharpness taken along a line
+least       the lowest sharpness of a frame, as a share of its keyframes' interpolated linearly
 
---zoom: sharpness of the keyframes, five seconds at a time, as a share of the first second's.
+With --zoom, the columns are the sharpness of the keyframes over five seconds each, as a share of
+the first second's.
 """
 
 from __future__ import annotations
@@ -95,7 +97,7 @@ shots:
     camera: {camera}
 """
 SLOW, FAST, ZOOM = "{zoom: 1.08/s, x: 4%/s}", "{zoom: 1.3/s, angle: 10deg/s}", "{zoom: 1.1/s}"
-# Name to what stands under `defaults`. Losses that are not named keep their weights.
+# Name to lines of the storyboard's `defaults`. Losses that are not named keep their weights.
 VARIANTS = {
     "render": "",
     "free colours": "  losses: {colours: 0, brightness: 0}",
@@ -110,7 +112,7 @@ VARIANTS = {
     "far steps": "  step: {first: 0.8, then: 0.4}",
     "near steps": "  step: {first: 0.8, then: 0.1}",
 }
-# For --zoom, where a keyframe comes every half a second: name to the camera and `defaults`.
+# For --zoom: name to the camera and to lines of `defaults`.
 ZOOMS = {
     "plain": (ZOOM, ""),
     "render": (ZOOM, ""),
@@ -120,12 +122,12 @@ ZOOMS = {
     "sharpen 0.5": ("{zoom: 1.1/s, sharpen: 0.5}", "  losses: {sharpness: 0}"),
     "far steps": (ZOOM, "  losses: {sharpness: 0}\n" + VARIANTS["far steps"]),
 }
-PLAIN_VIEWS, PLAIN_STEP_SIZE = 16, 0.1
+PLAIN_CUTOUTS, PLAIN_STEP_SIZE = 16, 0.1
 
 
 @dataclass(frozen=True)
 class Figures:
-    """One row of the table."""
+    """One row of the table of variants; the module's docstring explains the columns."""
 
     flicker: float
     drift: float
@@ -135,7 +137,7 @@ class Figures:
     seconds: float
 
 
-# Ways to make a frame between keyframes, of their codes and pictures.
+# Ways to make a frame between two keyframes from their codes and their pictures.
 Both = tuple[Tensor, Tensor]
 WAYS: dict[str, Callable[[Generator, Both, Both, Moment], Tensor]] = {
     "picture": lambda generator, codes, pictures, moment: blend_keyframes(*pictures, moment),
@@ -159,33 +161,34 @@ WAYS: dict[str, Callable[[Generator, Both, Both, Moment], Tensor]] = {
 
 
 def crossfade(left: Tensor, right: Tensor, moment: Moment, share: float) -> Tensor:
-    """`frames.blend` without what it does for the rim and for detail."""
-    first, first_seen = warp_with_coverage(left, moment.from_left, moment.border)
-    second, second_seen = warp_with_coverage(right, moment.from_right, moment.border)
-    first_weight = (1 - share) * first_seen.clamp_min(1e-4)
-    second_weight = share * second_seen.clamp_min(1e-4)
+    """Returns both pictures warped to the frame's pose and cross-faded, without what
+    `blend_keyframes` does for the rim and for detail."""
+    first, first_coverage = warp_with_coverage(left, moment.from_left, moment.border)
+    second, second_coverage = warp_with_coverage(right, moment.from_right, moment.border)
+    first_weight = (1 - share) * first_coverage.clamp_min(1e-4)
+    second_weight = share * second_coverage.clamp_min(1e-4)
     return (first * first_weight + second * second_weight) / (first_weight + second_weight)
 
 
 def planned(text: str, device: str, precision: str = "auto") -> tuple[Plan, Models]:
-    """A storyboard's plan and its models."""
+    """Returns the plan and the models of a storyboard given as text."""
     board, machine = parse(text, Path()), choose_device(device, precision)
     chosen = choose_models(board.generator, board.perceptors)
     return make_plan(board, chosen, file_digest), load_models(chosen, machine)
 
 
 def keyframed(plan: Plan, models: Models, folder: Path) -> Store:
-    """Every keyframe, made where it is not there."""
+    """Returns a store with every keyframe, after making those that are missing."""
     store = Store(folder)
     todo = missing_keyframes(plan, store)
-    engine = SerialEngine(plan, models, store, Meter(plan, todo, 0), lambda progress: None)
+    engine = SerialEngine(plan, models, store, todo, Meter(plan, todo, 0), lambda _: None)
     for keyframe in todo:
         engine.make(keyframe)
     return store
 
 
 def rendered(plan: Plan, models: Models) -> Iterator[Tensor]:
-    """Render's own frames, (1, 3, H, W) in [0, 1]."""
+    """Yields the frames that Render makes, (1, 3, H, W) in [0, 1]."""
     with tempfile.TemporaryDirectory() as folder:
         store = keyframed(plan, models, Path(folder))
         for frame in frames(plan, store, models.generator, range(plan.frame_count)):
@@ -196,11 +199,15 @@ def plain(
     plan: Plan,
     models: Models,
     steps: int,
-    views: int = PLAIN_VIEWS,
-    augment: Callable[[Tensor], Tensor] = lambda seen: seen,
+    cutouts: int = PLAIN_CUTOUTS,
+    augment: Callable[[Tensor], Tensor] = lambda unchanged: unchanged,
 ) -> Iterator[Tensor]:
-    """The plain loop: what the notebooks do, with Render's models and from Render's start; views
-    are changed by `augment`."""
+    """Yields the frames of the plain loop, (1, 3, H, W) in [0, 1].
+
+    It is the loop of the notebooks with Render's models and initial latent. The first keyframe's
+    steps are those of the plan, every later frame takes `steps`. `augment` changes the cutouts
+    (n, 3, S, S).
+    """
     generator = models.generator
     first = plan.keyframes[0]
     prompt_targets = make_prompt_targets(plan, first.prompts, models, embed_targets(plan, models))
@@ -213,98 +220,102 @@ def plain(
             picture = generator.decode(latent)
             loss = picture.new_zeros(())
             for prompt_target in prompt_targets:
-                seen = augment(random_views(picture, views, prompt_target.perceptor.side, random))
-                far = distance(
-                    prompt_target.perceptor.embed_cutouts(seen)[:, None],
-                    prompt_target.embeddings[None],
+                perceptor = prompt_target.perceptor
+                seen = augment(random_cutouts(picture, cutouts, perceptor.side, random))
+                distances = distance(
+                    perceptor.embed_cutouts(seen)[:, None], prompt_target.embeddings[None]
                 )
-                loss = loss + prompt_target.weight * (far * prompt_target.weights).sum(1).mean()
+                weighted = (distances * prompt_target.weights).sum(1).mean()
+                loss = loss + prompt_target.weight * weighted
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
             picture = (generator.decode(latent) * 255).round() / 255  # as through a PNG
             yield picture
-            moved = bilinear(picture, motion(plan, number))
-            latent = generator.encode((moved * 255).round() / 255)
+            warped = bilinear(picture, motion(plan, number))
+            latent = generator.encode((warped * 255).round() / 255)
 
 
 def film_of(name: str, plan: Plan, models: Models, plain_steps: int) -> Iterator[Tensor]:
-    """The frames of a variant."""
+    """Yields the frames of a variant: of the plain loop, or of Render with the plan's settings."""
     return plain(plan, models, plain_steps) if name == "plain" else rendered(plan, models)
 
 
 def bilinear(picture: Tensor, matrix: camera.Matrix) -> Tensor:
-    """A picture (1, 3, H, W) seen through `matrix`, as the notebooks resample it."""
+    """Returns a picture (1, 3, H, W) warped by `matrix` and resampled as in the notebooks."""
     height, width = picture.shape[-2:]
     grid = source_grid(matrix, height, width, picture.device)
     return F.grid_sample(picture, grid, padding_mode="reflection", align_corners=False)
 
 
-def random_views(picture: Tensor, count: int, side: int, random: torch.Generator) -> Tensor:
-    """Independent square views of 40 to 100% of the shorter side, averaged to `side` pixels."""
+def random_cutouts(picture: Tensor, count: int, side: int, random: torch.Generator) -> Tensor:
+    """Returns independent square cutouts (count, 3, side, side) of 40 to 100% of the shorter side,
+    resized by averaging."""
     height, width = picture.shape[-2:]
-    views = []
-    for part, down, across in torch.rand(count, 3, generator=random).tolist():
-        edge = int(min(height, width) * (0.4 + 0.6 * part))
+    cutouts = []
+    for size, down, across in torch.rand(count, 3, generator=random).tolist():
+        edge = int(min(height, width) * (0.4 + 0.6 * size))
         top, left = int(down * (height - edge)), int(across * (width - edge))
-        views.append(
-            F.adaptive_avg_pool2d(picture[..., top : top + edge, left : left + edge], side)
-        )
-    return torch.cat(views)
+        part_of_picture = picture[..., top : top + edge, left : left + edge]
+        cutouts.append(F.adaptive_avg_pool2d(part_of_picture, side))
+    return torch.cat(cutouts)
 
 
 def motion(plan: Plan, number: int) -> camera.Matrix:
-    """From a frame's picture to the next one's."""
+    """Returns the camera matrix from a frame to the next one."""
     start, end = (Fraction(n) / plan.board.fps for n in (number, number + 1))
-    return camera.between(plan.board.shots[0].camera, start, end, plan.frame)
+    return camera.between(plan.board.shots[0].camera, start, end, plan.frame_size)
 
 
 def flickers(plan: Plan, pictures: list[Tensor], rim: bool = False) -> list[float]:
-    """Mean change (of 255) of each frame but the first from the one before, as the camera sees it.
+    """Returns the flicker of every frame but the first: its mean difference, of 255, from the frame
+    before as the camera sees it now.
 
-    Where both have a picture; `rim` takes only the outermost 5%, as near to the edge as there is
-    something to compare with.
+    Only pixels that both frames have count. With `rim` only the outermost 5% of the picture counts,
+    without newly exposed parts.
     """
     changes = []
     for number, (before, after) in enumerate(itertools.pairwise(pictures)):
         matrix = motion(plan, number)
         height, width = after.shape[-2:]
-        both = coverage(matrix, height, width, after.device) > 0.999
+        compared = coverage(matrix, height, width, after.device) > 0.999
         if rim:
-            both = newly_exposed_mask(matrix, height, width, after.device) == 0
+            compared = newly_exposed_mask(matrix, height, width, after.device) == 0
             edge = round(0.05 * height)
-            both[..., edge:-edge, edge:-edge] = False
+            compared[..., edge:-edge, edge:-edge] = False
         change = (after - warp(before, matrix, "mirror")).abs().mean(1, keepdim=True)
-        changes.append(float(change[both].mean()) * 255)
+        changes.append(float(change[compared].mean()) * 255)
     return changes
 
 
 def sharpness_of(pictures: Tensor) -> float:
-    """Variance of the Laplacian of pictures (B, 3, H, W)."""
+    """Returns the variance of the Laplacian of pictures (B, 3, H, W)."""
     return float(laplacian(pictures, 3).var())
 
 
 @lru_cache
-def painted() -> StatisticsJudge:
-    """Knows what painted scenes of twelve names have in common."""
+def scene_judge() -> StatisticsJudge:
+    """Returns the judge that knows the statistics of painted scenes of twelve names."""
     return StatisticsJudge(TWELVES["scenes"], HELD_OUT + 1)
 
 
 def statistical_distance(pictures: Tensor, text: str) -> float:
-    """Of pictures (n, 3, h, w) in [0, 1] from the painted scenes that the text names."""
+    """Returns the mean distance of pictures (n, 3, h, w) in [0, 1] from painted scenes of the name
+    `text`, in standard deviations; NaN where no painted scene has that name."""
     if text not in TWELVES["scenes"]:
         return math.nan
     side = min(pictures.shape[-2:])
     top, left = ((length - side) // 2 for length in pictures.shape[-2:])
     middle = pictures[..., top : top + side, left : left + side]
-    whole = F.interpolate(middle, size=(SIZE, SIZE), mode="bicubic", antialias=True).clamp(0, 1)
-    away = [painted().distance(one.permute(1, 2, 0).numpy(), text) for one in whole.cpu()]
-    return statistics.fmean(away)
+    resized = F.interpolate(middle, size=(SIZE, SIZE), mode="bicubic", antialias=True).clamp(0, 1)
+    return statistics.fmean(
+        scene_judge().distance(picture.permute(1, 2, 0).numpy(), text) for picture in resized.cpu()
+    )
 
 
 def measured(plan: Plan, pictures: list[Tensor], judge: Perceptor, seconds: float) -> Figures:
-    """The figures of a film's frames."""
+    """Returns the figures of a film's frames (1, 3, H, W)."""
     flicker = flickers(plan, pictures)
     second = max(1, round(plan.board.fps))
     first, last = torch.cat(pictures[:second]), torch.cat(pictures[-second:])
@@ -312,20 +323,20 @@ def measured(plan: Plan, pictures: list[Tensor], judge: Perceptor, seconds: floa
     sharpness = [sharpness_of(part) for part in (first, last)]
     text = plan.board.shots[0].prompts[0].text or ""
     side = judge.side
-    seen = judge.embed_cutouts(F.interpolate(last, size=(side, side), mode="area"))
+    embeddings = judge.embed_cutouts(F.interpolate(last, size=(side, side), mode="area"))
     return Figures(
         flicker=sum(flicker) / len(flicker),
         drift=float((colours[1] - colours[0]).norm()),
         sharpness=sharpness[1] / sharpness[0],
-        distance=float(distance(seen, judge.embed_texts([text])).mean()),
+        distance=float(distance(embeddings, judge.embed_texts([text])).mean()),
         statistics=statistical_distance(last, text),
         seconds=seconds,
     )
 
 
 @torch.no_grad()
-def way_through(plan: Plan, models: Models, store: Store, way: str) -> list[Tensor]:
-    """A film's frames, those between keyframes made in one of WAYS."""
+def frames_made_by(way: str, plan: Plan, models: Models, store: Store) -> list[Tensor]:
+    """Returns a film's frames (1, 3, H, W); those between keyframes are made in one of WAYS."""
     generator = models.generator
 
     @lru_cache(maxsize=2)
@@ -349,14 +360,14 @@ def way_through(plan: Plan, models: Models, store: Store, way: str) -> list[Tens
 
 
 def steadiness(plan: Plan, pictures: list[Tensor], every: int) -> tuple[float, ...]:
-    """The columns of --between."""
+    """Returns the columns of --between, for a keyframe on each `every`-th frame."""
     row: list[float] = []
     for rim in (False, True):
         flicker = flickers(plan, pictures, rim)
-        arriving = flicker[every - 1 :: every]
+        keyframes = flicker[every - 1 :: every]
         others = [value for n, value in enumerate(flicker, 1) if n % every]
         mean = statistics.mean(flicker)
-        pop = statistics.mean(arriving) / statistics.mean(others)
+        pop = statistics.mean(keyframes) / statistics.mean(others)
         row += [max(flicker) / mean, pop] if rim else [mean, max(flicker) / mean, pop]
     sharp = [sharpness_of(picture) for picture in pictures]
     halfway, all_shares = [], []
@@ -370,7 +381,7 @@ def steadiness(plan: Plan, pictures: list[Tensor], every: int) -> tuple[float, .
 
 
 def print_between(options: argparse.Namespace) -> None:
-    """The table of --between."""
+    """Prints the table of --between, row by row."""
     row = "{:12}{:>5}" + "{:>10}" * 7
     columns = ("flicker", "peak", "pop", "rim peak", "rim pop", "pulse", "least")
     for lens in (SLOW, FAST):
@@ -392,7 +403,7 @@ def print_between(options: argparse.Namespace) -> None:
                 with tempfile.TemporaryDirectory() as folder:
                     store = keyframed(plan, models, options.latents or Path(folder))
                     for name in WAYS:
-                        pictures = way_through(plan, models, store, name)
+                        pictures = frames_made_by(name, plan, models, store)
                         figures[name].append(steadiness(plan, pictures, every))
             for name, rows in figures.items():
                 means = [statistics.mean(values) for values in zip(*rows, strict=True)]
@@ -400,7 +411,7 @@ def print_between(options: argparse.Namespace) -> None:
 
 
 def print_zoom(options: argparse.Namespace) -> None:
-    """The table of --zoom. One frame a keyframe, so that every frame is one."""
+    """Prints the table of --zoom. At 2 frames a second every frame is a keyframe."""
     seconds = options.seconds or 30
     starts = range(0, math.ceil(seconds), 5)
     row = "{:16}" + "{:>10}" * len(starts)
@@ -420,16 +431,16 @@ def print_zoom(options: argparse.Namespace) -> None:
                 camera=lens,
             )
             plan, models = planned(text, options.device)
-            made = film_of(name, plan, models, options.plain_steps)
-            sharp = [sharpness_of(picture) for picture in made]
-            begun = statistics.mean(sharp[:2])
-            rows.append([statistics.mean(sharp[2 * s : 2 * s + 10]) / begun for s in starts])
+            pictures = film_of(name, plan, models, options.plain_steps)
+            sharp = [sharpness_of(picture) for picture in pictures]
+            at_first = statistics.mean(sharp[:2])
+            rows.append([statistics.mean(sharp[2 * s : 2 * s + 10]) / at_first for s in starts])
         means = [statistics.mean(values) for values in zip(*rows, strict=True)]
         print(row.format(name, *(f"{mean:.3g}" for mean in means)), flush=True)
 
 
 def print_variants(options: argparse.Namespace) -> None:
-    """The table of every variant."""
+    """Prints the table of variants, row by row."""
     judge = load_perceptor(known_models("perceptor")[options.judge]).on(
         torch.device(options.device)
     )
@@ -450,33 +461,49 @@ def print_variants(options: argparse.Namespace) -> None:
                 camera=SLOW,
             )
             plan, models = planned(text, options.device)
-            begun = time.monotonic()
-            made = list(film_of(name, plan, models, options.plain_steps))
-            rows.append(measured(plan, made, judge, time.monotonic() - begun))
-        means = [statistics.fmean(getattr(one, field) for one in rows) for field in names]
+            start = time.monotonic()
+            pictures = list(film_of(name, plan, models, options.plain_steps))
+            rows.append(measured(plan, pictures, judge, time.monotonic() - start))
+        means = [statistics.fmean(getattr(figures, field) for figures in rows) for field in names]
         print(row.format(name, *(f"{mean:.3g}" for mean in means)), flush=True)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Reads the command line, measures and prints one table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--between", action="store_const", dest="table", const=print_between)
-    mode.add_argument("--zoom", action="store_const", dest="table", const=print_zoom)
-    parser.add_argument("--only", nargs="+", default=None, help="some of the variants")
+    mode.add_argument(
+        "--between",
+        action="store_const",
+        dest="table",
+        const=print_between,
+        help="the table of ways to make frames between keyframes",
+    )
+    mode.add_argument(
+        "--zoom",
+        action="store_const",
+        dest="table",
+        const=print_zoom,
+        help="the table of a long zoom's sharpness",
+    )
+    parser.add_argument("--only", nargs="+", default=None, help="only these variants")
     parser.add_argument("--prompts", nargs="+", default=["an orange sunset", "a green forest"])
     parser.add_argument("--size", default="160x96")
-    parser.add_argument("--fps", default="12", help="of the table of variants")
+    parser.add_argument("--fps", default="12", help="in the table of variants")
     parser.add_argument("--seconds", type=float, help="default: 4, --between 2, --zoom 30")
-    parser.add_argument("--every", default="0.5s", help="a keyframe, in the table of variants")
     parser.add_argument(
-        "--plain-steps", type=int, default=4, help="on each frame of the plain loop"
+        "--every", default="0.5s", help="time between keyframes in the table of variants"
     )
-    parser.add_argument("--judge", default="starter", help="a perceptor (default: the guide)")
+    parser.add_argument(
+        "--plain-steps", type=int, default=4, help="steps on each frame of the plain loop"
+    )
+    parser.add_argument(
+        "--judge", default="starter", help="a perceptor (default: the one that guides)"
+    )
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--latents", type=Path, help="where --between keeps its keyframes")
+    parser.add_argument("--latents", type=Path, help="folder in which --between keeps keyframes")
     options = parser.parse_args()
     if options.table is print_between and (options.seconds or 2) < 1.5:
         parser.error("--between takes 1.5 seconds or more: two keyframes 16 frames apart")

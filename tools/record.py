@@ -1,15 +1,16 @@
-"""Record what must not change while the code around it does, and compare two records.
+"""Records what a change of the code must not change, and compares two records.
 
     python tools/record.py make before.json            # everything but the sentences
-    python tools/record.py quick before.json           # without the films, in seconds
-    python tools/record.py golden tests/recorded/keys.json   # the keys, which a test holds
+    python tools/record.py quick before.json           # everything but the films, in seconds
+    python tools/record.py golden tests/recorded/keys.json   # the keys, which a test compares with
     python tools/record.py sentences sentences.json    # runs the tests, and takes minutes
     python tools/record.py compare before.json after.json
 
 A record holds the plans of every storyboard in storyboards/ and tests/recorded/ (keys, seeds,
-parents, steps), the bytes of the latents, frames and films that those of tests/recorded/ give, the
-JSON Schema, and the help of every command. The bytes are those of one machine and version of torch.
-The sentences are all that the tests' mistakes say.
+parents, steps), digests of the latents, frames and films that the storyboards of tests/recorded/
+give, the JSON Schema, and the help of every command. Latents, frames and films are the same only on
+one machine with one version of torch. The sentences are the messages of all mistakes and errors in
+the tests.
 """
 
 from __future__ import annotations
@@ -53,26 +54,33 @@ JOURNEY = ("storyboards/images/hills.png", "storyboards/images/sunset.safetensor
 
 
 def plans(boards: list[Path]) -> dict[str, Any]:
-    """Every keyframe of every storyboard, and its frames, with digests that are names."""
+    """Returns the plan of every storyboard, by file name.
+
+    The digest of a model is its role and name, so that its file need not be there.
+    """
     from plans import plan_for
 
-    found = {}
+    records = {}
     for path in boards:
         board = load(path)
         factor = GENERATORS.get(board.generator, GENERATORS["starter"]).factor
         factor = 4 if board.generator == "tiny-vqgan" else factor
         plan = plan_for(board, factor, lambda role, name: f"{role} {name}")
-        found[path.name] = {
+        records[path.name] = {
             "frames": plan.frame_count,
             "keyframes": [keyframe_of(keyframe) for keyframe in plan.keyframes],
             "moments": digest([plain(plan.moment(n)) for n in range(plan.frame_count)]),
         }
-    return found
+    return records
 
 
 def golden_keys(folder: Path) -> dict[str, Any]:
-    """Every keyframe's key and seed, and a digest of all frames' moments, of the storyboards in
-    tests/recorded/. `folder` is an empty one, for the models that they name."""
+    """Returns the key and seed of every keyframe and a digest of all frames' moments, for the
+    storyboards in tests/recorded/.
+
+    Writes the models that they name into `folder`, which must be empty, and points RENDER_MODELS at
+    it.
+    """
     tiny_models(folder)
     os.environ["RENDER_MODELS"] = str(folder)
     return {
@@ -86,7 +94,7 @@ def golden_keys(folder: Path) -> dict[str, Any]:
 
 
 def keyframe_of(keyframe: Keyframe) -> dict[str, Any]:
-    """What decides a keyframe, but for what its key says already."""
+    """Returns what is recorded of a keyframe."""
     return {
         "key": keyframe.key,
         "seed": keyframe.seed,
@@ -99,7 +107,7 @@ def keyframe_of(keyframe: Keyframe) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Values without the names of their classes and fields, which may change."""
+    """Returns a value as lists, without the names of its classes and fields, which may change."""
     if is_dataclass(value) and not isinstance(value, type):
         return [plain(getattr(value, field.name)) for field in fields(value)]
     if isinstance(value, tuple | list):
@@ -108,14 +116,14 @@ def plain(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of bytes, or of a value as JSON."""
+    """Returns the SHA-256 of bytes, or of a value written as JSON."""
     data = value if isinstance(value, bytes) else json.dumps(value, sort_keys=True).encode()
     return hashlib.sha256(data).hexdigest()
 
 
 def films(boards: list[Path], folder: Path) -> dict[str, Any]:
-    """The bytes of latents, frames and films, made by the command with one thread."""
-    found: dict[str, Any] = {}
+    """Returns digests of the latents, frames and films that the command makes with one thread."""
+    records: dict[str, Any] = {}
     for path in boards:
         output = folder / (path.stem + (".mkv" if "ffv1" in path.read_text() else ".mp4"))
         latents = folder / f"{path.stem}.latents"
@@ -124,9 +132,9 @@ def films(boards: list[Path], folder: Path) -> dict[str, Any]:
         for frame in read_video(output).frames:
             frames.update(frame.tobytes())
         still = folder / "still.png"
-        where = ("--at", "0.3s", "-o", str(still), "--force", "--latents", str(latents))
-        render(folder, "still", str(path), *where)
-        found[path.name] = {
+        options = ("--at", "0.3s", "-o", str(still), "--force", "--latents", str(latents))
+        render(folder, "still", str(path), *options)
+        records[path.name] = {
             "latents": {
                 file.name: digest(file.read_bytes())
                 for file in sorted(latents.glob("*.safetensors"))
@@ -140,12 +148,12 @@ def films(boards: list[Path], folder: Path) -> dict[str, Any]:
     width, height = json.loads(render(folder, "inspect", inputs[1], "--json"))["size"]
     options = ("--seconds", "0.3", "--size", f"{width}x{height}", "--loop", "--blend", "slerp")
     render(folder, "interpolate", *inputs, "-o", str(journey), *options)
-    found["interpolate"] = digest(journey.read_bytes())
-    return found
+    records["interpolate"] = digest(journey.read_bytes())
+    return records
 
 
 def tiny_models(folder: Path) -> None:
-    """The models that the storyboards of tests/recorded/ name."""
+    """Writes the models that the storyboards of tests/recorded/ name into a folder."""
     sys.path.insert(0, str(ROOT / "tests"))
     import tiny
 
@@ -153,7 +161,8 @@ def tiny_models(folder: Path) -> None:
 
 
 def render(folder: Path, *arguments: str) -> str:
-    """What the command writes to stdout, with the tiny models and one thread."""
+    """Runs the command with the tiny models and one thread, and returns what it writes to stdout;
+    raises SystemExit if it fails."""
     environment = {**os.environ, "RENDER_MODELS": str(folder / "models"), "OMP_NUM_THREADS": "1"}
     environment |= {"XDG_CACHE_HOME": str(folder), "COLUMNS": "100", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "render", *arguments]
@@ -166,17 +175,17 @@ def render(folder: Path, *arguments: str) -> str:
 
 
 def make(output: Path, with_films: bool = True) -> None:
-    """Write the record."""
+    """Writes the record, with `with_films` the digests of films as well."""
     boards = sorted(BOARDS.glob("*.yaml"))
     folder = Path(tempfile.mkdtemp())
     try:
         (folder / "models").mkdir()
         tiny_models(folder / "models")
-        made = {"films": films(boards, folder)} if with_films else {}
-        os.environ["RENDER_MODELS"] = str(folder / "models")  # where the boards' models are
+        made_films = {"films": films(boards, folder)} if with_films else {}
+        os.environ["RENDER_MODELS"] = str(folder / "models")  # where `plans` looks for the models
         record = {
             "plans": plans([*sorted(LESSONS.glob("*.yaml")), *boards]),
-            **made,
+            **made_films,
             "schema": json_schema(),
             "help": {name: render(folder, *name.split(), "--help") for name in COMMANDS},
         }
@@ -186,53 +195,56 @@ def make(output: Path, with_films: bool = True) -> None:
 
 
 class Sentences:
-    """A plugin of pytest that notes the sentence of every mistake and error of ours."""
+    """A plugin of pytest that collects the messages of all our mistakes and errors.
+
+    Tests whose input hypothesis draws are left out, because their messages differ from run to run.
+    """
 
     def __init__(self) -> None:
-        self.found: set[str] = set()
-        self.random = True
+        self.messages: set[str] = set()
+        self.is_random = True
 
-    def note(self, message: object) -> None:
-        """Keep a sentence, without the folders that each run names anew."""
-        if isinstance(message, str) and not self.random:
-            self.found.add(re.sub(r"/(?:tmp|root|work)/[^\s'\":;,)]*/", "FOLDER/", message))
+    def collect(self, message: object) -> None:
+        """Adds a message, without the temporary folders, whose names differ from run to run."""
+        if isinstance(message, str) and not self.is_random:
+            self.messages.add(re.sub(r"/(?:tmp|root|work)/[^\s'\":;,)]*/", "FOLDER/", message))
 
     def pytest_configure(self) -> None:
-        """Listen to the two places where sentences begin."""
+        """Replaces the two initialisers that messages pass through."""
         from render.errors import RenderError
         from render.storyboard.problems import Problem
 
-        problem, note = Problem.__init__, self.note
+        original, collect = Problem.__init__, self.collect
 
         def problem_made(self: Problem, *given: Any, **named: Any) -> None:
-            problem(self, *given, **named)
-            note(self.message)
+            original(self, *given, **named)
+            collect(self.message)
 
         def error_made(self: RenderError, *given: Any) -> None:
             super(RenderError, self).__init__(*given)
             for message in given:
-                note(message)
+                collect(message)
 
         Problem.__init__ = problem_made  # type: ignore[method-assign]
         RenderError.__init__ = error_made  # type: ignore[assignment]
 
     def pytest_runtest_call(self, item: Any) -> None:
-        """What hypothesis draws is not the same twice."""
-        self.random = getattr(item.obj, "is_hypothesis_test", False)
+        """Marks whether the test that runs now is drawn by hypothesis."""
+        self.is_random = getattr(item.obj, "is_hypothesis_test", False)
 
 
 def sentences(output: Path) -> int:
-    """Run the tests, and write every sentence."""
+    """Runs the tests, writes all messages and returns the exit code of pytest."""
     import pytest
 
     plugin = Sentences()
     code = pytest.main(["-q", "-n", "0"], plugins=[plugin])
-    output.write_text(json.dumps(sorted(plugin.found), indent=1, ensure_ascii=False) + "\n")
+    output.write_text(json.dumps(sorted(plugin.messages), indent=1, ensure_ascii=False) + "\n")
     return int(code)
 
 
 def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
-    """Every place where two records differ."""
+    """Yields every place where two records differ, without the parts that only one has."""
     if isinstance(before, dict) and isinstance(after, dict):
         shared = before.keys() & after.keys() if place == "" else before.keys() | after.keys()
         for key in sorted(shared):
@@ -245,10 +257,12 @@ def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
 
 
 def main() -> None:
-    """Read the command line."""
+    """Reads the command line and runs the command that it names."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("command", choices=("make", "quick", "golden", "sentences", "compare"))
-    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument(
+        "files", type=Path, nargs="+", help="the file to write, or the two to compare"
+    )
     given = parser.parse_args()
     if given.command in ("make", "quick"):
         make(given.files[0], with_films=given.command == "make")
@@ -260,9 +274,9 @@ def main() -> None:
         raise SystemExit(sentences(given.files[0]))
     else:
         before, after = (json.loads(path.read_text()) for path in given.files)
-        found = list(differences(before, after))
-        print("\n".join(found) or "equal")
-        raise SystemExit(bool(found))
+        lines = list(differences(before, after))
+        print("\n".join(lines) or "equal")
+        raise SystemExit(bool(lines))
 
 
 if __name__ == "__main__":

@@ -123,8 +123,8 @@ def cli(ctx: click.Context) -> None:
 @click.option(
     "--force",
     is_flag=True,
-    help="Overwrite OUT.mp4 even if Render did not write it, and begin where memory looks too "
-    "small.",
+    help="Overwrite OUT.mp4 even if Render did not write it, and start even if memory "
+    "seems too small.",
 )
 @quiet_option
 @click.option("-v", "--verbose", is_flag=True, help="Say more: models, folders, tracebacks.")
@@ -144,9 +144,7 @@ def film(quiet: bool, log_format: str, **options: Any) -> None:
 @click.argument("storyboard", type=FILE)
 @draft_option
 @latents_option
-@click.option(
-    "--expand", is_flag=True, help="Only print the cameras, every preset as what it stands for."
-)
+@click.option("--expand", is_flag=True, help="Print only the cameras, with presets expanded.")
 def check(expand: bool, **options: Any) -> None:
     """Find every mistake in STORYBOARD, or show its plan: keyframes, what is done, the cost."""
     with report_errors():
@@ -175,8 +173,8 @@ def check(expand: bool, **options: Any) -> None:
 @click.option(
     "--force",
     is_flag=True,
-    help="Overwrite FRAME.png even if Render did not write it, and begin where memory looks too "
-    "small.",
+    help="Overwrite FRAME.png even if Render did not write it, and start even if memory "
+    "seems too small.",
 )
 @quiet_option
 @log_option
@@ -201,7 +199,8 @@ def still(at: str, quiet: bool, log_format: str, **options: Any) -> None:
     "--ease",
     default="in-out",
     show_default=True,
-    help="How each way is paced: linear, in, out, smooth, ... or a Bezier's handles, 0.4,0,0.2,1.",
+    help="The easing between two pictures: linear, in, out, smooth, ... or a Bezier's handles, "
+    "0.4,0,0.2,1.",
 )
 @click.option(
     "--blend",
@@ -233,8 +232,8 @@ def interpolate(
 ) -> None:
     """Travel through latent space between finished pictures (PNG, JPG) and latents (.safetensors).
 
-    Every input is passed exactly, no frame is doubled: n ways of s seconds are n·s·fps frames, and
-    one more for the last picture unless --loop.
+    The film shows every input exactly, and no frame twice: n legs of s seconds are n·s·fps frames,
+    and one more for the last picture unless --loop.
     """
     log = Log(quiet, log_format == "json")
     began = time.monotonic()
@@ -259,7 +258,7 @@ def interpolate(
 @click.option("--json", "as_json", is_flag=True, help="The note as it is stored.")
 @click.option("--storyboard", is_flag=True, help="Only the storyboard, ready to be rendered again.")
 def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
-    """What Render noted in FILE (PNG, MP4, latent): storyboard, prompts, seed, models, step."""
+    """What Render noted in FILE (PNG, MP4, latent): storyboard, prompts, seed, models, steps."""
     with report_errors():
         from render.media.provenance import format_note
         from render.media.provenance import read_note as read_note
@@ -279,7 +278,7 @@ def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
                 TEXT_LOG.say("note", f"the storyboard needs these files beside it: {needed}")
         else:
             text = format_note(note) + "\n"
-        if sys.stdout.isatty():  # a stranger's note must not steer it; a file gets every byte
+        if sys.stdout.isatty():  # control characters must not reach it; a file gets every byte
             text = "".join(escape_unprintable(line) + "\n" for line in text.splitlines())
         write_answer(text, end="")
 

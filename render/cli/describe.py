@@ -70,7 +70,7 @@ def _shot_rows(plan: Plan, todo: Sequence[Keyframe]) -> list[tuple[str, ...]]:
     missing = {keyframe.index for keyframe in todo}
     rows: list[tuple[str, ...]] = [("shot", "starts", "frames", "keyframes", "done", "begins with")]
     for index, shot in enumerate(plan.board.shots):
-        own = range(plan.firsts[index], plan.firsts[index + 1])
+        own = range(plan.first_keyframes[index], plan.first_keyframes[index + 1])
         done = sum(keyframe not in missing for keyframe in own)
         rows.append(
             (
@@ -142,7 +142,7 @@ def describe_prompt(prompt: Prompt) -> str:
     named = (f"the {what} {path.name}" for what, path in files.items() if path)
     wanted = prompt.text or next(named)
     if prompt.text and re.search(r"[@|(]| x ", prompt.text):
-        wanted = f"'{wanted}'"  # what is meant by these here, nobody wrote
+        wanted = f"'{wanted}'"  # quoted, because it contains our own separators
     if prompt.where:
         wanted += f" @ {prompt.where.picture.name if prompt.where.picture else prompt.where.name}"
     if prompt.weight.constant:

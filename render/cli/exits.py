@@ -51,7 +51,7 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
 
 def exit_code_of(interruption: BaseException) -> int:
-    """The exit code of an interruption; click's Abort hides the one that ended its question."""
+    """The exit code of an interruption; click's Abort may hide a SIGTERM in its context."""
     both = (interruption, interruption.__context__)
     return TERMINATED if any(isinstance(each, TerminatedError) for each in both) else INTERRUPTED
 

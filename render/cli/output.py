@@ -96,7 +96,7 @@ def write_answer(text: str, end: str = "\n") -> None:
 
 def unwritten_message(error: OSError) -> str:
     """The sentence for a stdout that cannot be written."""
-    return f"stdout cannot be written: {error.strerror}. Send what is told there somewhere else"
+    return f"stdout cannot be written: {error.strerror}. Redirect the output"
 
 
 def silence(stream: TextIO) -> None:

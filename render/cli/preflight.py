@@ -114,8 +114,8 @@ def files_needed(board: Storyboard) -> list[Path]:
 def check_overwrite(output: Path, force: bool, needed: Iterable[Path]) -> None:
     """Raises InputError unless `output` may be written.
 
-    A file that Render wrote may be replaced, any other only with `force`. A file that `output` is
-    made from (`needed`) never may, even one of Render's own: a still that a storyboard begins with.
+    A file that Render wrote may be replaced, any other only with `force`. An input file (`needed`)
+    may never be, not even a still that Render made.
     """
     from render.media.provenance import ProvenanceError, read_note
 
@@ -148,9 +148,7 @@ def check_picture_output(output: Path) -> None:
 def check_latents(folder: Path) -> None:
     """Raises InputError unless latents can be written to `folder`, which need not exist yet."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(
-            f"{folder} is in the way: latents are kept in a folder; name one: --latents"
-        )
+        raise InputError(f"{folder} is a file; choose a folder for the latents: --latents FOLDER")
     existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(
@@ -165,7 +163,7 @@ def set_aside(folder: Path, yes: bool, needed: Iterable[Path] = ()) -> None:
     """
     if not folder.is_dir():
         return
-    # Not resolved: of a symbolic link, the link is renamed, and what it points to stays.
+    # Symbolic links are not resolved: the link is renamed, not its target.
     folder = Path(os.path.abspath(folder))
     elsewhere = "name another with --latents"
     if Path.cwd().is_relative_to(folder.resolve()):

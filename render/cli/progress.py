@@ -53,7 +53,7 @@ class Reading:
 
 @dataclass
 class _Stage:
-    """What was measured of one stage, optimising or decoding; the two take turns."""
+    """What was measured of one stage, optimising or decoding; the stages alternate."""
 
     last: Progress
     loss: float | None = None

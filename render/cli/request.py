@@ -10,7 +10,7 @@ from render.cli.output import TEXT_LOG, Log
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """The arguments and options of `render STORYBOARD` and `render still`."""
+    """The arguments and options of `render STORYBOARD`, `render still` and `render check`."""
 
     storyboard: Path
     output: Path | None = None  # None is a name made from the storyboard's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -17,24 +18,33 @@ from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.latents import Store
 from render.synthesis.models import Models
 from render.synthesis.optimize import Step
+from render.synthesis.picture_statistics import ShotStatistics, shot_statistics
 from render.synthesis.resource_errors import film_shortages
-from render.synthesis.statistics import ShotStatistics, shot_statistics
 from render.synthesis.targets import FilmTargets, embed_targets
 
-LOSS_EVERY, PICTURE_EVERY = 5, 25  # steps: reading the loss or a picture waits for the device
+LOSS_EVERY, PICTURE_EVERY = 5, 25  # steps; not every one, because reading synchronises with the GPU
 
 
 class SerialEngine:
     """Optimises each keyframe when it is asked for, and stores its latent."""
 
-    def __init__(self, plan: Plan, models: Models, store: Store, meter: Meter, show: Show) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        models: Models,
+        store: Store,
+        todo: Sequence[Keyframe],
+        meter: Meter,
+        show: Show,
+    ) -> None:
+        """An engine for the keyframes `todo`, of which it starts none before it is asked for."""
         self.plan, self.models, self.store, self.meter, self.show = plan, models, store, meter, show
-        self.latest: tuple[tuple[Path | None, int | None], ShotStatistics] | None = None
+        self.cached: tuple[tuple[Path | None, int | None], ShotStatistics] | None = None
 
     def make(self, keyframe: Keyframe) -> None:
         """Optimise a keyframe from its parent's latent and store it; raises FilmError."""
         plan, models, store = self.plan, self.models, self.store
-        with film_shortages(plan, store.folder, models.memory):
+        with film_shortages(plan, store.folder, models.memory_budget):
             parent, statistics = self.latent(keyframe.parent), self.statistics(keyframe)
             for step in optimize_keyframe(plan, keyframe, models, self.targets, parent, statistics):
                 self.show(self.progress(keyframe, step))
@@ -42,9 +52,12 @@ class SerialEngine:
                 raise FilmError(
                     f"the keyframe at {float(keyframe.time):g} s of shot "
                     f"{plan.board.shots[keyframe.shot].name!r} became NaN; a smaller step size "
-                    "or smaller loss weights will hold it. Finished keyframes are kept"
+                    "or smaller loss weights may prevent this. Finished keyframes are kept"
                 )
             store.save(keyframe.key, step.average, note_of(plan, "latent", keyframe))
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     @cached_property
     def targets(self) -> FilmTargets:
@@ -58,15 +71,17 @@ class SerialEngine:
         return self.store.load(self.plan.keyframes[index].key).to(self.models.device)
 
     def statistics(self, keyframe: Keyframe) -> ShotStatistics:
-        """What the keyframe keeps of its palette and its shot's first keyframe; the last ones are
-        cached, because neighbours mostly share them."""
+        """The palette and sharpness that the keyframe keeps.
+
+        The latest are cached: consecutive keyframes mostly share them.
+        """
         settings = keyframe.settings
-        kept = (settings.palette if settings.keeps_palette else None, keyframe.first)
-        if self.latest is None or self.latest[0] != kept:
-            first = self.latent(keyframe.first)
+        source = (settings.palette if settings.keeps_palette else None, keyframe.reference)
+        if self.cached is None or self.cached[0] != source:
+            reference = self.latent(keyframe.reference)
             generator = self.models.generator
-            self.latest = kept, shot_statistics(self.plan, kept[0], first, generator)
-        return self.latest[1]
+            self.cached = source, shot_statistics(self.plan, source[0], reference, generator)
+        return self.cached[1]
 
     def progress(self, keyframe: Keyframe, step: Step) -> Progress:
         """What is reported after a step: now and then with the loss and a picture."""

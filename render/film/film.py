@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,42 +34,48 @@ def make_film(
     show: Show,
     make_engine: EngineFactory = SerialEngine,
 ) -> None:
-    """Make the keyframes that are missing, and send every frame to the encoder as soon as the
-    keyframes that it is made of are stored.
+    """Make the keyframes `todo` and write every frame, in the order of `schedule`.
 
-    Resuming is not a mode: a keyframe whose latent is stored is done. Killed at any moment and run
-    again, it writes the same bytes. Raises FilmError.
+    There is no mode for resuming: keyframes whose latents are stored are not in `todo`. A run that
+    is killed and repeated writes the same bytes. Raises FilmError, LatentError, and InputError
+    before anything is made.
     """
     meter = Meter(plan, todo, plan.frame_count)
-    engine = make_engine(plan, models, store, meter, show)
     painter = FramePainter(plan, store, models.generator)
     download = FrameDownload(plan.board.size)
-
-    def send(arrived: Iterator[Frame]) -> None:
-        for frame in arrived:
-            video.send(frame)
-            if video.count < plan.frame_count:  # the last one is done when the encoder has ended
-                show(frame_progress(plan, meter, video.count))
-
-    with film_errors(plan, models, store), film_writer(plan, output) as video:
+    with (
+        film_errors(plan, models, store),
+        closing(make_engine(plan, models, store, todo, meter, show)) as engine,
+        film_writer(plan, output) as video,
+    ):
         for work in schedule(plan, todo):
             match work:
                 case MakeKeyframe(keyframe):
                     engine.make(keyframe)
                 case SendFrame(number):
-                    send(download.push(painter.paint(number)))
-        send(download.flush())
-    show(frame_progress(plan, meter, plan.frame_count))
+                    picture = painter.paint(number)
+                    for frame in download.push(picture):  # of a GPU, the frame before
+                        send(frame, video, plan, meter, show)
+        for frame in download.flush():
+            send(frame, video, plan, meter, show)
+    report_frames(plan.frame_count, plan, meter, show)
 
 
 def make_still(
-    plan: Plan, models: Models, store: Store, todo: list[Keyframe], number: int, show: Show
+    plan: Plan,
+    models: Models,
+    store: Store,
+    todo: list[Keyframe],
+    number: int,
+    show: Show,
+    make_engine: EngineFactory = SerialEngine,
 ) -> tuple[Frame, dict[str, Any]]:
     """Frame `number` and its note, after making the keyframes `todo` that are missing for it."""
-    engine = SerialEngine(plan, models, store, Meter(plan, todo, 1), show)
-    for keyframe in todo:
-        engine.make(keyframe)
-    with film_shortages(plan, store.folder, models.memory):
+    meter = Meter(plan, todo, 1)
+    with closing(make_engine(plan, models, store, todo, meter, show)) as engine:
+        for keyframe in todo:
+            engine.make(keyframe)
+    with film_shortages(plan, store.folder, models.memory_budget):
         frame = next(frames(plan, store, models.generator, [number]))
     return frame, note_of(plan, "frame", plan.keyframes[plan.moment(number).left], number)
 
@@ -77,8 +83,8 @@ def make_still(
 def missing_keyframes(plan: Plan, store: Store, frame: int | None = None) -> list[Keyframe]:
     """The keyframes still to be made, parents first: of the film, or of one frame of it.
 
-    The stored ones are read once, before anything is made, so that every latent that was changed
-    on disk is reported now and together. Raises LatentError.
+    Reads every stored latent once, so that all damaged ones are reported together before anything
+    is made. Raises LatentError.
     """
     keyframes = plan.needed_keyframes(frame)
     stored = dict.fromkeys(keyframe.key for keyframe in keyframes if store.has(keyframe.key))
@@ -86,33 +92,37 @@ def missing_keyframes(plan: Plan, store: Store, frame: int | None = None) -> lis
     return [keyframe for keyframe in keyframes if keyframe.key not in stored]
 
 
-@contextmanager
-def film_writer(plan: Plan, output: Path) -> Iterator[VideoWriter]:
-    """The encoder of a film, with its sound and its note."""
+def film_writer(plan: Plan, output: Path) -> AbstractContextManager[VideoWriter]:
+    """The `video_writer` of a film, with its sound and its note."""
     board = plan.board
     title = board.source.stem if board.source else ""
     metadata = {"title": title, "comment": to_text(note_of(plan, "film"))}
     sound = (board.audio, plan.frame_count / board.fps) if board.audio else None
     settings = board.size, board.fps, board.codec, board.quality
-    with video_writer(output, *settings, metadata, sound) as writer:
-        yield writer
+    return video_writer(output, *settings, metadata, sound)
 
 
 @contextmanager
 def film_errors(plan: Plan, models: Models, store: Store) -> Iterator[None]:
-    """Turn what stops a film half-way into a FilmError that says which keyframes are kept.
-
-    A full disk is the encoder's or the latents': each names its own.
+    """Turn a shortage of memory, or an error of ffmpeg, into a FilmError that says where the
+    finished keyframes are. A full disk is reported by what was writing: the encoder or the store.
     """
     kept = kept_message(store.folder)
     try:
-        with memory_shortage(lambda: memory_advice(plan, models.memory), kept):
+        with memory_shortage(lambda: memory_advice(plan, models.memory_budget), kept):
             yield
     except VideoError as error:  # perhaps hours before the last keyframe
         raise FilmError(f"{error} {kept}") from error
 
 
-def frame_progress(plan: Plan, meter: Meter, count: int) -> Progress:
-    """What is reported after so many frames were sent."""
+def send(frame: Frame, video: VideoWriter, plan: Plan, meter: Meter, show: Show) -> None:
+    """Send a frame to the encoder and report it; the last one only after the encoder has ended."""
+    video.send(frame)
+    if video.count < plan.frame_count:
+        report_frames(video.count, plan, meter, show)
+
+
+def report_frames(count: int, plan: Plan, meter: Meter, show: Show) -> None:
+    """Report that so many frames are done."""
     shot = plan.board.shots[plan.shot_of(count - 1)].name
-    return Progress("decode", shot, count, plan.frame_count, 0, 0, meter.at_frame(count))
+    show(Progress("decode", shot, count, plan.frame_count, 0, 0, meter.at_frame(count)))

@@ -20,7 +20,7 @@ from render.plan.moments import Moment
 from render.plan.plan import Plan
 from render.synthesis.images import Frame, crop_to_bytes
 from render.synthesis.latents import Store
-from render.synthesis.statistics import detail, sharpness_of
+from render.synthesis.picture_statistics import detail, sharpness_of
 from render.synthesis.warp import coverage, warp
 
 
@@ -100,7 +100,7 @@ class FramePainter:
 
     def __init__(self, plan: Plan, store: Store, generator: Generator) -> None:
         """Reads nothing yet: latents are loaded from `store` when they are first needed."""
-        device = generator.low.device
+        device = generator.device
 
         @lru_cache(maxsize=4)
         def codes(index: int) -> Tensor:

@@ -73,7 +73,7 @@ class JourneyPainter:
     def pictures(self) -> Iterator[Tensor]:
         """Yields the pictures of all frames, in batches (n, 3, H, W) in [0, 1]."""
         width, height = made_size(self.journey, self.generator)
-        batch = pictures_at_once(self.generator.low.device, width * height)
+        batch = pictures_at_once(self.generator.device, width * height)
         count = self.journey.frame_count
         for first in range(0, count, batch):
             yield self._paint(range(first, min(first + batch, count)))
@@ -97,7 +97,7 @@ def stop_latent(journey: Journey, stop: Stop, generator: Generator) -> Tensor:
 
     Raises LatentError, and JourneyError for a stored latent of another shape than the journey's.
     """
-    device = generator.low.device
+    device = generator.device
     width, height = made_size(journey, generator)
     if not stop.latent:
         return generator.encode(load_image(stop.path, device, (width, height)))

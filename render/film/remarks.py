@@ -9,12 +9,12 @@ from render.plan.plan import Plan
 from render.synthesis.models import Models
 from render.synthesis.perceptor import Perceptor
 
-BETTER = "ViT-B/32"  # the smallest perceptor that knows the words of the open world
+BETTER = "ViT-B/32"  # the smallest perceptor with a general vocabulary
 
 
 def remarks(plan: Plan, models: Models) -> Iterator[str]:
-    """Sentences about steps that cannot be recorded on the GPU, and about the ends of long prompts
-    and the unknown words that a perceptor does not read."""
+    """Warnings about what loaded models cannot do: record their steps on this GPU, read a prompt to
+    its end, or know its words."""
     if models.recording_failed:
         yield "steps cannot be recorded on this GPU; launched kernel by kernel they are slower"
     texts = dict.fromkeys(p.text for k in plan.keyframes for p in k.prompts if p.text)

@@ -75,6 +75,11 @@ class Generator(nn.Module):
         return self
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.low.device
+
+    @property
     def factor(self) -> int:
         """Pixels per latent cell along one side."""
         return int(2 ** (len(self.config["ddconfig"]["ch_mult"]) - 1))

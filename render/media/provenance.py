@@ -44,7 +44,6 @@ LABELS = {
     "seed": "seed",
     "size": "size",
     "models": "models",
-    "step": "step",
     "steps": "steps",
     "key": "key",
 }

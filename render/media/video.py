@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-# The pictures are sRGB; every player takes untagged ones for bt601 or bt709 as it likes, so they
-# are converted to bt709 in the limited range, and say so: the frames (which newer ffmpegs believe)
-# and the encoder's options (which older ones do).
+# Players guess the colour matrix of untagged video. The pictures, which are sRGB, are converted to
+# bt709 in the limited range and tagged twice: on the frames, which newer ffmpegs read, and by the
+# encoder's options, which older ones read.
 YUV_FILTER = (
     "scale=in_range=pc:out_range=tv:out_color_matrix=bt709"
     ":flags=bicubic+accurate_rnd+full_chroma_int+bitexact,"
@@ -92,8 +92,8 @@ def video_writer(
     stand beside it. Players show the metadata's `title` and `comment`; other names are not kept by
     every container.
 
-    `path` is replaced when the block ends and ffmpeg has ended well. Whatever is raised before
-    that, ffmpeg is ended, what it wrote is removed, and the error continues. Raises VideoError,
+    `path` is replaced when the block ends and ffmpeg has ended well. On any exception before that,
+    ffmpeg is ended, its output is removed, and the exception is raised again. Raises VideoError,
     FileError, and InputError before anything is started.
     """
     check_output(path, codec)
@@ -101,7 +101,7 @@ def video_writer(
     # OSError is caught only where files of ours are touched: the block may raise its own.
     remove_stale_partials(path.parent, path.name)
     with atomic_write(path) as partial:
-        # Beside the film and not in a folder of its own: what a killed run leaves is swept with it.
+        # Beside the film, where `remove_stale_partials` finds it after a kill.
         notes = partial_path(path)
         try:
             with file_errors(path):
@@ -131,7 +131,7 @@ def write_video(
 ) -> None:
     """Write `frames`, each (H, W, 3) uint8 or as many bytes, to `path`: `video_writer` in one call.
 
-    A frame may be read until a dozen later ones are asked for: its maker leaves it as it is.
+    A frame is read later than it is yielded: do not modify the array afterwards.
     """
     with video_writer(path, size, fps, codec, quality, metadata, sound) as writer:
         for frame in frames:
@@ -214,8 +214,8 @@ PULSE = 60.0  # seconds without a frame, after which the unfinished files are ma
 class VideoWriter:
     """One ffmpeg process, fed from a thread: the next frame is made while it takes the last.
 
-    The thread keeps the unfinished files' times young, however long the next frame takes and
-    however many frames the encoder holds back: other runs remove partial files that are old.
+    The thread updates the times of the unfinished files, however long the next frame takes and
+    however many frames the encoder holds back: other runs delete partial files that are old.
     """
 
     def __init__(
@@ -256,8 +256,8 @@ class VideoWriter:
     def send(self, frame: bytes | NDArray[np.uint8]) -> None:
         """Hand over the next frame, (H, W, 3) uint8 or as many bytes; waits while AHEAD wait.
 
-        The frame is read later: its maker leaves it as it is. Raises VideoError where ffmpeg has
-        ended or the frame has another shape.
+        The frame is read later: do not modify the array afterwards. Raises VideoError where ffmpeg
+        has ended or the frame has another shape.
         """
         self.queue.put(_frame_bytes(frame, self.size))
         if not self.accepted:

@@ -1,4 +1,4 @@
-"""Which prompts pull at one time of a shot, and how strongly."""
+"""Which prompts apply at one time of a shot, and with which weights."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _value_at(curve: Curve, time: Fraction) -> float:
 
 
 def _merge(prompts: tuple[ActivePrompt, ...]) -> tuple[ActivePrompt, ...]:
-    """Equal prompts as one with the sum of their weights: shared by two shots, it keeps its own."""
+    """Equal prompts as one with the sum of their weights: a prompt of both shots keeps its own."""
     weights: dict[ActivePrompt, float] = {}
     for prompt in prompts:
         same = replace(prompt, weight=0.0)

@@ -18,7 +18,7 @@ from render.plan.plan import Keyframe, Plan
 
 GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in float32, until this machine has been measured
 GUESSED_START = 7.0  # seconds until the first step, likewise
-BLEND = 50.0  # GFLOP of a step that take as long as blending a megapixel of two pictures
+BLEND = 50.0  # GFLOP that blending two pictures costs a megapixel, by time and not by arithmetic
 CANDIDATE_CUTOUTS = 400  # compared before a chain starts, by initial_latent (960 with regions)
 
 
@@ -50,12 +50,12 @@ class Costs:
         megapixels = plan.size[0] * plan.size[1] / 1e6
         self.plan = plan
         self.decode = plan.models.generator.model.gflop_per_megapixel * megapixels
-        self.cutout = sum(chosen.model.gflop_per_view for chosen in plan.models.perceptors)
+        self.cutout = sum(chosen.model.gflop_per_cutout for chosen in plan.models.perceptors)
         self.blend = BLEND * megapixels
 
     @cached_property
     def frame(self) -> float:
-        """The mean of a film's frames: decoded, or blended from two keyframes decoded once."""
+        """The mean cost of a frame: a decode, or a blend and a share of the keyframes' decodes."""
         count = self.plan.frame_count
         sample = range(0, count, math.ceil(count / 64))
         blended = statistics.fmean(self.plan.moment(n).between == "picture" for n in sample)
@@ -67,8 +67,8 @@ class Costs:
         return 2 * (self.decode + self.cutout * keyframe.settings.cutouts)
 
     def start(self, keyframe: Keyframe) -> float:
-        """What comes before the first step: the choice among candidates where a chain starts from
-        nothing, else two decodes of what the keyframe continues from."""
+        """What comes before the first step: choosing among candidates where a chain starts from
+        nothing, else two decodes of the parent or init image."""
         from_nothing = keyframe.parent is None and keyframe.init is None
         return self.cutout * CANDIDATE_CUTOUTS + self.decode if from_nothing else 2 * self.decode
 

@@ -1,8 +1,11 @@
 """The key of a keyframe: a digest of everything that decides its picture, and of nothing else.
 
-A key does not depend on absolute time, frame rate, file names or order. A latent on disk under its
-key is done. The strings hashed here never change their spelling, whatever the code is called:
-users' latents lie under their digests.
+A key does not depend on absolute time, frame rate, file names or order. A keyframe whose latent is
+stored under its key is not made again. Never respell the strings hashed here (such as "aims"), even
+when code is renamed: users' latents are found by these digests.
+
+A setting that changes a keyframe's picture needs a part in `keyframe_key`, or old latents would be
+reused for it. The camera needs none: its matrix is one.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from render.plan.plan import ActivePrompt, Keyframe
 from render.storyboard.model import OF_PALETTE, OF_PARENT
 from render.weights.selection import FilmModels
 
-ALGORITHM = 4  # raised when the same storyboard gives other pictures; the changelog says why
+ALGORITHM = 4  # incremented when the same storyboard gives other pictures; see the changelog
 FileDigest = Callable[[Path], str]
 
 
@@ -68,8 +71,8 @@ def keyframe_key(
         parts["sharpen"] = keyframe.sharpen
     if settings.palette and settings.keeps_palette:
         parts["palette"] = file_digest(settings.palette)
-    if keyframe.first is not None:
-        parts["first"] = before[keyframe.first].key
+    if keyframe.reference is not None:
+        parts["first"] = before[keyframe.reference].key
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -79,7 +82,7 @@ def effective_losses(keyframe: Keyframe) -> list[tuple[str, float]]:
     without: tuple[str, ...] = ()
     if keyframe.parent is None and not keyframe.init:
         without += OF_PARENT
-    if keyframe.first is None:
+    if keyframe.reference is None:
         without += ("sharpness",) if keyframe.settings.palette else ("sharpness", *OF_PALETTE)
     losses = keyframe.settings.losses
     return [(name, weight) for name, weight in losses if weight and name not in without]

@@ -12,8 +12,8 @@ from render.media.codecs import LEAST_SIDE, half_size
 from render.plan.plan import Plan
 from render.text import gibibytes_text
 
-REFUSED = 1.5  # times the memory that is available; the prediction errs by less
-ENCODER = 0.35e9  # bytes a megapixel of ffmpeg, which works beside the steps: the most of any codec
+REFUSED = 1.5  # a film is refused whose step needs this many times the available memory
+ENCODER = 0.35e9  # bytes a megapixel of ffmpeg beside the steps, for the most demanding codec
 BASE_MEMORY = 870 * 2**20  # Python with torch (CUDA build), kornia and open_clip, measured
 GPU_MEMORY = 600 * 2**20  # CUDA's context and its libraries' workspaces; usual, not measured
 # Where Linux's control groups, version 2 and 1, keep how much memory a container may use.
@@ -24,7 +24,7 @@ LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 class MemoryBudget:
     """The memory that a step may use, and what decides how much it takes there."""
 
-    available: int | None = None  # bytes; None where the machine does not tell
+    available: int | None = None  # bytes; None if unknown
     is_gpu: bool = False  # Python and memory-mapped weights lie elsewhere
     bytes_per_number: int = 4  # in the perceptors' transformers
 
@@ -41,7 +41,7 @@ class Shortfall:
 
 
 def machine_memory(groups: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Bytes that this machine has, or that its container may use; None where it does not tell."""
+    """Bytes that this machine has, or that its container may use; None if unknown."""
     try:
         available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # Windows
@@ -71,16 +71,16 @@ def step_memory(
     generator = plan.models.generator.model
     weights = sum(chosen.model.size or 0 for chosen in plan.models.all)
     # Measured, peak of a step: 12 GB a megapixel with taming's decoder of 3856 GFLOP, 3.3 with the
-    # starter's of 228. What a decoder keeps grows with its channels, what it computes with their
-    # square; the losses read pictures, whatever made them. Steps in bfloat16 need as much: frames
-    # are decoded in float32, in about the same memory.
+    # starter's of 228. Activations grow with the channels, GFLOP with their square: hence the
+    # root. The constant part is the losses'. Steps in bfloat16 need as much, because frames are
+    # decoded in float32.
     decoder = (0.5e9 + 11.5e9 * (generator.gflop_per_megapixel / 3856) ** 0.5) * megapixels
     # 25.5 MiB a cutout of ViT-B/32's 8.8 GFLOP, and each cutout's gradient in the picture's size.
     together = min(cutouts, at_once or cutouts)
     perceptors = 0.0
     for chosen in plan.models.perceptors:
         width_of_number = budget.bytes_per_number if chosen.model.is_transformer else 4
-        activations = 3.1e6 * chosen.model.gflop_per_view * together * width_of_number / 4
+        activations = 3.1e6 * chosen.model.gflop_per_cutout * together * width_of_number / 4
         perceptors += activations + 12e6 * megapixels * cutouts
     if budget.is_gpu:
         return int(GPU_MEMORY + weights + decoder + perceptors)
@@ -95,7 +95,7 @@ def most_cutouts(plan: Plan) -> int:
 def cutouts_at_once(plan: Plan, budget: MemoryBudget) -> int | None:
     """How many cutouts may go through a perceptor together in this memory; None is all.
 
-    A power of two, whatever the shots have: parts of another size would round differently.
+    Always a power of two: parts of another size would round differently.
     """
     available = budget.available
     if available is None or step_memory(plan, budget) <= available:
@@ -106,7 +106,7 @@ def cutouts_at_once(plan: Plan, budget: MemoryBudget) -> int | None:
 
 
 def shortfall(plan: Plan, budget: MemoryBudget) -> Shortfall | None:
-    """Whether a step needs more memory than is available; None if it fits."""
+    """The shortage of memory of a step; None if it fits."""
     available = budget.available
     needed = step_memory(plan, budget, at_once=cutouts_at_once(plan, budget))
     if available is None or needed <= available:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Moment:
-    """A frame on or between two keyframes, and the moment it morphs or dissolves out of."""
+    """A frame on or between two keyframes.
+
+    In a morph or dissolve, `before` is the moment of the shot before.
+    """
 
     left: int  # index of the keyframe at or before the frame
     right: int  # index of the keyframe after it
@@ -60,22 +63,22 @@ def moment_at(plan: Plan, frame: int) -> Moment:
 def _shot_moment(plan: Plan, shot_index: int, time: Fraction) -> Moment:
     """What a shot alone shows `time` seconds after its start."""
     shot = plan.board.shots[shot_index]
-    nearest = plan.firsts[shot_index] + math.floor(time / shot.settings.every)
-    left = plan.keyframes[min(nearest, plan.firsts[shot_index + 1] - 1)]
+    nearest = plan.first_keyframes[shot_index] + math.floor(time / shot.settings.every)
+    left = plan.keyframes[min(nearest, plan.first_keyframes[shot_index + 1] - 1)]
     right = plan.keyframes[min(left.index + 1, len(plan.keyframes) - 1)]
     # The next shot's first keyframe stands where this shot's camera ends.
     right_time = right.time if right.shot == shot_index else shot.duration
     span = right_time - left.time
     between = shot.settings.between
     if between == "auto":
-        step = camera.between(shot.camera, left.time, right_time, plan.frame)
+        step = camera.between(shot.camera, left.time, right_time, plan.frame_size)
         between = "picture" if camera.moves(step) else "latent"
     return Moment(
         left=left.index,
         right=right.index,
         fraction=float((time - left.time) / span) if span > 0 else 0.0,
-        from_left=camera.between(shot.camera, left.time, time, plan.frame),
-        from_right=camera.between(shot.camera, right_time, time, plan.frame),
+        from_left=camera.between(shot.camera, left.time, time, plan.frame_size),
+        from_right=camera.between(shot.camera, right_time, time, plan.frame_size),
         border=shot.camera.border,
         between=between,
     )

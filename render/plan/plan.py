@@ -23,7 +23,7 @@ class ActivePrompt:
     weight: float  # signed; below 0 pushes away
     stop: float  # the distance below which it no longer pulls; -inf is never
     where: Region | None = None
-    moved: Matrix = IDENTITY  # from where the region is named to where it is now
+    moved: Matrix = IDENTITY  # the camera's movement since the start of the shot
     latent: Path | None = None  # instead of a text or an image
 
 
@@ -38,9 +38,9 @@ class Keyframe:
     parent: int | None  # index of the keyframe it continues from; None starts a chain
     matrix: Matrix  # from the parent's picture (or the init image) to this one
     border: str  # what comes in from outside the parent's picture
-    sharpen: float  # how much of its finest detail the parent gets back after it was warped
+    sharpen: float  # strength of the sharpening after the parent is warped
     init: Path | None  # the image that a chain starts from
-    first: int | None  # index of the keyframe whose sharpness and palette it keeps
+    reference: int | None  # index of the keyframe whose sharpness and palette it keeps
     prompts: tuple[ActivePrompt, ...]
     steps: int
     step_size: float
@@ -57,9 +57,9 @@ class Plan:
     size: tuple[int, int]  # (width, height) that the generator makes, cropped to the board's
     frame_count: int
     keyframes: tuple[Keyframe, ...]  # parents first
-    starts: tuple[Fraction, ...]  # seconds at which each shot starts, and the last one ends
-    firsts: tuple[int, ...]  # index of each shot's first keyframe, and the number of all
-    frame: tuple[float, float]  # the board's (width, height) in units of the made picture's height
+    starts: tuple[Fraction, ...]  # start of each shot in seconds, then the film's end
+    first_keyframes: tuple[int, ...]  # index of each shot's first keyframe, then the number of all
+    frame_size: tuple[float, float]  # the board's (width, height) in heights of the made picture
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:

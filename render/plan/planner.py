@@ -29,9 +29,9 @@ def make_plan(board: Storyboard, models: FilmModels, file_digest: FileDigest) ->
     frame = (board.size[0] / height, board.size[1] / height)
     starts = [Fraction(0)]
     keyframes: list[Keyframe] = []
-    firsts = []
+    first_keyframes = []
     for index, shot in enumerate(board.shots):
-        firsts.append(len(keyframes))
+        first_keyframes.append(len(keyframes))
         for time in keyframe_times(board, index):
             keyframes.append(_keyframe(board, index, time, keyframes, film, frame, file_digest))
         starts.append(starts[-1] + shot.duration)
@@ -39,12 +39,12 @@ def make_plan(board: Storyboard, models: FilmModels, file_digest: FileDigest) ->
         board=board,
         models=models,
         size=(width, height),
-        # Half up, by hand: round() would take two shots of 0.5 frames to no frame at all.
+        # Rounded half up: Python's round() takes 2.5 frames to 2.
         frame_count=max(1, math.floor(starts[-1] * board.fps + Fraction(1, 2))),
         keyframes=tuple(keyframes),
         starts=tuple(starts),
-        firsts=(*firsts, len(keyframes)),
-        frame=frame,
+        first_keyframes=(*first_keyframes, len(keyframes)),
+        frame_size=frame,
     )
 
 
@@ -58,9 +58,11 @@ def draft(board: Storyboard, factor: int) -> Storyboard:
     size = board.size if min(smaller) < max(4 * factor, LEAST_SIDE) else smaller
 
     def cheaper(settings: Settings) -> Settings:
-        first, then = settings.first, settings.then
+        first, later = settings.first_steps, settings.later_steps
         return replace(
-            settings, first=min(first, max(10, first // 3)), then=min(then, max(5, then // 3))
+            settings,
+            first_steps=min(first, max(10, first // 3)),
+            later_steps=min(later, max(5, later // 3)),
         )
 
     shots = tuple(replace(shot, settings=cheaper(shot.settings)) for shot in board.shots)
@@ -104,10 +106,10 @@ def _keyframe(
         border=lens.border,
         sharpen=round(lens.sharpen.at(lens_time), 12) if camera.moves(matrix) else 0.0,
         init=shot.init if starts_chain else None,
-        first=_first_keyframe(shot, time, len(before)) if settings.keeps_to_first else None,
+        reference=_reference(shot, time, len(before)) if settings.keeps_to_first else None,
         prompts=active_prompts(board, shot_index, time, frame),
-        steps=settings.first if starts_chain else settings.then,
-        step_size=settings.first_step if starts_chain else settings.then_step,
+        steps=settings.first_steps if starts_chain else settings.later_steps,
+        step_size=settings.first_step_size if starts_chain else settings.later_step_size,
         seed=derived_seed(board.seed, shot.name, time),
         settings=settings,
     )
@@ -135,7 +137,7 @@ def _camera_step(
     return previous.camera, previous.duration, matrix
 
 
-def _first_keyframe(shot: Shot, time: Fraction, index: int) -> int | None:
+def _reference(shot: Shot, time: Fraction, index: int) -> int | None:
     """Index of the shot's first keyframe after its prompts have crossed over; None until then.
 
     `time` and `index` are those of the keyframe that asks.

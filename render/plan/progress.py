@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 from render.plan.cost import Costs
@@ -13,7 +12,7 @@ from render.plan.plan import Keyframe, Plan
 
 @dataclass(frozen=True)
 class Progress:
-    """What the core reports after a step or a frame; it displays nothing itself."""
+    """A report after a step or a frame, for the caller to display."""
 
     stage: str  # "optimise" or "decode"
     shot: str
@@ -30,21 +29,24 @@ Show = Callable[[Progress], None]
 
 
 class Meter:
-    """The share of a render's work that is done; steps and frames count by their cost."""
+    """The share of a render's work that is done; steps and frames count by their cost.
+
+    Several keyframes may be made at once.
+    """
 
     def __init__(self, plan: Plan, todo: Iterable[Keyframe], frames: int) -> None:
         """The work is the keyframes `todo` and so many `frames`."""
         todo = list(todo)
         self.costs = Costs(plan)
-        before = accumulate((self.costs.keyframe(k) for k in todo), initial=0.0)
-        self.before = dict(zip((k.index for k in todo), before, strict=False))
         self.total = sum(map(self.costs.keyframe, todo)) + self.costs.frame * frames
-        self.optimised = self.decoded = 0.0  # GFLOP
+        self.keyframes: dict[int, float] = {}  # GFLOP done of each keyframe, by its index
+        self.optimised = self.decoded = 0.0  # GFLOP done of all keyframes, and of all frames
 
     def at_step(self, keyframe: Keyframe, step: int) -> float:
-        """The share done after a step; after the keyframe's start, where it is step 0."""
+        """The share done after a step of a keyframe; step 0 means that its start is done."""
         done = self.costs.start(keyframe) + self.costs.step(keyframe) * step
-        self.optimised = self.before[keyframe.index] + done
+        self.optimised += done - self.keyframes.get(keyframe.index, 0.0)
+        self.keyframes[keyframe.index] = done
         return self._done()
 
     def at_frame(self, count: int) -> float:
@@ -54,4 +56,4 @@ class Meter:
 
     def _done(self) -> float:
         share = (self.optimised + self.decoded) / self.total
-        return share if share < 1 - 1e-9 else 1.0  # as it would be without rounding
+        return share if share < 1 - 1e-9 else 1.0  # sums just below 1 are rounding errors

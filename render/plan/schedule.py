@@ -27,8 +27,8 @@ def schedule(plan: Plan, todo: Iterable[Keyframe]) -> Iterator[MakeKeyframe | Se
     """The keyframes `todo` (parents first) and every frame of the film, in the order of the work.
 
     A frame is sent after all keyframes that it is made of. The share of frames sent never exceeds
-    the share of keyframes made, so that an edit near the end of a long film is optimised at once
-    instead of after all the frames before it.
+    the share of keyframes made: after an edit near the end of a long film, the new keyframe is made
+    first, not after all the frames before it.
     """
     waiting = deque(todo)
     total = len(waiting)

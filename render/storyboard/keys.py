@@ -38,8 +38,18 @@ SETTINGS = (
         "iterations",
         Table(
             (
-                Row("first", Number(1, 10_000, whole=True), "first", "for a picture from nothing"),
-                Row("then", Number(0, 10_000, whole=True), "then", "for every later keyframe"),
+                Row(
+                    "first",
+                    Number(1, 10_000, whole=True),
+                    "first_steps",
+                    "for a keyframe that starts a chain",
+                ),
+                Row(
+                    "then",
+                    Number(0, 10_000, whole=True),
+                    "later_steps",
+                    "for every later keyframe",
+                ),
             ),
             short=short_for("first", "then"),
             shorthand=Number(1, 10_000, whole=True).schema(),
@@ -74,8 +84,8 @@ SETTINGS = (
         "step",
         Table(
             (
-                Row("first", STEP, "first_step", "for a picture from nothing"),
-                Row("then", STEP, "then_step", "for later ones: less is calmer"),
+                Row("first", STEP, "first_step_size", "for a keyframe that starts a chain"),
+                Row("then", STEP, "later_step_size", "for later ones: less is calmer"),
             ),
             short=short_for("first", "then"),
             shorthand=STEP.schema(),

@@ -180,12 +180,12 @@ class Settings:
     Settings that change over the shot have their value at its beginning here.
     """
 
-    first: int = 100  # optimisation steps of a keyframe that starts a chain
-    then: int = 15  # optimisation steps of every later keyframe
+    first_steps: int = 100  # optimisation steps of a keyframe that starts a chain
+    later_steps: int = 15  # optimisation steps of every later keyframe
     every: Fraction = Fraction(1, 2)  # seconds between keyframes
     between: str = "auto"  # how frames between keyframes are made: one of BETWEEN
-    first_step: float = 0.8  # step size of a keyframe that starts a chain
-    then_step: float = 0.2  # step size of every later keyframe, where large steps would flicker
+    first_step_size: float = 0.8  # of a keyframe that starts a chain
+    later_step_size: float = 0.2  # of every later keyframe, where large steps would flicker
     cutouts: int = 16  # per step
     cutout_size: tuple[float, float] = (0.4, 1.0)  # smallest and largest, of the shorter side
     smoothing: float = 0.9  # decay of the running average of the latent

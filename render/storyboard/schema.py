@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from render.curves.curve import Curve
+from render.media.sound import Audio
 from render.storyboard.animated import AnimatedNumber
 from render.storyboard.keys import STORYBOARD
 from render.storyboard.model import (
@@ -22,11 +23,24 @@ from render.storyboard.model import (
 from render.storyboard.tables import Row, Table
 from render.storyboard.values import Time
 
+# The class whose fields the rows of a table fill; a table that is not here fills those of the table
+# around it. What a loss weighs by default is no field.
+FILLED = {
+    "audio": Audio,
+    "camera": Camera,
+    "shake": Shake,
+    "transition": Transition,
+    "shots": Settings,
+    "defaults": Settings,
+}
+WEIGHTS = {name: weight for name, weight in LOSS_WEIGHTS.items() if name not in STEADY}
+Defaults = dict[str, Any]  # of fields, by their names
+
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a storyboard, for completion and checks in an editor."""
     schema = STORYBOARD.schema()
-    _add_defaults(schema, STORYBOARD)
+    _add_defaults(schema, STORYBOARD, _field_defaults(Storyboard))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Render storyboard, version 1",
@@ -37,40 +51,48 @@ def json_schema() -> dict[str, Any]:
 def reference() -> str:
     """A Markdown table of every key with its meaning and default."""
     lines = ["| key | meaning | default |", "| --- | --- | --- |"]
-    for key, row in _rows(STORYBOARD, ""):
-        default = _default(row)
+    for key, row, defaults in _rows(STORYBOARD, "", _field_defaults(Storyboard)):
+        default = _default(row, defaults)
         shown = "" if default is None else f"`{_as_yaml(default)}`"
         lines.append(f"| `{key}` | {row.help.replace('|', chr(92) + '|')} | {shown} |")
     return "\n".join(lines) + "\n"
 
 
-def _rows(table: Table, prefix: str) -> Iterator[tuple[str, Row]]:
-    """Every row with its path, as `shots[].camera.zoom`; a table comes before its rows."""
+def _rows(table: Table, prefix: str, defaults: Defaults) -> Iterator[tuple[str, Row, Defaults]]:
+    """Every row with its path, as `shots[].camera.zoom`, and its table's field defaults; a table
+    comes before its rows."""
     for row in table.rows:
-        yield prefix + row.key, row
+        yield prefix + row.key, row, defaults
         inner = getattr(row.kind, "item", row.kind)  # of a list, the table of its items
         # The keys of `defaults` are described as those of a shot.
         if isinstance(inner, Table) and row.key != "defaults":
-            yield from _rows(inner, f"{prefix}{row.key}{'[]' if inner is not row.kind else ''}.")
+            path = f"{prefix}{row.key}{'[]' if inner is not row.kind else ''}."
+            yield from _rows(inner, path, _inner_defaults(row, defaults))
 
 
-def _field_defaults() -> dict[str, Any]:
-    """Field to default, of the dataclasses that tables fill; an earlier class counts more."""
-    found: dict[str, Any] = {}
-    for owner in (Shake, Camera, Transition, Settings, Storyboard):
-        for field in fields(owner):
-            if field.default is not MISSING:
-                found[field.name] = field.default
-            elif field.default_factory is not MISSING:
-                found[field.name] = field.default_factory()
-    return {**found, **{n: w for n, w in LOSS_WEIGHTS.items() if n not in STEADY}}
+def _inner_defaults(row: Row, defaults: Defaults) -> Defaults:
+    """The field defaults of the table that a row holds, in a table with these."""
+    if row.key == "losses":
+        return WEIGHTS
+    return _field_defaults(FILLED[row.key]) if row.key in FILLED else defaults
 
 
-def _default(row: Row) -> Any:
+def _field_defaults(owner: type[Any]) -> Defaults:
+    """Field to default of a dataclass."""
+    found: Defaults = {}
+    for field in fields(owner):
+        if field.default is not MISSING:
+            found[field.name] = field.default
+        elif field.default_factory is not MISSING:
+            found[field.name] = field.default_factory()
+    return found
+
+
+def _default(row: Row, defaults: Defaults) -> Any:
     """A row's default as a storyboard would write it; None if it has none."""
     if isinstance(row.kind, Table) or row.required or row.key == "duration":
         return None
-    value = _field_defaults().get(row.field)
+    value = defaults.get(row.field)
     if isinstance(value, Curve):
         per = row.kind.per if isinstance(row.kind, AnimatedNumber) else 1
         return value.at(0) * per
@@ -91,14 +113,15 @@ def _as_yaml(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _add_defaults(schema: dict[str, Any], table: Table) -> None:
+def _add_defaults(schema: dict[str, Any], table: Table, defaults: Defaults) -> None:
     """Write the default of every row into the schema of its table."""
     for row in table.rows:
         written = _mapping(schema)["properties"][row.key]
         inner = getattr(row.kind, "item", row.kind)
         if isinstance(inner, Table):
-            _add_defaults(written["items"] if inner is not row.kind else written, inner)
-        elif (default := _default(row)) is not None:
+            inner_schema = written["items"] if inner is not row.kind else written
+            _add_defaults(inner_schema, inner, _inner_defaults(row, defaults))
+        elif (default := _default(row, defaults)) is not None:
             written["default"] = default
 
 

@@ -1,7 +1,8 @@
 """Keys and what they hold, as tables: a `Table` of `Row`s, one per key.
 
 The parser, the JSON Schema and the reference for people are all made from these tables. A new key
-is a new row.
+is a new row with a field in `model.py`; if it changes a keyframe's picture, it also needs a part in
+`plan.key.keyframe_key`.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ Thunk = Callable[[], Tensor]
 class RecordedStep:
     """A step function that is recorded at its second call and replayed from then on.
 
-    The step changes tensors in place and returns one, always in the same shapes. Its first call
-    runs as it is, so that libraries and constants are ready. Where recording fails, for example for
+    The step changes tensors in place and returns one, always in the same shapes. Its first call is
+    not recorded: it initialises libraries and constants. Where recording fails, for example for
     want of memory, steps continue one by one and a warning says so.
     """
 
@@ -72,8 +72,8 @@ RECORDED = StepRunner(RecordedStep, captures=True)
 class CachedConstants(TorchFunctionMode):
     """Inside it, `torch.tensor` of the same numbers returns the same tensor.
 
-    kornia builds its constant matrices anew at each call, and nothing can be copied from the host
-    into a recording.
+    kornia builds its constant matrices anew at each call, and copies from the host are not allowed
+    while a graph is recorded.
     """
 
     def __init__(self) -> None:
@@ -95,12 +95,13 @@ class CachedConstants(TorchFunctionMode):
 
 @cache
 def side_stream(device: int) -> Any:
-    """The one stream of a device on which steps are recorded: libraries keep memory for each."""
+    """The stream of a device on which steps are recorded; one, because libraries reserve memory for
+    every stream."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def run_on_side_stream(run: Thunk) -> Tensor:
-    """Run on the side stream, as what will be recorded must, ordered with all other work."""
+    """Run on the side stream, which recording requires, synchronised with the current stream."""
     current, stream = torch.cuda.current_stream(), side_stream(torch.cuda.current_device())
     stream.wait_stream(current)
     with torch.cuda.stream(stream):

@@ -1,4 +1,4 @@
-"""What computes: the device, the precision of its steps and its memory.
+"""The device that computes, its precision and its memory.
 
 torch is imported inside the functions that need it, so that a mistake on the command line is
 reported before torch is loaded.
@@ -46,13 +46,12 @@ class Device:
 def choose_device(device: str, precision: str) -> Device:
     """The device of a name (auto, cpu, cuda, cuda:1, mps); raises InputError where it is absent.
 
-    `precision` is auto, float32 or bfloat16. With auto, steps compute in bfloat16 where the device
-    is fast in it: a transformer's gradient changes by a hundredth and the decoder's by a twentieth,
-    less than another draw of one step's cutouts changes them, and films of several prompts and
-    seeds came as near to their prompts.
+    `precision` is auto, float32 or bfloat16. auto is bfloat16 where it is faster.
+    It changes a transformer's gradient by 1% and the decoder's by 5%, less than another draw of one
+    step's cutouts does. Films of several prompts and seeds came as near to their prompts.
     """
-    # Waiting threads spin briefly and then sleep. Spinning ten times as long makes a small film's
-    # step a third faster on a quiet machine, and three times slower beside another busy program.
+    # Limits how long idle OpenMP threads spin. Ten times longer makes a small film's step a third
+    # faster on a quiet machine, and three times slower beside another busy program.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     import torch

@@ -1,4 +1,4 @@
-"""Whether recorded steps give what steps launched one by one give, tried on the film's models."""
+"""Check on the film's own models that recorded steps and ordinary steps agree."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from render.synthesis.initial_latent import grey_clouds
 from render.synthesis.losses import LOSSES, LossInputs, weighted_sum
 from render.synthesis.models import Models
 from render.synthesis.optimize import ONE_BY_ONE, StepRunner, optimize
-from render.synthesis.statistics import palette_of, sharpness_of
+from render.synthesis.picture_statistics import palette_of, sharpness_of
 from render.synthesis.targets import PromptTarget, embed_image
 
 
 def recording_works(models: Models, runner: StepRunner = RECORDED) -> bool:
     """Whether six recorded steps on a small picture, with every loss, end near unrecorded ones.
 
-    Not on the same bits: GPUs add gradients in any order, and torch's capturable Adam divides in
-    another one. How much the first differs, two unrecorded runs tell.
+    They need not be identical: GPUs sum gradients in varying order, and a capturable Adam rounds
+    differently. Two unrecorded runs measure how much the first matters. A loss that reads a value
+    back to the host makes this fail.
     """
     generator = models.generator
     size = (8 * generator.factor, 8 * generator.factor)

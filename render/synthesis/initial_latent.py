@@ -71,7 +71,7 @@ def choose_initial_latent(
     never turns dark again, and the path from grey to fire passes through every other colour. One
     crop of each candidate, and six of each on the shortlist, cost about as much as a few steps.
     """
-    grey = grey_clouds(plan.size, keyframe.seed).to(generator.low.device)
+    grey = grey_clouds(plan.size, keyframe.seed).to(generator.device)
     if not prompt_targets:
         return generator.encode(grey)
     candidates = draw_candidates(candidate_size(plan.size), derived_seed(keyframe.seed, "ground"))

@@ -14,7 +14,7 @@ from render.synthesis.initial_latent import choose_initial_latent
 from render.synthesis.losses import LossInputs, weighted_sum
 from render.synthesis.models import Models
 from render.synthesis.optimize import Step, optimize
-from render.synthesis.statistics import ShotStatistics
+from render.synthesis.picture_statistics import ShotStatistics
 from render.synthesis.targets import FilmTargets, make_latent_targets, make_prompt_targets
 from render.synthesis.warm_start import newly_exposed, release_newly_exposed, warm_start
 
@@ -30,7 +30,7 @@ def optimize_keyframe(
     """Optimise one keyframe; yields after every step.
 
     `parent` is the latent (1, C, h, w) that it continues from, None where a chain starts;
-    `statistics` are those of the shot's first keyframe or palette that it keeps.
+    `statistics` are the palette and sharpness to keep.
     """
     statistics = statistics or ShotStatistics()
     generator, settings = models.generator, keyframe.settings

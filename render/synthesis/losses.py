@@ -1,7 +1,9 @@
 """The losses of a keyframe, one function each, and their weighted sum.
 
-A new loss is a function here with its row in `LOSSES`, and its weight in `LOSS_WEIGHTS` of
-`render.storyboard.model`. Every loss is a scalar tensor (). d is `distance`, from 0 to π²/2.
+A new loss is a function here with its row in `LOSSES`, its weight in `LOSS_WEIGHTS`
+(storyboard/model.py) and its help in `LOSS_MEANINGS` (storyboard/loss_weights.py). It computes with
+tensors only: reading a value back to the host makes CUDA graphs impossible. Every loss is a scalar
+tensor (). d is `distance`, from 0 to π²/2.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from torch.nn import functional as F
 
 from render.synthesis.cutouts import Cutouts, cut_out, region_shares
 from render.synthesis.perceptor import Perceptor
-from render.synthesis.statistics import palette_of, sharpness_of
+from render.synthesis.picture_statistics import palette_of, sharpness_of
 from render.synthesis.targets import LatentTarget, PromptTarget
 
 
@@ -66,7 +68,7 @@ def distance(a: Tensor, b: Tensor) -> Tensor:
     return half_chord.arcsin().square().mul(2)
 
 
-class _StopGradient(torch.autograd.Function):
+class _GradientAboveStop(torch.autograd.Function):
     """Passes a value on unchanged, and its gradient only where the value is not below its stop."""
 
     @staticmethod
@@ -103,14 +105,15 @@ def _prompt_terms(inputs: LossInputs) -> Iterator[Tensor]:
     latent_weights = sum(abs(latent_target.weight) for latent_target in inputs.latent_targets)
     for prompt_target, embeddings in zip(inputs.prompt_targets, inputs.embeddings, strict=True):
         distances = distance(embeddings[:, None], prompt_target.embeddings[None])  # (n, p)
-        signed = _StopGradient.apply(distances * prompt_target.weights.sign(), prompt_target.stops)
+        signed = distances * prompt_target.weights.sign()
+        stopped = _GradientAboveStop.apply(signed, prompt_target.stops)
         strength = prompt_target.weights.abs() / (
             prompt_target.weights.abs().sum() + latent_weights
         )
         if prompt_target.masks is not None:
             shares = region_shares(prompt_target.masks, inputs.cutouts)
             strength = strength * region_strength(shares)
-        yield prompt_target.weight * (signed * strength).sum(1).mean()
+        yield prompt_target.weight * (stopped * strength).sum(1).mean()
 
 
 def _latent_terms(inputs: LossInputs) -> Iterator[Tensor]:
@@ -124,7 +127,7 @@ def _latent_terms(inputs: LossInputs) -> Iterator[Tensor]:
     )
     for latent_target in inputs.latent_targets:
         signed = latent_target.distance(inputs.latent) * math.copysign(1, latent_target.weight)
-        stopped = _StopGradient.apply(signed, torch.full_like(signed, latent_target.stop))
+        stopped = _GradientAboveStop.apply(signed, torch.full_like(signed, latent_target.stop))
         yield perceptor_weights * abs(latent_target.weight) / all_weights * stopped
 
 

@@ -18,14 +18,14 @@ class Models:
 
     generator: Generator
     perceptors: tuple[tuple[Perceptor, float], ...]
-    memory: MemoryBudget = HOST_MEMORY  # for their steps
+    memory_budget: MemoryBudget = HOST_MEMORY  # for their steps
     runner: StepRunner = ONE_BY_ONE  # how their steps are launched
-    recording_failed: bool = False  # tried as a CUDA graph, which did not work here
+    recording_failed: bool = False  # recording steps as a CUDA graph was tried and failed
 
     @property
     def device(self) -> torch.device:
         """Where pictures and latents are computed."""
-        return self.generator.low.device
+        return self.generator.device
 
     @property
     def sides(self) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from render.generators.vqgan import Generator
 from render.synthesis.cutouts import Cutouts
 
-# Short memories: a keyframe has a dozen steps, not the thousands that Adam's defaults are for.
+# Shorter averages than Adam's defaults, because a keyframe has only about a dozen steps.
 BETAS = (0.8, 0.99)
 # How far a step moves each level of offsets, from single cells to eighths of the latent.
 LEVEL_STEPS = (0.3, 0.5, 0.5, 0.5)
@@ -59,14 +59,14 @@ def optimize(
 
     `cutouts_at(step)` returns a step's cutouts, `loss(latent, codes, picture, cutouts)` a scalar
     computed with tensors only, the same way every time. `smoothing` is the decay of the
-    bias-corrected running average (as Adam's own, Kingma & Ba 2015). Where the camera newly
-    `exposed` something, (1, 1, h, w) in [0, 1], only that moves for the first third of the steps.
-    Zero steps yield the start once. The latent stays in the box of the codebook: outside it, a
-    gradient through quantisation has no meaning.
+    bias-corrected running average (as Adam's own, Kingma & Ba 2015). In the first third of
+    the steps, only what the camera newly `exposed`, (1, 1, h, w) in [0, 1], may change. Zero steps
+    yield the start once. Each channel of the latent is clamped to the codebook's range: outside it,
+    the gradient through quantisation has no meaning.
 
-    This differs from the field, which moves every cell on its own: Adam then moves the grain of a
-    picture as far as its composition, and a film grows checkerboards. Here the latent is its start
-    plus a pyramid of offsets (the preconditioning of Olah, Mordvintsev & Schubert, Feature
+    This differs from other programs, which optimise each cell separately: Adam then changes fine
+    grain as strongly as composition, and checkerboards build up over a film. Here the latent is its
+    start plus a pyramid of offsets (the preconditioning of Olah, Mordvintsev & Schubert, Feature
     Visualization, 2017), and the coarse ones move further.
     """
     if steps == 0:
@@ -117,7 +117,7 @@ def make_adam(offsets: list[Tensor], *, capturable: bool) -> torch.optim.Adam:
 
 
 def adam_step(optimizer: torch.optim.Adam) -> None:
-    """Adam's step; some of a capturable Adam's run outside a graph on purpose, without warning."""
+    """Adam's step, without torch's warning that a capturable Adam runs outside a CUDA graph."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="This instance was constructed with capturable")
         optimizer.step()
@@ -131,8 +131,8 @@ def set_step_sizes(optimizer: torch.optim.Adam, step_size: float, step: int, ste
 
 
 def step_size_at(size: float, step: int, steps: int) -> float:
-    """A step's size: it rises over a third of the steps, at most eight, while Adam knows little
-    more than signs, and falls along a line to a fifth, so that a keyframe comes to rest."""
+    """The size of one step. It rises over the first third of the steps, at most eight, while Adam's
+    averages are still poor, and falls linearly to about a fifth, so that the keyframe settles."""
     rise = max(1.0, min(8.0, steps / 3))
     return size * (1 - 0.8 * step / steps) * min(1.0, (step + 1) / rise)
 

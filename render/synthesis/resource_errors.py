@@ -18,7 +18,7 @@ OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory") 
 
 
 def kept_message(folder: Path) -> str:
-    """What a render that stops leaves behind."""
+    """The sentence that says where the finished keyframes are."""
     return f"Finished keyframes are kept in {folder}; the same command goes on from there."
 
 

@@ -88,7 +88,7 @@ def load_latent_target(path: Path, plan: Plan, generator: Generator) -> Tensor:
     One of another size is decoded, its picture scaled and cropped to the frame, and encoded. Raises
     LatentError for a latent of another generator.
     """
-    latent = load_latent(path)[0].to(generator.low.device)
+    latent = load_latent(path)[0].to(generator.device)
     if latent.shape[1] != len(generator.low) or not torch.isfinite(latent).all():
         raise LatentError(f"{path} is no latent of the film's generator; name another")
     width, height = (side // generator.factor for side in plan.size)

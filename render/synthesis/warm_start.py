@@ -32,7 +32,7 @@ def warm_start(
     if parent is not None:
         picture = generator.decode(parent)
     elif keyframe.init is not None:
-        picture = load_image(keyframe.init, generator.low.device, plan.size)
+        picture = load_image(keyframe.init, generator.device, plan.size)
     else:
         return None, None
     if not moves(keyframe.matrix):

@@ -37,7 +37,7 @@ class Model:
     channels: int = 0  # generators: of the latent
     gflop_per_megapixel: float = 0.0  # generators: decoding, forward only (torch's flop counter)
     input_size: int = 0  # perceptors: pixels along one side of a cutout
-    gflop_per_view: float = 0.0  # perceptors: one cutout, forward only (torch's flop counter)
+    gflop_per_cutout: float = 0.0  # perceptors: one cutout, forward only (torch's flop counter)
 
     @property
     def is_transformer(self) -> bool:
@@ -237,7 +237,7 @@ PERCEPTORS: dict[str, Model] = {
             embedded="perceptor.safetensors",
             digest_source="part of this package",
             input_size=64,
-            gflop_per_view=0.145,
+            gflop_per_cutout=0.145,
         ),
         Model(
             name="ViT-B/32",
@@ -253,7 +253,7 @@ PERCEPTORS: dict[str, Model] = {
             sha256="40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
             digest_source=_OPENAI_SOURCE,
             input_size=224,
-            gflop_per_view=8.8,
+            gflop_per_cutout=8.8,
         ),
         Model(
             name="ViT-B/16",
@@ -269,7 +269,7 @@ PERCEPTORS: dict[str, Model] = {
             sha256="5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f",
             digest_source=_OPENAI_SOURCE,
             input_size=224,
-            gflop_per_view=35.1,
+            gflop_per_cutout=35.1,
         ),
         Model(
             name="RN50",
@@ -285,7 +285,7 @@ PERCEPTORS: dict[str, Model] = {
             sha256="afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762",
             digest_source=_OPENAI_SOURCE,
             input_size=224,
-            gflop_per_view=12.2,
+            gflop_per_cutout=12.2,
         ),
         Model(
             name="ViT-L/14",
@@ -301,7 +301,7 @@ PERCEPTORS: dict[str, Model] = {
             sha256="b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836",
             digest_source=_OPENAI_SOURCE,
             input_size=224,
-            gflop_per_view=162.0,
+            gflop_per_cutout=162.0,
         ),
         Model(
             name="ViT-B/32-laion2b",
@@ -315,7 +315,7 @@ PERCEPTORS: dict[str, Model] = {
             sha256="1bd3c7172de5b207ceac554f5ab5266166f3b9baccc9af5989bc801016d080ad",
             digest_source="SHA-256: the page of the same file in huggingface.co/jinaai/clip-models",
             input_size=224,
-            gflop_per_view=8.8,
+            gflop_per_cutout=8.8,
         ),
         Model(
             name="ViT-B/16-laion2b",
@@ -330,7 +330,7 @@ PERCEPTORS: dict[str, Model] = {
             digest_source="address: open_clip/pretrained.py and constants.py, at a fixed revision; "
             "no document gives its SHA-256",
             input_size=224,
-            gflop_per_view=35.1,
+            gflop_per_cutout=35.1,
         ),
         Model(
             name="ViT-L/14-laion2b",
@@ -345,7 +345,7 @@ PERCEPTORS: dict[str, Model] = {
             digest_source="SHA-256: the file's own page in huggingface.co/laion/"
             "CLIP-ViT-L-14-laion2B-s32B-b82K",
             input_size=224,
-            gflop_per_view=162.0,
+            gflop_per_cutout=162.0,
         ),
         Model(
             name="ViT-H/14-laion2b",
@@ -361,7 +361,7 @@ PERCEPTORS: dict[str, Model] = {
             digest_source="SHA-256: mlcommons/training stable_diffusion/scripts/checkpoints/"
             "download_clip.sh; size: huggingface.co/hoaiht/CLIP-ViT-H-14-laion2B-s32B-b79K",
             input_size=224,
-            gflop_per_view=334.6,
+            gflop_per_cutout=334.6,
         ),
     )
 }

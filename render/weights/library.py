@@ -205,7 +205,7 @@ def own_model(name: str, role: str, config: Any, source: Path) -> Model:
             licence="yours to know",
             note="your own",
             input_size=side,
-            gflop_per_view=gflop,
+            gflop_per_cutout=gflop,
         )
     ddconfig = config["ddconfig"]
     # Scaled from the f16 models: by the square of the width, and by the blocks on each level.

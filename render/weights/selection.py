@@ -13,7 +13,7 @@ class ChosenModel:
     """A row of the catalogue or of the user's own models, and the digest of its weights."""
 
     model: Model
-    digest: str  # SHA-256, or what stands for it while the weights are not on this machine
+    digest: str  # SHA-256; while the weights are absent, the published file's or a name
     weight: float = 1.0  # of a perceptor, beside the others
 
 

@@ -246,7 +246,7 @@ def test_a_file_in_place_of_the_latents_folder_is_an_error(
         result = render(*arguments)
         assert result.returncode == 2
         assert ("7 keyframes" in result.stdout) == (arguments[0] == "check")
-        assert result.stderr.startswith("render: film.latents is in the way: latents are kept in a")
+        assert result.stderr.startswith("render: film.latents is a file; choose a folder for the")
 
 
 def test_ctrl_c_says_that_keyframes_are_kept(

@@ -21,7 +21,7 @@ from render.storyboard.parser import parse
 from render.synthesis.device import choose_device
 from render.synthesis.latents import Store
 from render.synthesis.load import load_models
-from render.synthesis.statistics import palette_of, sharpness_of, shot_statistics
+from render.synthesis.picture_statistics import palette_of, sharpness_of, shot_statistics
 from render.weights.selection import choose_models
 
 

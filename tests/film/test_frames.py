@@ -27,7 +27,7 @@ from render.storyboard.model import OVERLAPPING
 from render.storyboard.parser import parse
 from render.synthesis.images import to_frame
 from render.synthesis.latents import Store
-from render.synthesis.statistics import sharpness_of
+from render.synthesis.picture_statistics import sharpness_of
 from render.synthesis.warp import warp
 
 GENERATOR = tiny.generator()

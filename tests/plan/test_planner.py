@@ -103,7 +103,7 @@ def test_a_draft_takes_a_third_of_the_steps() -> None:
         iterations = f"defaults: {{iterations: {{first: {first}, then: {then}}}, keyframes: 0.5s}}"
         head = f"version: 1\n{iterations}\nshots:\n"
         settings = draft(board(DAWN, head=head), 4).shots[0].settings
-        return settings.first, settings.then
+        return settings.first_steps, settings.later_steps
 
     assert steps(300, 90) == (100, 30)
     assert steps(12, 6) == (10, 5)
@@ -146,15 +146,15 @@ def test_keyframes_keep_the_statistics_of_their_shot_s_first_one(
     def plan_of_text(text: str) -> Plan:
         return plan_for(parse(text, Path()), 8)
 
-    assert [keyframe.first for keyframe in plan_of_text(text).keyframes] == firsts
+    assert [keyframe.reference for keyframe in plan_of_text(text).keyframes] == firsts
     free = plan_of_text(
         text.replace("0.5s}", "0.5s, losses: {sharpness: 0, colours: 0, brightness: 0}}")
     )
-    assert {keyframe.first for keyframe in free.keyframes} == {None}
+    assert {keyframe.reference for keyframe in free.keyframes} == {None}
     kept = plan_of_text(
         text.replace("0.5s}", "0.5s, losses: {sharpness: 0, brightness: 0, colours: 1}}")
     )
-    assert [keyframe.first for keyframe in kept.keyframes] == firsts
+    assert [keyframe.reference for keyframe in kept.keyframes] == firsts
 
 
 def test_each_keyframe_has_its_steps_time_and_own_seed() -> None:

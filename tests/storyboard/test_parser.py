@@ -95,7 +95,7 @@ shots:
     ]
     assert dawn.transition.kind == "cut"  # nothing to continue from, whatever the defaults
     assert dawn.settings.losses == tuple({**LOSS_WEIGHTS, **STEADY, "hold": 2.0}.items())
-    assert (dawn.settings.first, dawn.settings.then) == (60, 60)
+    assert (dawn.settings.first_steps, dawn.settings.later_steps) == (60, 60)
     assert dawn.settings.every == Fraction(1, 2)
     assert storm.duration == Fraction(7, 2)
     assert [p.text for p in storm.prompts] == ["at 10:30", "waves"]
@@ -103,9 +103,9 @@ shots:
         (Key(Fraction(0), 0.5), Key(Fraction(2), 1.0, "in-out"))
     )
     assert storm.transition == model.Transition("continue", Fraction(1))
-    assert (storm.settings.first, storm.settings.then) == (60, 10)
+    assert (storm.settings.first_steps, storm.settings.later_steps) == (60, 10)
     assert storm.settings.losses == tuple({**LOSS_WEIGHTS, "hold": 2.0, "smoothness": 0.0}.items())
-    assert (storm.settings.first_step, storm.settings.then_step) == (0.01, 0.01)
+    assert (storm.settings.first_step_size, storm.settings.later_step_size) == (0.01, 0.01)
     assert storm.settings.smoothing == 0.0
     assert (storm.settings.cutouts, storm.settings.cutout_size) == (8, (0.5, 0.9))
     assert storm.camera.zoom.at(1) == pytest.approx(1.05)  # the defaults', beside its own angle

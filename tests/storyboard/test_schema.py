@@ -158,12 +158,15 @@ def test_the_schema_shows_defaults() -> None:
     assert properties["fps"]["default"] == 24
     assert properties["size"]["default"] == [320, 192]
     iterations = properties["defaults"]["properties"]["iterations"]["anyOf"][-1]["properties"]
-    assert iterations["first"]["default"] == Settings.first
+    assert iterations["first"]["default"] == Settings.first_steps
     shot = properties["shots"]["items"]["properties"]
     step = shot["step"]["anyOf"][-1]["properties"]
-    assert step["then"]["default"] == Settings.then_step
+    assert step["then"]["default"] == Settings.later_step_size
 
 
 def test_the_default_of_a_key_is_that_of_its_own_class() -> None:
     """A shake has a seed too, which is a text."""
-    assert json_schema()["properties"]["seed"]["default"] == Storyboard.seed == 0
+    properties = json_schema()["properties"]
+    assert properties["seed"]["default"] == Storyboard.seed == 0
+    audio = properties["audio"]["anyOf"][1]["anyOf"][1]["properties"]
+    assert (audio["loop"]["default"], audio["start"]["default"]) == (False, "0s")

@@ -25,7 +25,7 @@ from render.synthesis.cuda_graph import RecordedStep, Thunk
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.models import Models
 from render.synthesis.optimize import Step, StepRunner
-from render.synthesis.statistics import shot_statistics
+from render.synthesis.picture_statistics import shot_statistics
 from render.synthesis.targets import embed_targets
 
 FROM_HOST = {"aten::lift_fresh", "aten::_local_scalar_dense", "aten::normal_", "aten::uniform_"}

@@ -27,7 +27,7 @@ from render.synthesis.cuda_graph import CachedConstants, Thunk
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.models import Models
 from render.synthesis.optimize import ONE_BY_ONE
-from render.synthesis.statistics import ShotStatistics
+from render.synthesis.picture_statistics import ShotStatistics
 from render.synthesis.targets import embed_targets
 
 

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from render.plan.plan import ActivePrompt
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.models import Models
-from render.synthesis.statistics import ShotStatistics
+from render.synthesis.picture_statistics import ShotStatistics
 from render.synthesis.targets import (
     embed_targets,
 )

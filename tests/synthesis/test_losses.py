@@ -12,7 +12,7 @@ import torch
 from render.storyboard.model import LOSS_WEIGHTS, OF_PALETTE, Settings
 from render.synthesis.cutouts import sample_cutouts
 from render.synthesis.losses import LOSSES, LossInputs, distance, weighted_sum
-from render.synthesis.statistics import palette_of, sharpness_of
+from render.synthesis.picture_statistics import palette_of, sharpness_of
 from render.synthesis.targets import PromptTarget
 
 

@@ -1,7 +1,7 @@
-"""Paint for procedural pictures: fractal noise, gradients, light, masks.
+"""The elements of procedural pictures: fractal noise, gradients, light, masks.
 
-A picture is a float32 array (SIZE, SIZE, 3) with values 0 to 1, a mask is (SIZE, SIZE).
-Everything random comes from the numpy generator that is passed in, so a seed gives a picture.
+A picture is a float32 array (SIZE, SIZE, 3) with values 0 to 1, a mask is (SIZE, SIZE). All random
+numbers come from the numpy generator that is passed in, so that a seed decides the picture.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Y, X = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32) / SIZE
 
 
 def rgb(red: float, green: float, blue: float) -> Array:
-    """A colour from 8-bit values, as (3,) in 0 to 1."""
+    """Returns the colour of three 8-bit values, (3,) in 0 to 1."""
     return np.array([red, green, blue], np.float32) / 255
 
 
 def pick(random: Random, *choices: Any) -> Any:
-    """One of the choices."""
+    """Returns one of the choices, each equally likely."""
     return choices[int(random.integers(len(choices)))]
 
 
 def shifted(random: Random, colour: Array, spread: float = 0.05) -> Array:
-    """The colour, a little off."""
+    """Returns the colour plus normal noise with the standard deviation `spread`."""
     return np.clip(colour + random.normal(0, spread, 3), 0, 1).astype(np.float32)
 
 
@@ -43,7 +43,11 @@ def noise(
     wide: float = 1,
     tall: float = 1,
 ) -> Array:
-    """Fractal noise in 0 to 1; `wide` and `tall` multiply the cells along each axis."""
+    """Returns fractal noise (SIZE, SIZE) in 0 to 1.
+
+    The first octave has `base` cells a side, each further one twice as many and `gain` times the
+    amplitude. `wide` and `tall` multiply the cells along each axis.
+    """
     total = np.zeros((SIZE, SIZE), np.float32)
     amplitude, cells = 1.0, base
     for _ in range(octaves):
@@ -59,7 +63,7 @@ def noise(
 
 
 def line_noise(random: Random, octaves: int = 5, gain: float = 0.5, base: float = 3) -> Array:
-    """Fractal noise along x only, (SIZE,) in 0 to 1."""
+    """Returns fractal noise along one axis, (SIZE,) in 0 to 1."""
     total = np.zeros(SIZE, np.float32)
     amplitude, cells = 1.0, base
     place = np.linspace(0, 1, SIZE, dtype=np.float32)
@@ -78,7 +82,7 @@ def line_noise(random: Random, octaves: int = 5, gain: float = 0.5, base: float 
 
 
 def mix(first: Array, second: Array, share: Array | float) -> Array:
-    """From the first picture or colour (share 0) to the second (share 1)."""
+    """Returns the mixture of two pictures or colours: the first at share 0, the second at 1."""
     weight = np.asarray(share, np.float32)
     if weight.ndim == 2:
         weight = weight[..., None]
@@ -86,12 +90,12 @@ def mix(first: Array, second: Array, share: Array | float) -> Array:
 
 
 def solid(colour: Array) -> Array:
-    """A picture of one colour."""
+    """Returns a picture of one colour."""
     return np.broadcast_to(colour, (SIZE, SIZE, 3)).astype(np.float32).copy()
 
 
 def ramp(stops: tuple[Array, ...], place: Array) -> Array:
-    """The colour gradient through evenly spaced stops, looked up at `place` (0 to 1)."""
+    """Returns the colours at `place` (0 to 1) of a gradient through evenly spaced stops."""
     at = np.clip(place, 0, 1)
     positions = np.linspace(0, 1, len(stops))
     channels = [np.interp(at, positions, [stop[c] for stop in stops]) for c in range(3)]
@@ -99,29 +103,32 @@ def ramp(stops: tuple[Array, ...], place: Array) -> Array:
 
 
 def step(edge: Array | float, value: Array, soft: float = 0.006) -> Array:
-    """0 below the edge and 1 above it, with a soft border of that width."""
+    """Returns a mask: 0 where the value is below the edge, 1 above it, a ramp of width `soft`
+    between."""
     return np.clip((value - edge) / soft + 0.5, 0, 1).astype(np.float32)
 
 
 def disc(x: float, y: float, radius: float, soft: float = 0.01) -> Array:
-    """A filled circle as a mask."""
+    """Returns the mask of a filled circle."""
     return 1 - step(radius, np.hypot(X - x, Y - y), soft)
 
 
 def glow(x: float, y: float, radius: float) -> Array:
-    """Light that fades with the distance from a point."""
+    """Returns a mask that fades from 1 with the distance from a point."""
     return np.exp(-((np.hypot(X - x, Y - y) / radius) ** 1.3)).astype(np.float32)
 
 
 def slope(field: Array, angle: float = 0.7) -> Array:
-    """The field lit from one side: its directional derivative, around 0."""
+    """Returns the shading of a height field lit from one side: its directional derivative, around
+    0."""
     vertical, horizontal = np.gradient(field)
     lit = np.cos(angle) * horizontal + np.sin(angle) * vertical
     return (lit / (np.abs(lit).mean() * 3 + 1e-6)).astype(np.float32)
 
 
 def painted(draw_on: Any, blur: float = 0) -> tuple[Array, Array]:
-    """What `draw_on(ImageDraw, size)` paints at twice the size: colours and coverage."""
+    """Returns the colours and the coverage of what `draw_on(ImageDraw, size)` draws at twice the
+    size, scaled down."""
     layer = Image.new("RGBA", (SIZE * 2, SIZE * 2), (0, 0, 0, 0))
     draw_on(ImageDraw.Draw(layer), SIZE * 2)
     if blur:
@@ -133,11 +140,11 @@ def painted(draw_on: Any, blur: float = 0) -> tuple[Array, Array]:
 
 
 def as_bytes(picture: Array) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The picture in 8 bits."""
+    """Returns the picture in 8 bits."""
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def ink(colour: Array, light: float = 1.0) -> tuple[int, int, int]:
-    """The colour for ImageDraw."""
+    """Returns the colour times `light` in 8 bits, as ImageDraw takes it."""
     values = np.clip(colour * light * 255, 0, 255)
     return int(values[0]), int(values[1]), int(values[2])

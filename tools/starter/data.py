@@ -1,12 +1,12 @@
-"""The training data: scenes, studies and drawings with captions; prepared once and kept.
+"""The training data: scenes, studies and drawings with captions, prepared once and stored.
 
-Everything lies in the work folder (.training/):
+The files of the work folder (.training/):
 
     scenes/000.npy   500 scenes as bytes (500, 160, 160, 3), scenes/000.json their captions
-    studies/000.npy  as many colours, shapes, textures and styles, in the same form
-    and the drawings, see drawings.py
+    studies/000.npy  500 colours, shapes, textures and styles, in the same form
+    objects.npz      the drawings, see drawings.py
 
-A block or file that is there is not made again, so the preparation can be stopped at any time.
+A file that exists is not made again, so the preparation can be stopped and continued at any time.
 """
 
 from __future__ import annotations
@@ -31,30 +31,33 @@ KINDS = ("scenes", "studies")
 
 @functools.cache
 def painter(kind: str, work: str) -> Callable[[int], Scene]:
-    """What makes the pictures of that kind, from a seed."""
+    """Returns the function that paints a picture of that kind from a seed."""
     return scene if kind == "scenes" else functools.partial(study, drawings=Drawings(Path(work)))
 
 
 def make_block(kind: str, work: str, block: int, seed: int) -> None:
-    """Make one block of pictures unless it is there."""
+    """Makes one block of pictures unless it exists."""
     pictures = Path(work) / kind / f"{block:03d}.npy"
     captions = pictures.with_suffix(".json")
     if pictures.exists() and captions.exists():
         return
     paint = painter(kind, work)
-    made = [paint(seed * 10_000_000 + block * BLOCK + i) for i in range(BLOCK)]
+    scenes = [paint(seed * 10_000_000 + block * BLOCK + i) for i in range(BLOCK)]
     temporary = pictures.with_suffix(".partial")
     with temporary.open("wb") as file:
-        np.save(file, np.stack([one.picture for one in made]))
+        np.save(file, np.stack([one.picture for one in scenes]))
     os.replace(temporary, pictures)
-    temporary.write_text(json.dumps([[one.kind, *one.captions] for one in made]))
+    temporary.write_text(json.dumps([[one.kind, *one.captions] for one in scenes]))
     os.replace(temporary, captions)
 
 
 def make_pictures(
     kind: str, work: Path, count: int, seed: int, report: Callable[[int, int], None]
 ) -> None:
-    """Make (or finish) `count` pictures of a kind, rounded up to whole blocks, on every core."""
+    """Makes `count` pictures of a kind, rounded up to whole blocks, on every core.
+
+    Blocks that exist are kept. `report` is called with the pictures done and their number.
+    """
     (work / kind).mkdir(parents=True, exist_ok=True)
     blocks = -(-count // BLOCK)
     with concurrent.futures.ProcessPoolExecutor() as pool:
@@ -65,7 +68,7 @@ def make_pictures(
 
 
 class Pictures:
-    """The prepared pictures of a kind: they stay on the disk and are read as they are needed."""
+    """The prepared pictures of a kind, memory-mapped; raises SystemExit where there are none."""
 
     def __init__(self, folder: Path) -> None:
         files = sorted(folder.glob("*.npy"))

@@ -1,7 +1,7 @@
-"""Cut-out drawings of the openly licensed emoji sets and cliparts, with the words they go by.
+"""Cut-out drawings of openly licensed emoji sets and cliparts, with their names.
 
-objects.npz     drawings (n, 96, 96, 4), premultiplied; objects.json their names
-sources/        what FETCHING below names, if you want drawings: archives as downloaded
+objects.npz     drawings (n, 96, 96, 4), premultiplied; objects.json holds their names
+sources/        the archives that FETCHING below names, as downloaded; optional
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Objects are optional. To have them, put these archives into {folder}:
     apt-get download openclipart-png                                    (public domain)
 """
 
-# Drawings whose names say nothing of how they look, or that we do not want to dream of.
+# Names that say nothing about how a drawing looks, or of drawings that we do not want in films.
 UNWANTED = re.compile(
     r"button|keycap|flag|clock|oclock|thirty|arrow|sign|symbol|square|letter|person|man|woman|"
     r"men\b|women|people|boy|girl|family|couple|kiss|hand|finger|medium|light skin|dark skin|"
@@ -38,12 +38,13 @@ UNWANTED = re.compile(
     r"restroom|baggage|latin|squared|negative|regional|tag |selector|ideograph|copyright|"
     r"registered|trade"
 )
-# Folders of openclipart whose names do not say what is seen.
+# Folders of openclipart whose file names do not say what the picture shows.
 UNNAMED = re.compile(r"/(icons|signs_and_symbols|people|shapes|special|cards|aiga-symbols)/")
 
 
 def cut_out(picture: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
-    """The drawing without its empty border, fitted into OBJECT pixels, premultiplied RGBA."""
+    """Returns the drawing without its empty border, scaled into (OBJECT, OBJECT, 4) premultiplied
+    RGBA; None for one that is empty or smaller than 8 pixels."""
     picture = picture.convert("RGBA")
     box = picture.getchannel("A").point(lambda v: 255 if v > 12 else 0).getbbox()
     if box is None or min(box[2] - box[0], box[3] - box[1]) < 8:
@@ -59,7 +60,7 @@ def cut_out(picture: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
 
 
 def flat_emoji(archive: Path) -> Iterator[tuple[str, Image.Image]]:
-    """Names and pictures of fluentui-emoji: SVG, named in words."""
+    """Yields names and pictures of fluentui-emoji, whose SVG files are named in words."""
     import resvg_py
 
     with tarfile.open(archive) as files:
@@ -75,7 +76,7 @@ def flat_emoji(archive: Path) -> Iterator[tuple[str, Image.Image]]:
 
 
 def solid_emoji(archive: Path) -> Iterator[tuple[str, Image.Image]]:
-    """Names and pictures of fluent-emoji-3d: WebP, named by code point."""
+    """Yields names and pictures of fluent-emoji-3d, whose WebP files are named by code point."""
     with tarfile.open(archive) as files:
         for file in files:
             found = re.search(r"assets/([0-9a-f]{4,5})(-fe0f)?\.webp$", file.name)
@@ -89,13 +90,13 @@ def solid_emoji(archive: Path) -> Iterator[tuple[str, Image.Image]]:
 
 
 def cliparts(archive: Path, rest: bool = False) -> Iterator[tuple[str, Image.Image]]:
-    """Pictures of openclipart-png, by the noun in their file names; most say too little.
+    """Yields pictures of openclipart-png and the noun in their file names, "" where none is clear.
 
-    Every fourth one, named or not, or the `rest` of them, if named.
+    Yields every fourth picture, with or without a noun; with `rest` the others, if they have one.
     """
     process = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE)
     with tarfile.open(fileobj=process.stdout, mode="r|") as files:
-        count, seen = 0, set()
+        count, stems = 0, set()
         for file in files:
             if (
                 not file.isfile()
@@ -108,36 +109,41 @@ def cliparts(archive: Path, rest: bool = False) -> Iterator[tuple[str, Image.Ima
             source = files.extractfile(file)
             stem = Path(file.name).stem
             noun = "" if UNNAMED.search(file.name) else noun_in_file_name(stem)
-            again = not noun or stem in seen  # many lie in two folders
-            seen.add(stem)
-            wanted = count % 4 != 0 and not again if rest else count % 4 == 0
-            if source is not None and wanted:
+            is_new = bool(noun) and stem not in stems  # many files lie in two folders
+            stems.add(stem)
+            is_chosen = count % 4 != 0 and is_new if rest else count % 4 == 0
+            if source is not None and is_chosen:
                 yield noun, Image.open(io.BytesIO(source.read()))
     process.wait()
 
 
 def noun_in_file_name(stem: str) -> str:
-    """The one noun among a file name's first words ("pie_cherry" is a cherry), or nothing."""
+    """Returns the only noun among a file name's first three words ("pie_cherry" is a cherry), else
+    ""."""
     words = re.findall("[a-z]+", stem.lower())
     found = {noun for word in words[:3] for noun in (word, word.removesuffix("s")) if noun in NOUNS}
     return found.pop() if len(found) == 1 and "bw" not in words else ""
 
 
 def noun_of(name: str) -> str:
-    """The noun a name ends with: a polar bear is a bear, a mouse trap nothing we know."""
+    """Returns the noun that a name ends with (a polar bear is a bear), or "" if it is not known."""
     last = name.removesuffix(" face").split()[-1:]
     return last[0] if last and last[0] in NOUNS else ""
 
 
 def captions_of(name: str) -> tuple[str, ...]:
-    """Six texts that are true of a drawing of that name."""
+    """Returns six captions that are true of a drawing of that name."""
     noun = noun_of(name) or name
     drawn = f"a drawing of {article(noun)}", f"a picture of {article(noun)}"
     return name, article(name), noun, article(noun), *drawn
 
 
 def make_objects(work: Path, report: Callable[[str, int], None]) -> None:
-    """Cut out the drawings of every archive in sources/; without any there are no objects."""
+    """Cuts out the drawings of every archive in sources/ and writes objects.npz unless it exists.
+
+    Without archives it holds no drawings. `report` is called with an archive's name and the number
+    of drawings so far.
+    """
     target = work / "objects.npz"
     if target.exists():
         return
@@ -157,7 +163,7 @@ def make_objects(work: Path, report: Callable[[str, int], None]) -> None:
                     continue
                 try:
                     drawing = cut_out(picture)
-                except (OSError, ValueError, SyntaxError):  # a damaged picture is no loss
+                except (OSError, ValueError, SyntaxError):  # damaged pictures are left out
                     continue
                 if drawing is not None:
                     drawings.append(drawing)
@@ -171,7 +177,7 @@ def make_objects(work: Path, report: Callable[[str, int], None]) -> None:
 
 
 class Drawings:
-    """The cut-out drawings; every fiftieth is held out for the evaluation."""
+    """The cut-out drawings. Every fiftieth is held out of training, for the evaluation."""
 
     def __init__(self, work: Path) -> None:
         self.sheets = np.zeros((0, OBJECT, OBJECT, 4), np.uint8)
@@ -187,8 +193,9 @@ class Drawings:
             if noun := noun_of(self.names[i]):
                 self.by_noun.setdefault(noun, []).append(i)
 
-    def likely(self, random: np.random.Generator) -> int:
-        """A drawing with a name: mostly of a common noun, each noun as often as any other."""
+    def random_named(self, random: np.random.Generator) -> int:
+        """Returns the index of a named drawing: in 85% of the draws one of a known noun, each noun
+        equally often."""
         group = self.named
         if random.random() < 0.85 and self.by_noun:
             group = self.by_noun[list(self.by_noun)[random.integers(len(self.by_noun))]]
@@ -196,13 +203,16 @@ class Drawings:
 
     def laid_on(
         self,
-        ground: np.ndarray[Any, Any],
+        background: np.ndarray[Any, Any],
         drawing: int,
         random: np.random.Generator,
         sizes: tuple[float, float] = (0.44, 1.0),
     ) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """The drawing on a square ground, somewhere, its size a share of the ground's."""
-        edge = len(ground)
+        """Returns the drawing on a square background (h, h, 3) in bytes, at a random place.
+
+        Its side is a random share of the background's, between the two `sizes`.
+        """
+        edge = len(background)
         size = round(edge * random.uniform(*sizes))
         sheet = Image.frombytes("RGBa", (OBJECT, OBJECT), self.sheets[drawing].tobytes())
         if random.random() < 0.5:
@@ -214,5 +224,5 @@ class Drawings:
         whole = Image.new("RGBa", (edge, edge))
         whole.paste(sheet, (left, top))
         layer = np.asarray(whole, np.float32)
-        picture = ground * (1 - layer[..., 3:] / 255) + layer[..., :3]
+        picture = background * (1 - layer[..., 3:] / 255) + layer[..., :3]
         return np.clip(picture, 0, 255).astype(np.uint8)

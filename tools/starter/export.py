@@ -1,4 +1,4 @@
-"""Writes the averaged weights as the two safetensors files that Render embeds, in 16 bits."""
+"""Writes the averaged weights as the two safetensors files that are part of Render, in 16 bits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from starter.models import MEAN, STD
 from starter.teacher import SentenceEncoder
 from torch import Tensor
 
-NEAR = 0.5  # the least cosine of two words' sentence vectors for one to be read as the other
+NEAR = 0.5  # the lowest cosine between sentence vectors at which a word stands in for another
 LICENCE = "MIT"
 
 
 def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Floating-point tensors in 16 bits, contiguous; counters as they are."""
+    """Returns the tensors contiguous, those of floating point in 16 bits."""
     return {
         name: (value.half() if value.is_floating_point() else value).contiguous()
         for name, value in state.items()
@@ -27,7 +27,7 @@ def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write beside the old file, then take its place."""
+    """Writes a safetensors file whole: beside the old file first, then in its place."""
     temporary = path.with_suffix(".safetensors.partial")
     save_file(tensors, str(temporary), metadata)
     temporary.chmod(0o644)
@@ -35,7 +35,8 @@ def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> N
 
 
 def export_generator(work: Path, target: Path) -> dict[str, Any]:
-    """generator.safetensors from the last checkpoint; returns its step and minutes."""
+    """Writes generator.safetensors from the last checkpoint; returns its step, its minutes and
+    whether it has codes."""
     kept = torch.load(work / "vqgan.pt", weights_only=True)
     config = kept["config"]
     metadata = {
@@ -48,27 +49,30 @@ def export_generator(work: Path, target: Path) -> dict[str, Any]:
 
 
 def stand_ins(known: set[int]) -> Tensor:
-    """Words that training did not see, each with the known word nearest in meaning: (n, 2) tokens.
+    """Returns tokens of words that training did not see, each with the token of the known word that
+    is nearest in meaning, (n, 2).
 
-    Of words that are one token of CLIP's, which are the frequent ones. The sentence encoder says
-    what is near, as it did in training.
+    Only words that are a single token of CLIP's count, which are the frequent ones. Distances are
+    those of the sentence encoder, as in training.
     """
     words = {
         token: written.removesuffix("</w>")
         for token, written in open_clip.SimpleTokenizer().decoder.items()
         if len(written) > 6 and written.endswith("</w>") and written[:-4].isalpha()
     }
-    seen = [token for token in words if token in known]
+    trained = [token for token in words if token in known]
     others = [token for token in words if token not in known]
     encoder = SentenceEncoder()
-    vectors = encoder([words[token] for token in seen])
+    vectors = encoder([words[token] for token in trained])
     best = (encoder([words[token] for token in others]) @ vectors.T).max(1)
     pairs = zip(others, best.indices.tolist(), best.values.tolist(), strict=True)
-    return torch.tensor([(a, seen[b]) for a, b, near in pairs if near >= NEAR], dtype=torch.int32)
+    return torch.tensor(
+        [(a, trained[b]) for a, b, near in pairs if near >= NEAR], dtype=torch.int32
+    )
 
 
 def export_perceptor(work: Path, target: Path) -> dict[str, Any]:
-    """perceptor.safetensors from the last checkpoint; returns its step and minutes."""
+    """Writes perceptor.safetensors from the last checkpoint; returns its step and minutes."""
     kept = torch.load(work / "clip.pt", weights_only=True)
     state = halved(kept["average"])
     state["token_embedding.rows"] = state.pop("token_embedding.weight")

@@ -1,4 +1,7 @@
-"""Pictures that one subject fills: fire, water from below, leaves, plain colours and the like."""
+"""Painters of pictures that one subject fills: fire, water, leaves, plain colours and others.
+
+A painter returns a picture and its captions, all drawn with the random generator it is given.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ from starter.canvas import (
 )
 from starter.skies import Sky, aurora, clouds, day, fantasy, night, stars, storm, sunset
 
-Painted = tuple[Array, tuple[str, ...]]
+Painted = tuple[Array, tuple[str, ...]]  # a picture and its captions
 
 COLOURS: dict[str, Array] = {
     "red": rgb(220, 30, 30),
@@ -59,6 +62,7 @@ SAME = {"grey": "gray", "turquoise": "teal", "gold": "golden", "black": "dark", 
 
 
 def fire(random: Random) -> Painted:
+    """Paints flames with sparks."""
     lift = noise(random, 3, 0.6, 3, 1.2, 0.4) - 0.5
     field = noise(random, 6, 0.58, 4, 1.6, 0.7)
     rise = float(random.uniform(0.9, 1.8))
@@ -80,6 +84,7 @@ def fire(random: Random) -> Painted:
 
 
 def lava(random: Random) -> Painted:
+    """Paints molten lava under a cracked crust."""
     field = noise(random, 6, 0.55, float(random.uniform(3, 6)))
     crack = np.abs(field - 0.5) * float(random.uniform(5, 9))
     crust = 0.7 + 0.5 * noise(random, 5, 0.7, 10)
@@ -101,6 +106,7 @@ def lava(random: Random) -> Painted:
 
 
 def underwater(random: Random) -> Painted:
+    """Paints water from below with sun rays and bubbles, sometimes a sea bed or a coral reef."""
     top, low = pick(
         random,
         (rgb(90, 205, 225), rgb(4, 30, 90)),
@@ -149,6 +155,7 @@ def underwater(random: Random) -> Painted:
 
 
 def galaxy(random: Random) -> Painted:
+    """Paints a nebula in two colours with stars."""
     first, second = noise(random, 6, 0.6, 2), noise(random, 6, 0.6, 3)
     names = ("purple", "blue", "pink", "turquoise", "orange", "red")
     word = pick(random, *names)
@@ -169,6 +176,7 @@ def galaxy(random: Random) -> Painted:
 
 
 def inside_forest(random: Random) -> Painted:
+    """Paints a forest from inside, green or in autumn."""
     autumn = random.random() < 0.3
     green = rgb(200, 125, 40) if autumn else pick(random, rgb(50, 125, 50), rgb(80, 150, 55))
     bright = rgb(255, 225, 140) if autumn else rgb(215, 240, 170)
@@ -212,6 +220,7 @@ def inside_forest(random: Random) -> Painted:
 
 
 def leaves(random: Random) -> Painted:
+    """Paints leaves that fill the picture, in autumn colours or green."""
     autumn = random.random() < 0.6
     tones = (
         (rgb(225, 105, 25), rgb(205, 50, 28), rgb(240, 180, 45), rgb(150, 75, 30))
@@ -246,12 +255,14 @@ def leaves(random: Random) -> Painted:
 
 
 def grass(random: Random) -> Painted:
+    """Paints a lawn from above."""
     blades = noise(random, 5, 0.8, 9, 2.5, 0.6)
     stops = (rgb(20, 60, 20), rgb(60, 140, 45), rgb(150, 205, 80))
     return ramp(stops, blades * 1.1 - 0.05 + 0.2 * (Y - 0.5)), ("green grass", "grass", "a lawn")
 
 
 def surface(random: Random) -> Painted:
+    """Paints rippling water from above."""
     low, high = pick(
         random,
         (rgb(10, 80, 150), rgb(170, 230, 245)),
@@ -270,6 +281,7 @@ def surface(random: Random) -> Painted:
 
 
 def waves(random: Random) -> Painted:
+    """Paints six rows of sea waves with foam."""
     picture = ramp((rgb(120, 185, 215), rgb(20, 95, 150), rgb(8, 55, 105)), Y)
     for place in range(6):
         top = (
@@ -292,12 +304,14 @@ def waves(random: Random) -> Painted:
 
 
 def cloudscape(random: Random) -> Painted:
+    """Paints white clouds on blue."""
     base = solid(pick(random, rgb(90, 160, 230), rgb(60, 130, 215)))
     picture = clouds(random, base, rgb(255, 255, 255), rgb(175, 190, 215), 0.9, 2)
     return picture, ("clouds", "white clouds", "a sky full of clouds", "soft white clouds")
 
 
 def mist(random: Random) -> Painted:
+    """Paints hills that fade into fog."""
     tone = pick(random, rgb(200, 206, 212), rgb(178, 190, 205), rgb(225, 215, 205))
     picture = ramp((tone * 1.05, tone, tone * 0.9), Y)
     for place in range(4):
@@ -313,6 +327,7 @@ def mist(random: Random) -> Painted:
 
 
 def rain(random: Random) -> Painted:
+    """Paints streaks of rain over misty hills."""
     base, _ = pick(random, mist, mist)(random)
     picture = base * float(random.uniform(0.45, 0.75)) * rgb(225, 238, 255)
     streaks = noise(random, 3, 0.8, 30, 2, 0.22)
@@ -321,6 +336,7 @@ def rain(random: Random) -> Painted:
 
 
 def lights(random: Random) -> Painted:
+    """Paints blurred lights of several colours in the dark."""
     picture = ramp((rgb(8, 8, 20), rgb(20, 16, 36)), Y)
     tones = (
         rgb(255, 190, 80),
@@ -341,6 +357,7 @@ def lights(random: Random) -> Painted:
 
 
 def neon(random: Random) -> Painted:
+    """Paints three glowing lines of two colours in the dark."""
     first, second = pick(
         random, ("magenta", "cyan"), ("pink", "blue"), ("violet", "turquoise"), ("red", "blue")
     )
@@ -360,12 +377,14 @@ def neon(random: Random) -> Painted:
 
 
 def ice(random: Random) -> Painted:
+    """Paints cracked blue ice."""
     field = np.abs(noise(random, 6, 0.55, 3) - noise(random, 6, 0.55, 3))
     picture = ramp((rgb(250, 253, 255), rgb(180, 220, 240), rgb(90, 160, 205)), field * 3)
     return picture, ("ice", "blue ice", "frozen water", "frost and ice")
 
 
 def sand(random: Random) -> Painted:
+    """Paints rippled sand."""
     field = noise(random, 5, 0.6, 5, 0.6, 3)
     grain = 1 + 0.1 * random.normal(0, 1, (SIZE, SIZE, 1))
     tone = pick(random, rgb(228, 192, 135), rgb(240, 215, 170), rgb(205, 155, 95))
@@ -378,6 +397,7 @@ def sand(random: Random) -> Painted:
 
 
 def stone(random: Random) -> Painted:
+    """Paints rough rock."""
     field = noise(random, 7, 0.62, 4)
     tone = pick(random, rgb(130, 128, 125), rgb(105, 100, 98), rgb(150, 135, 118))
     shade = 0.85 + 0.3 * np.clip(slope(field), -1.4, 1.4) + 0.3 * (field - 0.5)
@@ -390,6 +410,7 @@ def stone(random: Random) -> Painted:
 
 
 def timber(random: Random) -> Painted:
+    """Paints brown wood grain."""
     grain = np.sin((X * 7 + noise(random, 4, 0.5, 3, 1, 0.4) * 3) * 5) * 0.5 + 0.5
     tones = pick(random, (rgb(115, 72, 38), rgb(185, 128, 75)), (rgb(70, 42, 25), rgb(125, 80, 48)))
     return mix(solid(tones[0]), tones[1], grain * 0.7 + 0.3 * noise(random, 5, 0.7, 8, 2, 0.3)), (
@@ -400,6 +421,7 @@ def timber(random: Random) -> Painted:
 
 
 def marble(random: Random) -> Painted:
+    """Paints veined marble in one of three colours."""
     vein = np.abs(np.sin((X + Y) * 4 + noise(random, 6, 0.6, 3) * 7))
     word, low, high = pick(
         random,
@@ -415,6 +437,7 @@ def marble(random: Random) -> Painted:
 
 
 def petals(random: Random) -> Painted:
+    """Paints flowers of one colour on grass."""
     word = pick(random, "red", "pink", "yellow", "white", "purple", "orange", "blue")
     colour = COLOURS[word]
 
@@ -441,6 +464,7 @@ def petals(random: Random) -> Painted:
 
 
 def plain(random: Random) -> Painted:
+    """Paints one colour, even, mottled, or lit from a side or from the middle."""
     word = pick(random, *COLOURS)
     colour = shifted(random, COLOURS[word], 0.035)
     picture = solid(colour)
@@ -468,6 +492,7 @@ def plain(random: Random) -> Painted:
 
 
 def two_colours(random: Random) -> Painted:
+    """Paints two colours: a gradient, a glow, a sphere, or clouds of both."""
     words = list(COLOURS)
     first, second = (words[i] for i in random.choice(len(words), 2, replace=False))
     one, two = shifted(random, COLOURS[first], 0.03), shifted(random, COLOURS[second], 0.03)
@@ -505,6 +530,7 @@ def two_colours(random: Random) -> Painted:
 
 
 def many_colours(random: Random) -> Painted:
+    """Paints many colours: soft noise, or six in a wavy gradient."""
     if random.random() < 0.5:
         picture = np.stack([noise(random, 5, 0.5, 2) for _ in range(3)], -1)
         picture = np.clip((picture - 0.5) * 1.5 + 0.5, 0, 1)
@@ -518,11 +544,13 @@ def many_colours(random: Random) -> Painted:
 
 
 def darkness(random: Random) -> Painted:
+    """Paints near-black."""
     picture = solid(rgb(6, 6, 9)) * (0.5 + noise(random, 4))[..., None]
     return picture, ("darkness", "black", "a dark room", "dark", "complete darkness")
 
 
 def brightness(random: Random) -> Painted:
+    """Paints warm or cold light."""
     warm = random.random() < 0.5
     tone = rgb(255, 225, 150) if warm else rgb(225, 238, 255)
     x, y = random.uniform(0.3, 0.7, 2)
@@ -532,12 +560,13 @@ def brightness(random: Random) -> Painted:
 
 
 def only_sky(random: Random) -> Painted:
+    """Paints a sky that fills the picture."""
     painter = pick(random, day, sunset, sunset, night, night, aurora, storm, fantasy)
     sky: Sky = painter(random, float(random.uniform(0.95, 1.2)))
     return sky.picture, sky.names
 
 
-FILLS = {  # painter, how often
+FILLS = {  # painter: its relative frequency
     only_sky: 8.0,
     fire: 4.5,
     lava: 1.6,

@@ -1,4 +1,8 @@
-"""Grounds: what lies below the horizon of a procedural landscape, painted in the sky's light."""
+"""Painters of grounds: what lies below the horizon of a procedural landscape, in the sky's light.
+
+A painter is given a random generator, a sky and the height of the horizon (0 is the upper edge, 1
+the lower), and returns the whole picture and the ground's names.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,8 @@ Painted = tuple[Array, tuple[str, ...]]  # the picture and the ground's names
 
 
 def water(random: Random, picture: Array, sky: Sky, horizon: float, rough: float) -> Array:
-    """A water surface: the sky above the horizon mirrored in ripples, the deep shining through."""
+    """Returns the picture with water below the horizon: the sky mirrored in ripples, mixed with the
+    colour of the deep."""
     depth = np.clip((Y - horizon) / (1 - horizon), 0, 1)
     ripple = noise(random, 5, 0.65, 4, 1, 6) - 0.5
     row = np.clip((2 * horizon - Y + rough * ripple * (0.1 + depth)) * SIZE, 0, horizon * SIZE - 1)
@@ -60,7 +65,10 @@ def layer(
     grain: float = 5,
     haze: float = 0,
 ) -> Array:
-    """Land under the line `top` (SIZE,), textured, lit, and paler with distance (haze 0 to 1)."""
+    """Returns the picture with textured and lit land under the line `top` (SIZE,).
+
+    `haze` (0 to 1) mixes the land with the sky's colour above it, as distance does.
+    """
     field = noise(random, 6, 0.62, grain, 1, 1.4)
     shading = 1 + relief * np.clip(slope(field), -1.3, 1.3) + 0.25 * (field - 0.5)
     land: Array = colour * light * shading[..., None]
@@ -71,6 +79,7 @@ def layer(
 
 
 def sea(random: Random, sky: Sky, horizon: float) -> Painted:
+    """Paints the sea, sometimes with a beach, a boat or an island."""
     picture = water(random, sky.picture, sky, horizon, float(random.uniform(0.5, 1.1)))
     names: tuple[str, ...] = (
         "the sea",
@@ -104,6 +113,7 @@ def sea(random: Random, sky: Sky, horizon: float) -> Painted:
 
 
 def boat(random: Random, picture: Array, sky: Sky, horizon: float) -> Array:
+    """Returns the picture with a sailing boat on the water."""
     x, y = float(random.uniform(0.25, 0.75)), horizon + float(random.uniform(0.02, 0.15))
     tall = float(random.uniform(0.14, 0.3))
     sail = pick(random, rgb(250, 250, 245), rgb(220, 60, 50), rgb(250, 230, 180))
@@ -123,6 +133,7 @@ def boat(random: Random, picture: Array, sky: Sky, horizon: float) -> Array:
 
 
 def lake(random: Random, sky: Sky, horizon: float) -> Painted:
+    """Paints a lake that mirrors a forest and mountains."""
     snowy = random.random() < 0.5
     picture, _ = mountains(random, sky, horizon, snowy, bare=True)
     shore = horizon - 0.02 - 0.02 * line_noise(random, 4, 0.5, 5)
@@ -142,6 +153,10 @@ def lake(random: Random, sky: Sky, horizon: float) -> Painted:
 def mountains(
     random: Random, sky: Sky, horizon: float, snowy: bool | None = None, bare: bool = False
 ) -> Painted:
+    """Paints two ranges of mountains.
+
+    `snowy` is drawn at random where it is None; with `bare` there is no land at their foot.
+    """
     snowy = bool(random.random() < 0.55) if snowy is None else snowy
     picture = sky.picture
     rock = shifted(random, pick(random, rgb(105, 105, 118), rgb(120, 100, 85), rgb(85, 90, 110)))
@@ -171,7 +186,7 @@ def mountains(
 
 
 def conifer(canvas: Any, x: float, foot: float, tall: float, colour: Array) -> None:
-    """A fir: stacked triangles, lighter to one side. Units are pixels of the canvas."""
+    """Draws a fir of stacked triangles, lighter on one side. Units are pixels of the canvas."""
     for part in range(4):
         base, tip = foot - tall * 0.2 * part, foot - tall * (0.42 + 0.2 * part)
         half = tall * 0.24 * (1 - 0.2 * part)
@@ -183,7 +198,7 @@ def conifer(canvas: Any, x: float, foot: float, tall: float, colour: Array) -> N
 def broadleaf(
     canvas: Any, random: Random, x: float, foot: float, tall: float, colour: Array, trunk: Array
 ) -> None:
-    """A leafy tree: a trunk and a crown of blobs, lighter to the top. Units are pixels."""
+    """Draws a trunk and a crown of blobs, lighter towards the top. Units are pixels."""
     width = tall * 0.045
     canvas.rectangle([x - width, foot - tall * 0.5, x + width, foot], ink(trunk))
     for _ in range(9):
@@ -231,6 +246,7 @@ BLOSSOM = (rgb(245, 170, 200), rgb(250, 200, 220), rgb(235, 140, 180))
 
 
 def forest(random: Random, sky: Sky, horizon: float) -> Painted:
+    """Paints a wood."""
     kind = pick(random, "fir", "fir", "leaf", "leaf", "autumn", "autumn", "blossom")
     colours = {"autumn": AUTUMN, "blossom": BLOSSOM}.get(kind, GREENS)
     pointed = kind == "fir"
@@ -268,6 +284,7 @@ def forest(random: Random, sky: Sky, horizon: float) -> Painted:
 
 
 def meadow(random: Random, sky: Sky, horizon: float) -> Painted:
+    """Paints green hills, sometimes with flowers or trees."""
     green = shifted(random, pick(random, rgb(90, 165, 60), rgb(120, 180, 65), rgb(65, 140, 60)))
     picture = sky.picture
     for place in range(2):
@@ -316,6 +333,7 @@ def meadow(random: Random, sky: Sky, horizon: float) -> Painted:
 
 
 def desert(random: Random, sky: Sky, horizon: float) -> Painted:
+    """Paints sand dunes."""
     colour, word = pick(
         random,
         (rgb(232, 180, 105), "golden"),
@@ -346,6 +364,7 @@ def desert(random: Random, sky: Sky, horizon: float) -> Painted:
 
 
 def canyon(random: Random, sky: Sky, horizon: float) -> Painted:
+    """Paints red rocks in steps."""
     picture = sky.picture
     colour = shifted(random, rgb(195, 95, 60))
     for place in range(3):
@@ -361,6 +380,7 @@ def canyon(random: Random, sky: Sky, horizon: float) -> Painted:
 
 
 def snowfield(random: Random, sky: Sky, horizon: float) -> Painted:
+    """Paints snowy hills, sometimes with firs or falling snow."""
     picture = sky.picture
     for place in range(2):
         top = horizon - 0.04 + 0.2 * place + 0.1 * line_noise(random, 3, 0.4, 2)
@@ -384,7 +404,7 @@ def snowfield(random: Random, sky: Sky, horizon: float) -> Painted:
 
 
 def snowfall(random: Random, picture: Array) -> Array:
-    """Flakes of different sizes."""
+    """Returns the picture with snowflakes of different sizes."""
 
     def draw(canvas: Any, size: int) -> None:
         for _ in range(150):
@@ -397,6 +417,7 @@ def snowfall(random: Random, picture: Array) -> Array:
 
 
 def city(random: Random, sky: Sky, horizon: float) -> Painted:
+    """Paints a skyline, with lit windows under a dark sky, sometimes above water."""
     dark = float(sky.light.mean()) < 0.5
     picture = sky.picture
     base = horizon + 0.2
@@ -437,6 +458,7 @@ def city(random: Random, sky: Sky, horizon: float) -> Painted:
 
 
 def palms(random: Random, sky: Sky, horizon: float) -> Painted:
+    """Paints palm trees on a beach."""
     picture = water(random, sky.picture, sky, horizon, 0.6)
     top = horizon + 0.25 + 0.12 * line_noise(random, 3, 0.4, 1.5)
     picture = layer(random, picture, top, rgb(240, 218, 170), sky.light, 0.1, 12)
@@ -475,6 +497,7 @@ def palms(random: Random, sky: Sky, horizon: float) -> Painted:
 
 
 def volcano(random: Random, sky: Sky, horizon: float) -> Painted:
+    """Paints an erupting volcano."""
     x, rise, half = float(random.uniform(0.35, 0.65)), float(random.uniform(0.35, 0.5)), 0.5
     cone = np.maximum(np.abs(X[0] - x) - 0.05, 0) / half
     top = horizon + 0.15 - rise * np.clip(1 - cone, 0, 1) ** 1.5
@@ -497,7 +520,7 @@ def volcano(random: Random, sky: Sky, horizon: float) -> Painted:
     )
 
 
-GROUNDS = {  # painter, how often
+GROUNDS = {  # painter: its relative frequency
     sea: 8.0,
     lake: 2.5,
     mountains: 5.0,

@@ -1,4 +1,4 @@
-"""Pictures that the models draw, by the way that Render itself goes."""
+"""Guided pictures: what the models draw of a text, optimised as Render optimises a keyframe."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from render.weights.selection import ChosenModel, FilmModels
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-    """How long a picture is worked on."""
+    """The size and the settings of a guided picture."""
 
     side: int  # pixels
     settings: Settings
 
 
 FULL = Effort(256, Settings())
-QUICK = Effort(160, Settings(first=25, cutouts=8))
-# The keys of these keyframes are used for nothing.
+QUICK = Effort(160, Settings(first_steps=25, cutouts=8))
+# A plan needs models for its keys; the keys of these plans are not used.
 STARTER = FilmModels(
     ChosenModel(GENERATORS["starter"], "starter"), (ChosenModel(PERCEPTORS["starter"], "starter"),)
 )
 
 
 def load_pair(folder: Path) -> Models:
-    """The exported generator and perceptor of that folder, as Render loads its own."""
+    """Returns the exported generator and perceptor of a folder, loaded as Render loads its own."""
     generator, perceptor = (
         dataclasses.replace(row, embedded=str(folder.resolve() / f"{row.role}.safetensors"))
         for row in (GENERATORS["starter"], PERCEPTORS["starter"])
@@ -56,7 +56,8 @@ def load_pair(folder: Path) -> Models:
 
 
 def draw(models: Models, text: str, seed: int, effort: Effort) -> Tensor:
-    """A picture (3, side, side) in 0 to 1 of the text: the first keyframe of a film of it."""
+    """Returns a picture (3, side, side) in 0 to 1 of the text: the first keyframe of a film with
+    that prompt."""
     shot = Shot(
         "picture", Fraction(1), (Prompt(text, None, constant(1.0)),), settings=effort.settings
     )
@@ -65,24 +66,25 @@ def draw(models: Models, text: str, seed: int, effort: Effort) -> Tensor:
     for step in optimize_keyframe(
         plan, plan.keyframes[0], models, embed_targets(plan, models), None
     ):
-        drawn = step.average
+        latent = step.average
     with torch.no_grad():
-        return models.generator.decode(drawn)[0]
+        return models.generator.decode(latent)[0]
 
 
 class Studio:
-    """Draws with the models of a folder, and keeps what it drew: a killed evaluation goes on."""
+    """Draws with the models of a folder and stores the pictures, so that a stopped evaluation can
+    continue."""
 
     def __init__(self, target: Path, work: Path, effort: Effort) -> None:
         self.models, self.effort = load_pair(target), effort
-        made_by = hashlib.sha256(repr((ALGORITHM, effort)).encode())
+        digest = hashlib.sha256(repr((ALGORITHM, effort)).encode())
         for weights in sorted(target.glob("*.safetensors")):
-            made_by.update(weights.read_bytes())
-        self.folder = work / "guided" / made_by.hexdigest()[:12]
+            digest.update(weights.read_bytes())
+        self.folder = work / "guided" / digest.hexdigest()[:12]
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, text: str, seed: int) -> Tensor:
-        """The picture (3, side, side) of that text, in 8 bits as a viewer sees it."""
+        """Returns the picture (3, side, side) of that text in 0 to 1, rounded to 8 bits."""
         side = self.effort.side
         path = self.folder / f"{re.sub('[^a-z]+', '-', text)}.{seed}.png"
         if not path.exists():
@@ -94,7 +96,8 @@ class Studio:
 
 
 def save_sheet(pictures: Mapping[str, Tensor], path: Path, columns: int = 8) -> None:
-    """All pictures (3, side, side) with up to two lines of what is written of them, in one PNG."""
+    """Writes pictures (3, side, side) in 0 to 1, each above its label of up to two lines, as one
+    PNG."""
     side = next(iter(pictures.values())).shape[-1]
     rows = math.ceil(len(pictures) / columns)
     page = Image.new("RGB", (columns * (side + 4), rows * (side + 32)), "white")

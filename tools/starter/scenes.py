@@ -1,4 +1,4 @@
-"""Procedural scenes with exact captions: a sky over a ground, or one subject that fills it all."""
+"""Procedural scenes with exact captions: a sky over a ground, or one subject that fills all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LANDSCAPES = 0.58  # share of the scenes that are a sky over a ground
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture (SIZE, SIZE, 3 bytes) and several captions, each of which is true of it."""
+    """A picture (SIZE, SIZE, 3) in bytes and several captions, each of which is true of it."""
 
     picture: np.ndarray[Any, np.dtype[np.uint8]]
     captions: tuple[str, ...]
@@ -26,13 +26,13 @@ class Scene:
 
 
 def chosen(random: Random, weights: dict[Callable[..., Any], float]) -> Callable[..., Any]:
-    """A painter, as often as its weight says."""
+    """Returns one of the painters, drawn with a probability proportional to its weight."""
     shares = np.array(list(weights.values()))
     return list(weights)[int(random.choice(len(shares), p=shares / shares.sum()))]
 
 
 def landscape(random: Random) -> Scene:
-    """A sky over a ground, in the sky's light."""
+    """Returns a sky over a ground that is painted in the sky's light."""
     horizon = float(random.uniform(0.38, 0.68))
     sky = chosen(random, SKIES)(random, horizon)
     ground = chosen(random, GROUNDS)
@@ -61,7 +61,7 @@ def landscape(random: Random) -> Scene:
 
 
 def fill(random: Random) -> Scene:
-    """One subject that fills the picture."""
+    """Returns a scene of one subject that fills the picture."""
     painter = chosen(random, FILLS)
     picture, names = painter(random)
     captions = tuple(str(pick(random, *names)) for _ in range(6))
@@ -69,7 +69,7 @@ def fill(random: Random) -> Scene:
 
 
 def scene(seed: int) -> Scene:
-    """The scene of that number: the same one on every machine with the same numpy and Pillow."""
+    """Returns the scene of a seed: the same on every machine with the same numpy and Pillow."""
     random = np.random.default_rng(seed)
     made = landscape(random) if random.random() < LANDSCAPES else fill(random)
     picture = made.picture

@@ -1,4 +1,4 @@
-"""Simple shapes of one named colour on a ground of another."""
+"""Simple shapes in one named colour on a background in another."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ Outline = Callable[[], Points]
 
 
 def polygon(corners: int, turn: float = 0.0) -> Points:
-    """A regular polygon, its first corner at the top."""
+    """Returns a regular polygon whose first corner is at the top, turned by `turn` radians."""
     angles = turn + np.arange(corners) * 2 * np.pi / corners
     return [(float(np.sin(a)), float(-np.cos(a))) for a in angles]
 
 
 def star() -> Points:
+    """Returns a star with five points."""
     angles = np.arange(10) * np.pi / 5
     return [
         (float(r * np.sin(a)), float(-r * np.cos(a)))
@@ -30,6 +31,7 @@ def star() -> Points:
 
 
 def heart() -> Points:
+    """Returns a heart."""
     t = np.linspace(0, 2 * np.pi, 60)
     x = np.sin(t) ** 3
     y = -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)) / 16
@@ -37,6 +39,7 @@ def heart() -> Points:
 
 
 def cross() -> Points:
+    """Returns a cross with four equal arms."""
     a = 0.32
     return [
         *((-a, -1), (a, -1), (a, -a), (1, -a), (1, a), (a, a)),
@@ -45,10 +48,12 @@ def cross() -> Points:
 
 
 def arrow() -> Points:
+    """Returns an arrow that points to the right."""
     return [(-1, -0.3), (0.1, -0.3), (0.1, -0.8), (1, 0), (0.1, 0.8), (0.1, 0.3), (-1, 0.3)]
 
 
 def crescent() -> Points:
+    """Returns a crescent that opens to the right."""
     outer, inner = np.linspace(0.6, 2 * np.pi - 0.6, 40), np.linspace(2 * np.pi - 0.86, 0.86, 40)
     points = [(np.cos(a), np.sin(a)) for a in outer]
     points += [(0.3 + 0.8 * np.cos(a), 0.75 * np.sin(a)) for a in inner]
@@ -56,6 +61,7 @@ def crescent() -> Points:
 
 
 def spiral() -> Points:
+    """Returns a spiral band."""
     t = np.linspace(0.5, 5.5 * np.pi, 160)
     line = np.stack([np.cos(t), np.sin(t)], 1) * (t / t[-1])[:, None]
     inner = np.stack([np.cos(t), np.sin(t)], 1) * (t / t[-1] - 0.13).clip(0)[:, None]
@@ -63,6 +69,7 @@ def spiral() -> Points:
 
 
 def ring() -> Points:
+    """Returns a ring, its outer and its inner circle as one outline."""
     t = np.linspace(0, 2 * np.pi, 60)
     outer = np.stack([np.sin(t), np.cos(t)], 1)
     return [(float(x), float(y)) for x, y in np.concatenate([outer, outer[::-1] * 0.62])]
@@ -85,7 +92,7 @@ SHAPES: dict[str, Outline] = {
 
 
 def shape(random: Random, name: str | None = None) -> Painted:
-    """One shape (any, or the one named), upright or a little turned."""
+    """Returns a picture of one shape, the one named or any, slightly turned, and its captions."""
     name = name or str(pick(random, *SHAPES))
     words = [ELEVEN[i] for i in random.choice(len(ELEVEN), 2, replace=False)]
     front, back = (shifted(random, COLOURS[word], 0.04) for word in words)
@@ -102,15 +109,15 @@ def shape(random: Random, name: str | None = None) -> Painted:
         canvas.polygon(points, ink(front))
 
     colour, cover = painted(draw)
-    ground = solid(back)
+    background = solid(back)
     kind = random.random()
     if kind < 0.25:
-        ground = ground * (0.75 + 0.35 * glow(0.5, 0.5, 0.6))[..., None]
+        background = background * (0.75 + 0.35 * glow(0.5, 0.5, 0.6))[..., None]
     elif kind < 0.5:
-        ground = ground * (0.9 + 0.2 * noise(random, 4))[..., None]
+        background = background * (0.9 + 0.2 * noise(random, 4))[..., None]
     if random.random() < 0.3:  # lit from above
         colour = colour * (1.1 - 0.3 * ((Y - y) + (X - x) * 0.3 + size) / (2 * size))[..., None]
-    picture: Array = np.clip(mix(ground, colour, cover), 0, 1)
+    picture: Array = np.clip(mix(background, colour, cover), 0, 1)
     coloured, back_word = article(f"{words[0]} {name}"), words[1]
     return picture, (
         name,

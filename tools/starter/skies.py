@@ -1,4 +1,8 @@
-"""Skies: the upper half of most procedural scenes, and the light they throw on the lower."""
+"""Painters of skies: the upper part of most procedural scenes, and its light on the lower part.
+
+A painter is given a random generator and the height of the horizon (0 is the upper edge, 1 the
+lower).
+"""
 
 from __future__ import annotations
 
@@ -29,10 +33,10 @@ from starter.canvas import (
 
 @dataclass(frozen=True)
 class Sky:
-    """A painted sky and what to say of it."""
+    """A painted sky, its light and the words for captions."""
 
     picture: Array
-    light: Array  # (3,) what white ground looks like under it
+    light: Array  # (3,) the colour of white ground under it
     names: tuple[str, ...]  # "a blue sky": can stand alone
     settings: tuple[str, ...]  # "under a blue sky": can follow a ground's name
     source: tuple[float, float] | None = None  # sun or moon: x, height above the horizon
@@ -40,7 +44,7 @@ class Sky:
 
 
 def gradient(random: Random, stops: tuple[Array, ...], horizon: float) -> Array:
-    """Vertical colour gradient that ends at the horizon, slightly uneven."""
+    """Returns a slightly uneven vertical gradient through the stops, which ends at the horizon."""
     uneven = 0.06 * (noise(random, 3, 0.5, 2, 1, 1) - 0.5)
     return ramp(tuple(shifted(random, stop, 0.02) for stop in stops), Y / horizon + uneven)
 
@@ -48,7 +52,8 @@ def gradient(random: Random, stops: tuple[Array, ...], horizon: float) -> Array:
 def clouds(
     random: Random, picture: Array, lit: Array, shade: Array, amount: float, base: float = 2.5
 ) -> Array:
-    """Clouds with a bright and a dark side; amount 0 (clear) to 1 (covered)."""
+    """Returns the picture with clouds that have a lit and a shaded side, from `amount` 0 (clear) to
+    1 (covered)."""
     field = noise(random, 6, 0.55, base, 1, float(random.uniform(1.4, 3.5)))
     cover = np.clip((field - (0.75 - 0.5 * amount)) * 4, 0, 1)
     side = np.clip(0.55 + 0.35 * slope(noise(random, 4, 0.5, base) * 0.3 + field, 1.2), 0, 1)
@@ -56,7 +61,7 @@ def clouds(
 
 
 def stars(random: Random, picture: Array, count: int) -> Array:
-    """Points of light, a few of them large."""
+    """Returns the picture with `count` stars, a few of them large."""
     layer = np.zeros((SIZE, SIZE), np.float32)
     rows, columns = random.integers(0, SIZE, count), random.integers(0, SIZE, count)
     layer[rows, columns] = random.random(count) ** 2 * 0.8 + 0.25
@@ -92,6 +97,7 @@ FANTASY: dict[str, tuple[Array, ...]] = {
 
 
 def day(random: Random, horizon: float) -> Sky:
+    """Paints a blue sky, clear or with white clouds, sometimes with the sun."""
     picture = gradient(random, pick(random, *DAY), horizon)
     if random.random() < 0.35:
         names: tuple[str, ...] = (
@@ -125,12 +131,13 @@ def day(random: Random, horizon: float) -> Sky:
 
 
 def sun(picture: Array, x: float, y: float, radius: float, colour: Array, spread: float) -> Array:
-    """The sun's disc and its halo."""
+    """Returns the picture with the sun's disc and its halo."""
     picture = mix(picture, colour, 0.75 * glow(x, y, spread))
     return mix(picture, np.minimum(colour * 1.08, 1), disc(x, y, radius, 0.015))
 
 
 def sunset(random: Random, horizon: float) -> Sky:
+    """Paints a sunset or sunrise in one of SUNSETS' colours."""
     colour = pick(random, *SUNSETS)
     stops = SUNSETS[colour]
     rising = random.random() < 0.2
@@ -164,6 +171,7 @@ def sunset(random: Random, horizon: float) -> Sky:
 
 
 def dusk(random: Random, horizon: float) -> Sky:
+    """Paints the sky after sunset."""
     stops = (rgb(18, 22, 62), rgb(50, 50, 115), rgb(125, 85, 150), rgb(225, 145, 150))
     picture = gradient(random, stops, horizon)
     picture = clouds(random, picture, rgb(200, 130, 160), rgb(50, 45, 95), 0.35)
@@ -175,6 +183,7 @@ def dusk(random: Random, horizon: float) -> Sky:
 
 
 def night(random: Random, horizon: float) -> Sky:
+    """Paints a night sky with stars, the moon or the milky way."""
     low = pick(random, rgb(22, 35, 90), rgb(40, 30, 85), rgb(12, 50, 80), rgb(15, 18, 45))
     picture = gradient(random, (rgb(3, 5, 18), rgb(8, 13, 45), low), horizon)
     kind = pick(random, "stars", "stars", "moon", "moon", "milky way")
@@ -241,6 +250,7 @@ def night(random: Random, horizon: float) -> Sky:
 
 
 def aurora(random: Random, horizon: float) -> Sky:
+    """Paints northern lights over stars."""
     picture = gradient(random, (rgb(3, 6, 22), rgb(6, 18, 45), rgb(12, 45, 65)), horizon)
     picture = stars(random, picture, 70)
     low, high, colour = pick(
@@ -275,6 +285,7 @@ def aurora(random: Random, horizon: float) -> Sky:
 
 
 def storm(random: Random, horizon: float) -> Sky:
+    """Paints dark storm clouds, sometimes with lightning."""
     picture = gradient(random, (rgb(28, 32, 42), rgb(65, 72, 88), rgb(130, 138, 150)), horizon)
     picture = clouds(random, picture, rgb(120, 128, 142), rgb(22, 25, 34), 0.85, 2)
     light = rgb(95, 102, 118)
@@ -302,7 +313,7 @@ def storm(random: Random, horizon: float) -> Sky:
 
 
 def bolts(random: Random):  # type: ignore[no-untyped-def]
-    """Lightning, as a function that draws it (twice: once blurred, once sharp)."""
+    """Returns a function that draws lightning; it is painted twice, blurred and sharp."""
     lines = []
     start = float(random.uniform(0.2, 0.8))
     for branch in range(int(random.integers(1, 4))):
@@ -321,6 +332,7 @@ def bolts(random: Random):  # type: ignore[no-untyped-def]
 
 
 def overcast(random: Random, horizon: float) -> Sky:
+    """Paints grey clouds."""
     picture = gradient(
         random, (rgb(125, 134, 146), rgb(165, 172, 182), rgb(205, 209, 214)), horizon
     )
@@ -331,6 +343,7 @@ def overcast(random: Random, horizon: float) -> Sky:
 
 
 def fantasy(random: Random, horizon: float) -> Sky:
+    """Paints a sky in one of FANTASY's colours, sometimes with clouds."""
     colour = pick(random, *FANTASY)
     stops = FANTASY[colour]
     picture = gradient(random, stops, horizon)
@@ -342,6 +355,7 @@ def fantasy(random: Random, horizon: float) -> Sky:
 
 
 def rainbow(random: Random, horizon: float) -> Sky:
+    """Paints a rainbow in a blue or a grey sky."""
     base = day(random, horizon) if random.random() < 0.6 else overcast(random, horizon)
     distance = np.hypot(
         X - random.uniform(0.3, 0.7), (Y - horizon - random.uniform(0, 0.15)) * 1.05
@@ -366,7 +380,7 @@ def rainbow(random: Random, horizon: float) -> Sky:
     return Sky(picture, base.light, names, settings)
 
 
-SKIES = {  # painter, how often
+SKIES = {  # painter: its relative frequency
     day: 5.0,
     sunset: 6.0,
     dusk: 1.5,

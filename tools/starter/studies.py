@@ -14,7 +14,7 @@ from starter.words import article
 
 
 def shade(random: Random) -> Painted:
-    """A colour, lighter or darker than its name alone says."""
+    """Paints a light or a dark shade of a named colour."""
     word = str(pick(random, "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"))
     light = random.random() < 0.5
     share = float(random.uniform(0.4, 0.6))
@@ -35,8 +35,8 @@ def shade(random: Random) -> Painted:
 
 
 def colour(random: Random) -> Painted:
-    """A plain colour, two colours or many."""
-    if random.random() < 0.35:  # the eleven basic names most of all
+    """Paints a plain colour, a shade, two colours or many."""
+    if random.random() < 0.35:  # so that the eleven basic names are the most frequent
         word = str(pick(random, *ELEVEN))
         names = (word, word, f"plain {word}", f"the colour {word}", f"{article(word)} ground")
         return solid(shifted(random, COLOURS[word], 0.04)), names
@@ -44,12 +44,13 @@ def colour(random: Random) -> Painted:
 
 
 def texture(random: Random) -> Painted:
-    """A pattern or material that fills the picture."""
+    """Paints a pattern or a material."""
     return chosen(random, TEXTURES)(random)
 
 
-def ground(random: Random) -> Array:
-    """What a drawing may lie on: plain or shaded, now and then a scene."""
+def background(random: Random) -> Array:
+    """Returns the background of a drawing: a plain colour, a gradient, or in a quarter of the draws
+    a scene."""
     if random.random() < 0.25:
         return scene(int(random.integers(1 << 30))).picture.astype(np.float32) / 255
     tones = [shifted(random, COLOURS[pick(random, *COLOURS)], 0.05) for _ in range(2)]
@@ -57,22 +58,22 @@ def ground(random: Random) -> Array:
 
 
 def styled(random: Random, drawings: Drawings, name: str | None = None) -> Painted:
-    """A scene or a drawing in a style (any, or the one named)."""
+    """Returns a scene or a drawing in a style, the one named or any, and its captions."""
     name = name or str(pick(random, *STYLES))
     style, kind = STYLES[name]
     if random.random() < 0.5 and drawings.named:
-        drawing = drawings.likely(random)
-        picture = drawings.laid_on(as_bytes(ground(random)), drawing, random, (0.6, 1.0))
+        drawing = drawings.random_named(random)
+        picture = drawings.laid_on(as_bytes(background(random)), drawing, random, (0.6, 1.0))
         subject = str(pick(random, *captions_of(drawings.names[drawing])[2:4]))
     else:
-        made = scene(int(random.integers(1 << 30)))
-        picture, subject = made.picture, str(pick(random, *made.captions))
+        shown = scene(int(random.integers(1 << 30)))
+        picture, subject = shown.picture, str(pick(random, *shown.captions))
     both = f"{subject}, {name}", f"{kind} of {subject}"
     return style(random, picture.astype(np.float32) / 255), (name, kind, *both, *both)
 
 
 def study(seed: int, drawings: Drawings) -> Scene:
-    """The study of that number."""
+    """Returns the study of a seed."""
     random = np.random.default_rng((seed, 1))
     kind = str(pick(random, "colour", "shape", "texture", "style"))
     if kind == "style":

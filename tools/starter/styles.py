@@ -1,4 +1,4 @@
-"""Filters that make a picture look drawn, painted or otherwise treated, and what to call that."""
+"""Filters that make a picture look drawn, painted or otherwise treated, and their names."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ Style = Callable[[Random, Array], Array]
 
 
 def image(picture: Array) -> Image.Image:
-    """The picture for Pillow's filters."""
+    """Returns the picture as Pillow's filters take it."""
     return Image.fromarray(as_bytes(picture))
 
 
 def floats(filtered: Image.Image) -> Array:
-    """Pillow's picture as (SIZE, SIZE, 3) in 0 to 1."""
+    """Returns a picture of Pillow's as (SIZE, SIZE, 3) in 0 to 1."""
     return np.asarray(filtered, np.float32) / 255
 
 
 def blurred(picture: Array, radius: float) -> Array:
-    """The picture out of focus."""
+    """Returns the picture after a Gaussian blur."""
     return floats(image(picture).filter(ImageFilter.GaussianBlur(radius)))
 
 
 def grey(picture: Array) -> Array:
-    """Lightness (SIZE, SIZE)."""
+    """Returns the lightness of a picture, (SIZE, SIZE) in 0 to 1."""
     return picture @ np.array([0.3, 0.59, 0.11], np.float32)
 
 
 def edges(picture: Array, blur: float = 1.2) -> Array:
-    """Strength of outlines (SIZE, SIZE), about 0 to 1."""
+    """Returns the strength of a picture's outlines, (SIZE, SIZE) in 0 to 1."""
     soft = blurred(picture, blur)
     down, right = np.gradient(soft, axis=0), np.gradient(soft, axis=1)
     strength = np.sqrt(down**2 + right**2).max(2)
@@ -40,6 +40,7 @@ def edges(picture: Array, blur: float = 1.2) -> Array:
 
 
 def pixel_art(random: Random, picture: Array) -> Array:
+    """Returns the picture in 14 to 26 square pixels a side and a few colours."""
     cells = int(random.integers(14, 27))
     small = image(picture).resize((cells, cells), Image.Resampling.BOX)
     flat = small.quantize(int(random.integers(6, 13)), dither=Image.Dither.NONE).convert("RGB")
@@ -47,6 +48,7 @@ def pixel_art(random: Random, picture: Array) -> Array:
 
 
 def watercolour(random: Random, picture: Array) -> Array:
+    """Returns the picture as watercolour: flat areas, darker rims, an uneven white border."""
     flat = floats(image(picture).filter(ImageFilter.MedianFilter(7)))
     pools = noise(random, 5, 0.6, 4)[..., None]
     wet = 1 - (1 - flat) * (0.45 + 0.5 * pools)
@@ -57,6 +59,7 @@ def watercolour(random: Random, picture: Array) -> Array:
 
 
 def oil_painting(random: Random, picture: Array) -> Array:
+    """Returns the picture in vivid patches with the relief of brush strokes."""
     flat = floats(image(picture).filter(ImageFilter.ModeFilter(9)))
     strokes = noise(random, 4, 0.7, 14, 1, float(random.uniform(0.25, 0.5)))
     relief = np.clip(slope(strokes), -1.5, 1.5)[..., None]
@@ -65,6 +68,7 @@ def oil_painting(random: Random, picture: Array) -> Array:
 
 
 def pencil_sketch(random: Random, picture: Array) -> Array:
+    """Returns grey outlines and hatching."""
     light = grey(picture)
     line = 1 - 0.75 * edges(picture, 0.8)
     hatch = noise(random, 2, 0.9, 45, 1.3, 0.15)
@@ -73,11 +77,13 @@ def pencil_sketch(random: Random, picture: Array) -> Array:
 
 
 def line_drawing(random: Random, picture: Array) -> Array:
+    """Returns black outlines on white."""
     strong = edges(picture, float(random.uniform(1.0, 1.8)))
     return (1 - np.clip((strong - 0.45) * 5, 0, 1))[..., None].repeat(3, 2).astype(np.float32)
 
 
 def neon(random: Random, picture: Array) -> Array:
+    """Returns glowing outlines in the picture's colours on black."""
     strong = np.clip((edges(picture, 1.3) - 0.35) * 2.5, 0, 1)[..., None]
     tone = picture - picture.min(2, keepdims=True)
     tone = tone / (tone.max(2, keepdims=True) + 0.05) + 0.15 * random.random(3)
@@ -86,26 +92,31 @@ def neon(random: Random, picture: Array) -> Array:
 
 
 def blurry(random: Random, picture: Array) -> Array:
+    """Returns the picture out of focus."""
     return blurred(picture, float(random.uniform(5, 10)))
 
 
 def sepia(random: Random, picture: Array) -> Array:
+    """Returns the picture in tones of brown."""
     light = grey(picture)[..., None]
     return np.clip(mix(rgb(45, 28, 12), rgb(250, 225, 180), light[..., 0]), 0, 1)
 
 
 def black_and_white(random: Random, picture: Array) -> Array:
+    """Returns the picture in grey, with more contrast."""
     light = grey(picture)
     return np.clip((light - 0.5) * 1.15 + 0.5, 0, 1)[..., None].repeat(3, 2)
 
 
 def pastel(random: Random, picture: Array) -> Array:
+    """Returns the picture soft and pale, with the grain of chalk."""
     soft = blurred(picture, 1.5)
     chalk = noise(random, 3, 0.9, 35)[..., None]
     return np.clip(0.58 + 0.42 * soft + 0.1 * (chalk - 0.5), 0, 1)
 
 
 def mosaic(random: Random, picture: Array) -> Array:
+    """Returns the picture in irregular tiles with dark joints."""
     cells = int(random.integers(12, 19))
     small = floats(image(picture).resize((cells, cells), Image.Resampling.BOX))
     small = np.clip(small + random.normal(0, 0.035, small.shape), 0, 1)
@@ -129,6 +140,7 @@ def mosaic(random: Random, picture: Array) -> Array:
 
 
 def comic(random: Random, picture: Array) -> Array:
+    """Returns the picture in a few flat tones with dots in the dark and black outlines."""
     flat = floats(image(picture).filter(ImageFilter.MedianFilter(5)))
     levels = 3
     flat = np.round(np.clip((flat - 0.5) * 1.3 + 0.5, 0, 1) * levels) / levels
@@ -139,7 +151,7 @@ def comic(random: Random, picture: Array) -> Array:
     return (flat * (1 - outline)).astype(np.float32)
 
 
-STYLES: dict[str, tuple[Style, str]] = {  # name: filter, what a picture in it is
+STYLES: dict[str, tuple[Style, str]] = {  # name: filter, and the words for a picture in that style
     "watercolour": (watercolour, "a watercolour"),
     "oil painting": (oil_painting, "an oil painting"),
     "pencil sketch": (pencil_sketch, "a pencil sketch"),

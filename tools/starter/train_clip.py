@@ -1,11 +1,11 @@
-"""Training of the perceptor: pictures and captions, robust against small changes of the picture.
+"""Trains the perceptor on pictures and captions, robustly against small changes of a picture.
 
-Each batch is seen twice, as it is and after one step (L2, up to ATTACK) along the gradient that
-hurts most; both times the weights learn. A perceptor trained so has gradients that follow shapes
-and colours instead of speckle, which is what guidance lives on.
+The weights are updated twice on each batch: on the pictures as they are, and after an attack, one
+L2 step of a length up to ATTACK along the gradient that raises the loss most. The gradients of a
+perceptor trained this way follow shapes and colours instead of speckle, as guidance needs.
 
-Targets are soft: a text belongs to every picture one of whose captions means the same, by the
-sentence encoder. Texts without pictures (words.py, the drawings' names) take part the same way.
+Targets are soft: a text belongs to every picture with a caption of the same meaning, by the
+sentence encoder. Texts without pictures (words.py, the drawings' names) are used the same way.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from starter.train_vqgan import flats
 from starter.words import extra_texts
 from torch import Tensor, nn
 
-BATCH = 56  # pictures with captions; eight more that no caption means join them
+BATCH = 56  # pictures with captions; eight more that no caption describes are added
 ATTACK = 1.5  # length of the attack in the picture's space (64 x 64 x 3 values in 0 to 1)
-SHARPNESS = 20.0  # how far a text's meaning may be off: exp(-SHARPNESS * (1 - cosine))
-OBJECTS, STUDIES = 0.35, 0.4  # their shares of a batch; the rest are scenes
-STUDIED = {"colour": 0.1, "shape": 0.4, "texture": 0.1, "style": 0.4}  # how often in batches
+SHARPNESS = 20.0  # a text's target falls with its distance: exp(-SHARPNESS * (1 - cosine))
+OBJECTS, STUDIES = 0.35, 0.4  # shares of drawings and studies in a batch; the rest are scenes
+STUDIED = {"colour": 0.1, "shape": 0.4, "texture": 0.1, "style": 0.4}  # shares of the batches
 EXTRAS = 24  # texts without pictures in a batch
 MUON_RATE, ADAM_RATE = 0.02, 1e-3
 TABLE = "token_embedding.weight"
@@ -49,7 +49,7 @@ SIDE = PERCEPTOR["vision_cfg"]["image_size"]
 
 
 class Data:
-    """Everything that batches are made of."""
+    """The pictures and drawings that batches are made of."""
 
     def __init__(self, work: Path) -> None:
         self.scenes, self.studies = Pictures(work / "scenes"), Pictures(work / "studies")
@@ -57,7 +57,10 @@ class Data:
 
 
 class Texts:
-    """Every text of the data with its tokens and its sentence vector, numbered."""
+    """Every text of the data, numbered, with its tokens and its sentence vector.
+
+    The vectors are stored in texts.pt and computed only for new texts.
+    """
 
     def __init__(self, data: Data, work: Path) -> None:
         names = [name for name in data.drawings.names if name]
@@ -75,13 +78,13 @@ class Texts:
             found = {"texts": self.all, "vectors": vectors, "tokens": tokens(self.all)}
             save(kept, found)
         self.vectors: Tensor = found["vectors"]
-        # The token table is trained for the tokens that occur; they are renumbered in order,
-        # which keeps the end of a text its largest number, as the text tower needs it.
+        # The token table is trained only for tokens that occur. They are renumbered in order, so
+        # that the end of a text keeps the largest number, as the text tower needs.
         self.used, numbers = torch.unique(found["tokens"], return_inverse=True)
         self.tokens: Tensor = numbers.view(found["tokens"].shape)
 
     def numbered(self, texts: list[str]) -> Tensor:
-        """Tokens of any texts in the cut table's numbers; unknown tokens are left out."""
+        """Returns the tokens of any texts as rows of the table (n, 32), without unknown tokens."""
         rows = []
         for row in tokens(texts):
             known = row[torch.isin(row, self.used)]
@@ -89,19 +92,20 @@ class Texts:
         return torch.stack(rows)
 
 
-def view(
+def random_cutout(
     random: np.random.Generator, picture: np.ndarray[Any, Any], least: float
 ) -> np.ndarray[Any, Any]:
-    """A square view, `least` to all of the picture's side, in SIDE pixels."""
+    """Returns a square cutout (SIDE, SIDE, 3); its side is `least` to all of the picture's."""
     edge = picture.shape[0]
     part = int(edge * random.uniform(least, 1.0))
     top, left = random.integers(0, edge - part + 1, 2)
-    cut = Image.fromarray(picture[top : top + part, left : left + part])
-    return np.asarray(cut.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    cutout = Image.fromarray(picture[top : top + part, left : left + part])
+    return np.asarray(cutout.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
-def ground(random: np.random.Generator, scenes: Pictures) -> np.ndarray[Any, Any]:
-    """What a drawing lies on: plain colours and gradients, a blurred scene, or a scene."""
+def background(random: np.random.Generator, scenes: Pictures) -> np.ndarray[Any, Any]:
+    """Returns the background of a drawing (SIDE, SIDE, 3): plain colours and gradients, a blurred
+    scene, or a scene."""
     kind = random.random()
     if kind < 0.5:
         return flats(random, SIDE)
@@ -114,27 +118,31 @@ def ground(random: np.random.Generator, scenes: Pictures) -> np.ndarray[Any, Any
 def example(
     data: Data, random: np.random.Generator, studied: list[int]
 ) -> tuple[np.ndarray[Any, Any], Sequence[str]]:
-    """A picture (SIDE, SIDE, 3) in bytes and its six captions; a study is one of `studied`."""
+    """Returns a picture (SIDE, SIDE, 3) in bytes and its six captions.
+
+    `studied` are the indices of the studies to choose from.
+    """
     kind = random.random()
     if kind < OBJECTS and data.drawings.named:
-        drawing = data.drawings.likely(random)
-        under = ground(random, data.scenes)
+        drawing = data.drawings.random_named(random)
+        under = background(random, data.scenes)
         picture = data.drawings.laid_on(under, drawing, random, (0.6, 1.15))
         return picture, captions_of(data.drawings.names[drawing])
     if kind > 1 - STUDIES:
         pictures, index = data.studies, studied[random.integers(len(studied))]
     else:
         pictures, index = data.scenes, int(random.integers(len(data.scenes)))
-    # A shape must be seen whole, a style needs room; anything else holds in every part.
+    # A shape must be whole and a style needs room; other captions are true of every part.
     least = 0.75 if pictures.kinds[index] in ("shape", "style") else 0.4
-    return view(random, pictures[index], least), pictures.captions[index]
+    return random_cutout(random, pictures[index], least), pictures.captions[index]
 
 
 def batch(
     data: Data, texts: Texts, random: np.random.Generator, count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures (count, 3, SIDE, SIDE) in 0 to 1, a text number each, all their texts (count, 6)."""
-    # Studies of one kind: beside a dozen others, a shape is told by its outline and not its colour.
+    """Returns pictures (count, 3, SIDE, SIDE) in 0 to 1, a text's number for each (count,), and the
+    numbers of all their texts (count, 6)."""
+    # All studies of a batch are of one kind, so that shapes are told apart by outline, not colour.
     kind = random.choice(list(STUDIED), p=list(STUDIED.values()))
     studied = [i for i, own in enumerate(data.studies.kinds) if own == kind]
     examples = [example(data, random, studied) for _ in range(count)]
@@ -145,15 +153,15 @@ def batch(
 
 
 def disturbed(pictures: Tensor, random: np.random.Generator, generator: Generator | None) -> Tensor:
-    """Pictures as the renderer's views show them: through the VQGAN, turned, blurred, noisy."""
+    """Returns pictures changed as cutouts are: decoded by the VQGAN, turned, blurred, noisy."""
     count = len(pictures)
     if generator is not None and random.random() < 0.4:
         some = slice(0, 16)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=not pictures.is_cuda):
             latent = generator.encode(pictures[some] * 2 - 1).float()
             latent = latent + float(random.uniform(0, 0.6)) * torch.randn_like(latent)
-            made = generator.decode(generator.quantise(latent)[0]).float()
-        pictures = torch.cat([(made.clamp(-1, 1) + 1) / 2, pictures[16:]])
+            decoded = generator.decode(generator.quantise(latent)[0]).float()
+        pictures = torch.cat([(decoded.clamp(-1, 1) + 1) / 2, pictures[16:]])
     if random.random() < 0.7:
         change = torch.randn(count, 2, 2) * 0.06
         change[:, 0, 0] += 1
@@ -172,25 +180,28 @@ def disturbed(pictures: Tensor, random: np.random.Generator, generator: Generato
 
 
 def recoloured(pictures: Tensor, count: int) -> Tensor:
-    """The most colourful pictures with their channels exchanged: what no caption speaks of."""
+    """Returns the `count` most colourful pictures with their channels exchanged, which no caption
+    describes."""
     turned = pictures[:, torch.tensor([[1, 2, 0], [2, 0, 1]])[int(torch.randint(2, ()))]]
     change = (turned - pictures).abs().mean((1, 2, 3))
-    likely = change + 0.1 * torch.rand(len(change))
-    return turned[likely.topk(count).indices]
+    scores = change + 0.1 * torch.rand(len(change))
+    return turned[scores.topk(count).indices]
 
 
 def blobs(count: int) -> Tensor:
-    """Soft spots of any colours: what guidance begins with, and no scene."""
-    found = []
+    """Returns soft spots of random colours, (count, 3, SIDE, SIDE). Guidance begins with such
+    pictures, and no caption describes them."""
+    pictures = []
     for _ in range(count):
         high, wide = (int(v) for v in torch.randint(2, 6, (2,)))
         grid = ((torch.rand(1, 3, high, wide) - 0.5) * float(1 + torch.rand(())) + 0.5).clamp(0, 1)
-        found.append(F.interpolate(grid, size=SIDE, mode="bicubic", align_corners=True))
-    return torch.cat(found).clamp(0, 1)
+        pictures.append(F.interpolate(grid, size=SIDE, mode="bicubic", align_corners=True))
+    return torch.cat(pictures).clamp(0, 1)
 
 
 def checkered(pictures: Tensor, count: int) -> Tensor:
-    """Pictures with patches of checkerboard: what codes that fight each other decode to."""
+    """Returns `count` pictures with patches of checkerboard, which codes that do not fit together
+    decode to."""
     shown = pictures[torch.randperm(len(pictures))[:count]]
     rows = torch.arange(SIDE)
     period = int(torch.randint(2, 7, ()))
@@ -201,11 +212,12 @@ def checkered(pictures: Tensor, count: int) -> Tensor:
     return shown * (1 - cover) + colours * cover
 
 
-def joined(pictures: Tensor, wanted: Tensor, fit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Half of the pictures flow into another; its captions hold as far as the other reaches.
+def joined(pictures: Tensor, targets: Tensor, fit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the pictures with half of them blended into another, and `targets` and `fit` mixed by
+    the same shares.
 
-    Without this the perceptor is content when some of the picture is as asked, and guidance
-    leaves the rest as it was.
+    Without this a picture's similarity to a text is high when only a part of it matches, and
+    guidance leaves the rest as it was.
     """
     count = len(pictures)
     coarse = F.interpolate(torch.randn(count, 1, 4, 4), size=pictures.shape[2:], mode="bicubic")
@@ -215,26 +227,28 @@ def joined(pictures: Tensor, wanted: Tensor, fit: Tensor) -> tuple[Tensor, Tenso
     other = torch.roll(torch.arange(count), 1)
     pictures = own * pictures + (1 - own) * pictures[other]
     share = own.mean((1, 2, 3))[:, None]
-    wanted = share * wanted + (1 - share) * wanted[other]
+    targets = share * targets + (1 - share) * targets[other]
     fit = share * fit + (1 - share) * fit[other]
-    return pictures, wanted, fit
+    return pictures, targets, fit
 
 
 def contrast(
     pictures: Tensor,
     captions: Tensor,
     extras: Tensor,
-    wanted: Tensor,
+    targets: Tensor,
     extra_fit: Tensor,
     scale: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """CLIP's loss with soft targets: `wanted` (pictures, texts), not yet summing to one.
+    """Returns CLIP's loss with soft targets, and the share of pictures nearest to their own text.
 
-    Pictures beyond the rows of `wanted` are those that no text means.
+    `pictures`, `captions` and `extras` are embeddings. `targets` (pictures, captions) need not sum
+    to one; pictures beyond its rows are described by no text. `extra_fit` (pictures, extras) is the
+    similarity in meaning of the texts without pictures.
     """
-    count = len(wanted)
+    count = len(targets)
     logits = scale * pictures @ captions.t()
-    rows, columns = wanted / wanted.sum(1, keepdim=True), wanted / wanted.sum(0, keepdim=True)
+    rows, columns = targets / targets.sum(1, keepdim=True), targets / targets.sum(0, keepdim=True)
     loss = -(rows * F.log_softmax(logits[:count], 1)).sum(1).mean() / 2
     loss = loss - (columns * F.log_softmax(logits, 0)[:count]).sum(0).mean() / 2
     best = extra_fit.max(0, keepdim=True).values
@@ -248,7 +262,10 @@ def contrast(
 
 @torch.no_grad()
 def recall(model: CLIP, held: list[Any], read: Tensor) -> float:
-    """How many of the held-out scenes find their own caption among all of theirs."""
+    """Returns the share of held-out scenes that are nearest to their own caption, of all of theirs.
+
+    `read` are the tokens of the captions.
+    """
     model.eval()
     pictures = torch.stack([torch.from_numpy(one.picture.copy()) for one in held])
     pictures = pictures.permute(0, 3, 1, 2).float() / 255
@@ -259,7 +276,7 @@ def recall(model: CLIP, held: list[Any], read: Tensor) -> float:
 
 
 def distinct_scenes(count: int, seed: int = HELD_OUT) -> list[Any]:
-    """Held-out scenes no two of which share a first caption or a kind-and-sky."""
+    """Returns held-out scenes with different first captions."""
     found: dict[str, Any] = {}
     while len(found) < count:
         one = scene(seed)
@@ -269,13 +286,14 @@ def distinct_scenes(count: int, seed: int = HELD_OUT) -> list[Any]:
 
 
 def carried_over(table: Tensor, before: Tensor, now: Tensor) -> Tensor:
-    """The token table (n, width) of the tokens `before` for those of `now`; new ones average."""
+    """Returns the token table (n, width) of the tokens `before` for the tokens `now`; a new token's
+    row is the table's mean."""
     place = torch.searchsorted(before, now).clamp(max=len(before) - 1)
     return torch.where((before[place] == now)[:, None], table[place], table.mean(0))
 
 
 def train(work: Path, minutes: float, seed: int, device: str) -> None:
-    """Train until the budget of minutes is used; goes on from the last checkpoint."""
+    """Trains until the budget of minutes is used, from the last checkpoint if there is one."""
     data = Data(work)
     texts = Texts(data, work)
     path = work / "clip.pt"
@@ -301,7 +319,9 @@ def train(work: Path, minutes: float, seed: int, device: str) -> None:
         model.load_state_dict(kept["model"])
         head.load_state_dict(kept["head"])
         average.state = kept["average"]
-        if torch.equal(kept["used"], texts.used):  # else the texts are new: another training
+        if torch.equal(
+            kept["used"], texts.used
+        ):  # otherwise the texts changed, and training begins again
             for optimiser, state in zip(optimisers, kept["optimisers"], strict=True):
                 optimiser.load_state_dict(state)
             clock, step = Clock(minutes, kept["elapsed"]), kept["step"]
@@ -325,20 +345,20 @@ def train(work: Path, minutes: float, seed: int, device: str) -> None:
             "used": texts.used,
         }
         save(path, state)
-        looked = new_perceptor(len(texts.used))
-        looked.load_state_dict(average.state)
-        averages.values["recall"] = recall(looked, held, held_texts)
+        averaged = new_perceptor(len(texts.used))
+        averaged.load_state_dict(average.state)
+        averages.values["recall"] = recall(averaged, held, held_texts)
 
     while clock.share < 1:
         if time.monotonic() - saved > 180:
             if step:
                 keep()
             saved = time.monotonic()
-            if (work / "vqgan.pt").exists():  # see through the generator as it is by now
-                theirs = torch.load(work / "vqgan.pt", weights_only=True)
-                if theirs["coded"]:
-                    generator = Generator(theirs["config"]).to(device).eval().requires_grad_(False)
-                    generator.load_state_dict(theirs["average"])
+            if (work / "vqgan.pt").exists():  # decode with its latest weights
+                latest = torch.load(work / "vqgan.pt", weights_only=True)
+                if latest["coded"]:
+                    generator = Generator(latest["config"]).to(device).eval().requires_grad_(False)
+                    generator.load_state_dict(latest["average"])
         factor = clock.rate(step, 100)
         for optimiser, rate in zip(optimisers, (MUON_RATE, ADAM_RATE), strict=True):
             optimiser.param_groups[0]["lr"] = rate * factor
@@ -349,12 +369,12 @@ def train(work: Path, minutes: float, seed: int, device: str) -> None:
         extra_fit = torch.einsum("nkd,md->nkm", meanings, texts.vectors[extra]).amax(1)
         both = torch.cat([numbers, extra])
         tokenised, sentence = texts.tokens[both].to(device), texts.vectors[both].to(device)
-        wanted = torch.exp(SHARPNESS * (fit - 1))
-        strangers = [recoloured(pictures, 3), blobs(2), checkered(pictures, 3)]
+        targets = torch.exp(SHARPNESS * (fit - 1))
+        undescribed = [recoloured(pictures, 3), blobs(2), checkered(pictures, 3)]
         if random.random() < 0.6:
-            pictures, wanted, extra_fit = joined(pictures, wanted, extra_fit)
-        wanted, extra_fit = wanted.to(device), extra_fit.to(device)
-        pictures = disturbed(torch.cat([pictures, *strangers]), random, generator).to(device)
+            pictures, targets, extra_fit = joined(pictures, targets, extra_fit)
+        targets, extra_fit = targets.to(device), extra_fit.to(device)
+        pictures = disturbed(torch.cat([pictures, *undescribed]), random, generator).to(device)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         reach = ATTACK * min(1.0, clock.share / 0.25)
         push = torch.zeros_like(pictures)
@@ -364,7 +384,7 @@ def train(work: Path, minutes: float, seed: int, device: str) -> None:
             with precise:
                 seen = picture_features(model, shown)
             scale = model.logit_scale.exp().clamp(max=50)
-            loss, hit = contrast(seen, read[:BATCH], read[BATCH:], wanted, extra_fit, scale)
+            loss, hit = contrast(seen, read[:BATCH], read[BATCH:], targets, extra_fit, scale)
             spoken = 1 - F.cosine_similarity(head(read), sentence).mean()
             (loss + 0.3 * spoken).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(rest, 1.0)

@@ -1,12 +1,13 @@
-"""Training of the generator: an autoencoder first, then its codes.
+"""Trains the generator: first an autoencoder, then its codes.
 
-1. Encoder and decoder alone, with noise on the latent, so that near latents mean near pictures.
-2. k-means of latents gives the codes; from then on pictures pass through them. Codes follow the
-   latents they stand for (a moving average), and codes that nothing uses move to where they are
-   needed.
+1. Encoder and decoder are trained alone, with noise on the latent, so that similar latents decode
+   to similar pictures.
+2. k-means of latents gives the codes, and from then on pictures are decoded from codes. Each code
+   follows the latents nearest to it (a moving average); codes that no latent uses are replaced by
+   latents.
 
-Throughout, part of each batch is decoded from noisy latents and from mixtures of two pictures'
-latents: what the renderer's optimisation and interpolation will ask the decoder for.
+With codes, part of each batch is decoded from noisy latents and from mixtures of two pictures'
+latents, because Render's optimisation and interpolation give the decoder such latents.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from starter.loop import Averages, Clock, MovingAverage, Muon, report, save
 from starter.models import GENERATOR, Generator
 from torch import Tensor, nn
 
-CODES_FROM = 0.22  # share of the budget at which the codes come in
+CODES_FROM = 0.22  # share of the budget after which there are codes
 MUON_RATE, ADAM_RATE = 0.02, 1.2e-3
 SWATCHES = {
     "red": (220, 30, 30),
@@ -43,21 +44,21 @@ SWATCHES = {
 
 
 def flats(random: np.random.Generator, size: int) -> np.ndarray[Any, Any]:
-    """A plain colour, a gradient, or patches of colours, anywhere in the colour cube."""
+    """Returns a picture (size, size, 3) in bytes of random colours: one, a gradient, or patches."""
     kind = int(random.integers(4))
     edge = {0: 1, 1: 2, 2: 3, 3: 5}[kind]
     grid = random.random((edge, edge, 3), np.float32)
     if random.random() < 0.5:  # towards the corners of the cube
         grid = np.clip((grid - 0.5) * 2 + 0.5, 0, 1)
     sheet = Image.fromarray((grid * 255).astype(np.uint8))
-    way = Image.Resampling.NEAREST if random.random() < 0.3 else Image.Resampling.BICUBIC
-    return np.asarray(sheet.resize((size, size), way))
+    method = Image.Resampling.NEAREST if random.random() < 0.3 else Image.Resampling.BICUBIC
+    return np.asarray(sheet.resize((size, size), method))
 
 
 def batch(
     scenes: Pictures, drawings: Drawings, random: np.random.Generator, count: int, size: int
 ) -> Tensor:
-    """Training pictures (count, 3, size, size) in -1 to 1."""
+    """Returns training pictures (count, 3, size, size) in -1 to 1."""
     pictures = []
     for _ in range(count):
         kind = random.random()
@@ -71,7 +72,7 @@ def batch(
             drawing = drawings.trained[random.integers(len(drawings.trained))]
             picture = drawings.laid_on(picture, drawing, random)
         edge = picture.shape[0]
-        if random.random() < 0.3 or size > edge:  # the whole scene or a large part, made smaller
+        if random.random() < 0.3 or size > edge:  # the whole scene or a large part, resized
             part = int(random.integers(min(size, edge), edge + 1))
         else:
             part = size
@@ -89,22 +90,23 @@ def batch(
 COLOUR_AXES = torch.tensor([[0.3, 0.59, 0.11], [0.5, -0.4, -0.1], [-0.17, -0.33, 0.5]])
 
 
-def difference(made: Tensor, wanted: Tensor) -> Tensor:
-    """Distance in lightness and colour, the colour counted more, at three scales, and of edges."""
-    error = torch.einsum("kc,nchw->nkhw", COLOUR_AXES.to(made.device), made - wanted)
-    weight = torch.tensor([1.0, 2.0, 2.0], device=made.device).view(3, 1, 1)
-    total = torch.zeros((), device=made.device)
+def difference(decoded: Tensor, original: Tensor) -> Tensor:
+    """Returns the reconstruction loss (): the error in lightness and, with twice the weight, in
+    colour, at three scales, and the error of edges."""
+    error = torch.einsum("kc,nchw->nkhw", COLOUR_AXES.to(decoded.device), decoded - original)
+    weight = torch.tensor([1.0, 2.0, 2.0], device=decoded.device).view(3, 1, 1)
+    total = torch.zeros((), device=decoded.device)
     for pool, share in ((1, 1.0), (4, 0.5), (16, 0.5)):
         part = F.avg_pool2d(error, pool) if pool > 1 else error
         total = total + share * (weight * (part.abs() + part.pow(2))).mean()
-    for axis in (2, 3):  # edges where there are edges, and none where cells of the latent meet
+    for axis in (2, 3):  # keeps edges, and avoids edges between the latent's cells
         total = total + (weight * error.diff(dim=axis).abs()).mean()
     return total
 
 
 @torch.no_grad()
 def means_of_latents(flat: Tensor, count: int, rounds: int = 12) -> Tensor:
-    """k-means of the rows of `flat`: `count` centres."""
+    """Returns `count` centres of the rows of `flat` (n, width), by k-means."""
     centres = flat[torch.randperm(len(flat))[:count]].clone()
     for _ in range(rounds):
         nearest = torch.cat(
@@ -121,7 +123,7 @@ def means_of_latents(flat: Tensor, count: int, rounds: int = 12) -> Tensor:
 
 
 class Codes:
-    """Keeps the codebook at the moving average of the latents it stands for."""
+    """Keeps every code at the moving average of the latents that are nearest to it."""
 
     def __init__(self, book: nn.Embedding, decay: float = 0.985) -> None:
         self.book, self.decay = book, decay
@@ -129,19 +131,20 @@ class Codes:
         self.sums = book.weight.detach().clone()
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint needs."""
+        """Returns what a checkpoint stores."""
         return {"counts": self.counts, "sums": self.sums}
 
     @torch.no_grad()
     def restart(self, centres: Tensor) -> None:
-        """Take these codes."""
+        """Replaces all codes."""
         self.book.weight.copy_(centres)
         self.counts = torch.full((len(centres),), 0.5)
         self.sums = centres * 0.5
 
     @torch.no_grad()
     def follow(self, flat: Tensor, numbers: Tensor) -> int:
-        """Move the codes towards `flat` (n, width); returns how many were idle and moved."""
+        """Moves the codes `numbers` (n,) towards the latents `flat` (n, width) and replaces unused
+        codes by latents; returns how many were replaced."""
         count = torch.bincount(numbers, minlength=len(self.counts)).float()
         sums = torch.zeros_like(self.sums).index_add_(0, numbers, flat)
         self.counts.mul_(self.decay).add_(count, alpha=1 - self.decay)
@@ -157,8 +160,11 @@ class Codes:
         return len(idle)
 
 
-def disturbed(latent: Tensor, wanted: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Latents as the renderer will make them: noisy ones, and mixtures with another picture."""
+def disturbed(
+    latent: Tensor, original: Tensor, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Returns latents such as Render makes, noisy or mixed with another picture's, and the pictures
+    that they should decode to."""
     count = len(latent)
     noisy = (torch.rand(count, 1, 1, 1) < 0.4) * torch.rand(count, 1, 1, 1) * 0.6
     latent = latent + noisy * torch.randn_like(latent)
@@ -174,28 +180,29 @@ def disturbed(latent: Tensor, wanted: Tensor, random: np.random.Generator) -> tu
         other = torch.roll(torch.arange(count), 1)
         latent = kept * latent + (1 - kept) * latent[other]
         large = F.interpolate(
-            kept.expand(-1, 1, *latent.shape[2:]), size=wanted.shape[2:], mode="bilinear"
+            kept.expand(-1, 1, *latent.shape[2:]), size=original.shape[2:], mode="bilinear"
         )
-        wanted = large * wanted + (1 - large) * wanted[other]
-    return latent, wanted
+        original = large * original + (1 - large) * original[other]
+    return latent, original
 
 
 def swatch_pictures(size: int) -> Tensor:
-    """The eleven plain colours as pictures in -1 to 1."""
+    """Returns the eleven plain colours as pictures (11, 3, size, size) in -1 to 1."""
     colours = torch.tensor(list(SWATCHES.values())).float() / 127.5 - 1
     return colours[:, :, None, None].expand(-1, -1, size, size).contiguous()
 
 
 @torch.no_grad()
 def sheet(model: Generator, pictures: Tensor, path: Path, codes: bool) -> float:
-    """Write pictures over their reconstructions; returns the largest swatch error (0 to 255)."""
+    """Writes a sheet of pictures above their reconstructions; returns the largest error of a plain
+    colour, of 255."""
     model.eval()
     rows = []
     for part in (pictures, swatch_pictures(pictures.shape[2])):
         latent = model.encode(part)
-        made = model.decode(model.quantise(latent)[0] if codes else latent).clamp(-1, 1)
-        rows += [part, made]
-        error = float((made - part).mean((2, 3)).abs().max() * 127.5)
+        decoded = model.decode(model.quantise(latent)[0] if codes else latent).clamp(-1, 1)
+        rows += [part, decoded]
+        error = float((decoded - part).mean((2, 3)).abs().max() * 127.5)
     width = max(len(row) for row in rows)
     lines = [torch.cat(list(F.pad(r, (0, 0, 0, 0, 0, 0, 0, width - len(r)))), 2) for r in rows]
     image = ((torch.cat(lines, 1).permute(1, 2, 0) + 1) * 127.5).byte().numpy()
@@ -207,12 +214,15 @@ def sheet(model: Generator, pictures: Tensor, path: Path, codes: bool) -> float:
 
 
 def train(work: Path, minutes: float, seed: int, device: str, pictures: int = 8) -> None:
-    """Train until the budget of minutes is used; goes on from the last checkpoint."""
+    """Trains until the budget of minutes is used, from the last checkpoint if there is one.
+
+    `pictures` is the batch size at 96 pixels.
+    """
     scenes, drawings = Pictures(work / "scenes"), Drawings(work)
     path = work / "vqgan.pt"
     torch.manual_seed(seed)
     model = Generator(GENERATOR).to(device, memory_format=torch.channels_last).train()  # type: ignore
-    for module in model.modules():  # residual branches start at nothing
+    for module in model.modules():  # residual branches start at zero
         if type(module).__name__ == "ResnetBlock":
             nn.init.zeros_(module.conv2.weight)
         if type(module).__name__ == "AttnBlock":
@@ -253,18 +263,18 @@ def train(work: Path, minutes: float, seed: int, device: str, pictures: int = 8)
             "config": GENERATOR,
         }
         save(path, state)
-        looked = Generator(GENERATOR)
-        looked.load_state_dict(average.state)
-        averages.values["swatch"] = sheet(looked, shown, work / "vqgan.png", coded)
+        averaged = Generator(GENERATOR)
+        averaged.load_state_dict(average.state)
+        averages.values["swatch"] = sheet(averaged, shown, work / "vqgan.png", coded)
 
     while clock.share < 1:
         if not coded and clock.share >= CODES_FROM:
             with torch.no_grad():
-                found = [
+                latents = [
                     model.encode(batch(scenes, drawings, random, 16, 96).to(device))
                     for _ in range(40)
                 ]
-                flat = torch.cat([z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]) for z in found])
+                flat = torch.cat([z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]) for z in latents])
                 codes.restart(means_of_latents(flat.float(), GENERATOR["n_embed"]))
             coded = True
         factor = clock.rate(step, 50)
@@ -272,9 +282,9 @@ def train(work: Path, minutes: float, seed: int, device: str, pictures: int = 8)
             optimiser.param_groups[0]["lr"] = rate * factor
         size = (64, 96, 96, 96, 160)[int(random.integers(5))]
         count = max(2, round(pictures * (96 / size) ** 2))
-        wanted = batch(scenes, drawings, random, count, size).to(device)
+        original = batch(scenes, drawings, random, count, size).to(device)
         with precise:
-            latent = model.encode(wanted).float()
+            latent = model.encode(original).float()
             held = torch.zeros((), device=device)
             idle = 0
             if coded:
@@ -282,17 +292,17 @@ def train(work: Path, minutes: float, seed: int, device: str, pictures: int = 8)
                 idle = codes.follow(flat, model.quantize.nearest(flat))
                 held = F.mse_loss(latent, model.quantise(latent)[0].detach())
                 # the straight-through latent of `quantise` equals the codes in value
-                changed, wanted = disturbed(latent, wanted, random)
+                changed, original = disturbed(latent, original, random)
                 passed, _ = model.quantise(changed)
             else:
                 passed = latent + 0.4 * min(1.0, step / 200) * torch.randn_like(latent)
                 held = (latent.pow(2).mean() - 1).clamp_min(0) * 0.1 + 0.1 * latent.mean(
                     (0, 2, 3)
                 ).pow(2).mean()
-            made = model.decode(passed)
-        made = made.float()
-        off = difference(made, wanted)
-        beyond = (made.abs() - 1).clamp_min(0).mean()
+            decoded = model.decode(passed)
+        decoded = decoded.float()
+        off = difference(decoded, original)
+        beyond = (decoded.abs() - 1).clamp_min(0).mean()
         loss = off + 0.25 * held + 0.1 * beyond
         for optimiser in optimisers:
             optimiser.zero_grad(set_to_none=True)
@@ -302,7 +312,7 @@ def train(work: Path, minutes: float, seed: int, device: str, pictures: int = 8)
             optimiser.step()
         step += 1
         average.update(model, step, ("quantize",))
-        error = (made.detach().clamp(-1, 1) - wanted).pow(2).mean() / 4
+        error = (decoded.detach().clamp(-1, 1) - original).pow(2).mean() / 4
         averages.add(
             off=off.detach(),
             psnr=-10 * torch.log10(error),

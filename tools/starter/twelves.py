@@ -1,4 +1,7 @@
-"""What recognition and guidance are tested on: twelve of each kind, painted as no training was."""
+"""Twelve names of each kind with painters, on which recognition and guidance are tested.
+
+Their random generators have seeds that training never uses.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ Paint = Callable[[Random], Array]
 
 
 def over(ground: Any, sky: Any, *rest: Any) -> Paint:
-    """A painter of that ground under that sky."""
+    """Returns a painter of that ground under that sky; `rest` goes to the ground's painter."""
 
     def paint(random: Random) -> Array:
         horizon = float(random.uniform(0.4, 0.65))
@@ -31,7 +34,7 @@ def over(ground: Any, sky: Any, *rest: Any) -> Paint:
 
 
 def named(painter: Any, *words: str) -> Paint:
-    """A painter whose picture bears a name with one of these words in it."""
+    """Returns a painter of pictures with at least one name that contains one of the words."""
 
     def paint(random: Random) -> Array:
         while True:
@@ -44,18 +47,18 @@ def named(painter: Any, *words: str) -> Paint:
 
 
 def colour(word: str) -> Paint:
-    """A painter of that plain colour, a little off."""
+    """Returns a painter of that plain colour with a little noise."""
     return lambda random: solid(shifted(random, COLOURS[word], 0.04))
 
 
 def style(name: str) -> Paint:
-    """A painter of fresh scenes in that style."""
+    """Returns a painter of random scenes in that style."""
     no_drawings = Drawings(Path())
     return lambda random: np.clip(styled(random, no_drawings, name)[0], 0, 1)
 
 
 def outline(name: str) -> Paint:
-    """A painter of that shape."""
+    """Returns a painter of that shape."""
     return lambda random: shape(random, name)[0]
 
 

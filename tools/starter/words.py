@@ -1,7 +1,7 @@
-"""Words: the nouns whose drawings are worth learning, and texts without pictures.
+"""The nouns whose drawings the perceptor learns, and texts that belong to no picture.
 
-The latter are what people write that no caption says. Each is trained to point at the pictures
-whose captions mean the most similar thing (by the sentence encoder).
+These texts are what people write and no caption says. In training each is pulled towards the
+pictures whose captions are nearest in meaning, by the sentence encoder.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ a wooden boat; a pirate ship; a lonely tree; a path through the fields; a bridge
 
 
 def article(name: str) -> str:
-    """The name with its article."""
+    """Returns the name with its indefinite article."""
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def extra_texts() -> list[str]:
-    """Single words and phrases, each once."""
+    """Returns the words and phrases that belong to no picture, each once."""
     words = [word.replace("_", " ") for word in _LINES.split()]
     phrases = [" ".join(phrase.split()) for phrase in _PHRASES.split(";")]
     return list(dict.fromkeys([*words, *phrases]))

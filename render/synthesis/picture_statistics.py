@@ -37,7 +37,7 @@ def shot_statistics(
     sharpness = None if first_picture is None else sharpness_of(first_picture)
     source = first_picture
     if picture is not None:
-        source = load_image(picture, generator.low.device, plan.size)
+        source = load_image(picture, generator.device, plan.size)
     return ShotStatistics(None if source is None else palette_of(source), sharpness)
 
 

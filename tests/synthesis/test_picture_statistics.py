@@ -8,7 +8,12 @@ import torch
 from PIL import Image
 from tiny_film import MODELS, tiny_plan
 
-from render.synthesis.statistics import ShotStatistics, palette_of, sharpness_of, shot_statistics
+from render.synthesis.picture_statistics import (
+    ShotStatistics,
+    palette_of,
+    sharpness_of,
+    shot_statistics,
+)
 
 
 def test_statistics_are_those_of_the_first_keyframe_or_the_palette_of_a_picture(
