@@ -96,7 +96,7 @@ def test_every_row_is_complete(model: Model) -> None:
         assert model.gflop_per_megapixel > 0
     else:
         assert model.input_size > 0
-        assert model.gflop_per_view > 0
+        assert model.gflop_per_cutout > 0
 
 
 def test_the_table_has_the_usual_models() -> None:
