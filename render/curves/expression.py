@@ -215,7 +215,7 @@ class _Compiler:
                 function, wanted = FUNCTIONS[name]
                 if len(nodes) != wanted and (wanted is not None or len(nodes) < 2):
                     count = f"{wanted}" if wanted else "two or more"
-                    raise ValueError(f"gives {name} {len(nodes)} numbers, and it takes {count}")
+                    raise ValueError(f"gives {name} {len(nodes)} numbers, but it takes {count}")
                 return _call(function, inner(nodes))
         raise ValueError(self._refusal(node))
 

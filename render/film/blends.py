@@ -19,8 +19,8 @@ def slerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:
     """Returns the spherical interpolation (Shoemake 1985) of latents (B, C, h, w), cell by cell;
     `fraction` in 0..1. The lengths of the vectors are interpolated linearly.
 
-    The latent of a VQGAN is not Gaussian: with one angle for the whole tensor the result would
-    hardly differ from lerp. What has a direction is the vector of one cell.
+    The latent of a VQGAN is not Gaussian: one angle for the whole tensor would give nearly lerp.
+    The angle is taken for each cell.
     """
     lengths_a, lengths_b = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
     unit_a, unit_b = a / lengths_a.clamp_min(1e-12), b / lengths_b.clamp_min(1e-12)

@@ -50,8 +50,8 @@ class FrameDownload:
     def push(self, pictures: Tensor) -> Iterator[Frame]:
         """Starts the copy of (n, 3, H, W) in [0, 1]; returns the frames that are due now.
 
-        On a CPU these are the given ones, on a GPU those of the batch before. They are to be taken
-        before the next call.
+        On a CPU these are the given ones, on a GPU those of the previous call. Exhaust the
+        iterator before calling again.
         """
         self._copies.append(start_copy(crop_to_bytes(pictures, self.size)))
         return self._arrived(in_flight=1 if pictures.is_cuda else 0)
@@ -84,8 +84,7 @@ def frames(
 ) -> Iterator[Frame]:
     """Yields the film's frames of these numbers.
 
-    A number is drawn from `numbers` after the frame before it was painted; the keyframes of the
-    frame must be stored by then.
+    Takes a number only after painting the frame before; its keyframes must be stored by then.
     """
     painter = FramePainter(plan, store, generator)
     yield from to_frames((painter.paint(number) for number in numbers), plan.board.size)
@@ -145,7 +144,7 @@ def morph(generator: Generator, before: Tensor, after: Tensor, share: float) -> 
     """Returns a picture between two pictures (1, 3, H, W), interpolated in latent space; `share` of
     `after` in 0..1.
 
-    The error of encoding each picture is interpolated too and added, so that the morph starts and
+    What encoding loses of each picture is interpolated and added back, so that the morph starts and
     ends exactly with its pictures.
     """
     pictures = torch.cat([before, after])

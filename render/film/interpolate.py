@@ -31,7 +31,7 @@ def make_journey(
 ) -> None:
     """Writes the film of a journey to `output`, and reports every frame to `show`.
 
-    Holds three stops and one batch of pictures at a time, however many there are. Raises FilmError
+    Keeps three stops and one batch of pictures in memory, whatever the length. Raises FilmError
     if it needs more memory than the machine has, JourneyError or LatentError for a stop that cannot
     be used, and what `video_writer` raises.
     """

@@ -183,7 +183,7 @@ def _write_command(
     container = CONTAINERS[extension]
     heard, encoded = sound_arguments(*sound, extension) if sound else ([], [])
     if "-movflags" in container:
-        # Ticks per second: a whole number of them per frame, and never so few that a player minds.
+        # Ticks a second: a whole number for every frame, and at least 1000.
         ticks = fps.numerator * max(1, -(-1000 // fps.numerator))
         container += ("-video_track_timescale", str(ticks))
         if codec == "h265":

@@ -230,7 +230,7 @@ def shot_camera(given: dict[str, Any], context: ShotContext) -> Camera:
 def check_camera(
     camera: Camera, every: Fraction, node: Node, context: ShotContext, reader: Reader
 ) -> None:
-    """Note what concerns several keys: moves too fast or too far, and keys without effect.
+    """Report what concerns several keys: moves too fast or too far, and keys without effect.
 
     `every` is the time from keyframe to keyframe in seconds.
     """

@@ -1,4 +1,4 @@
-"""What reading a value needs to know of the film and of the shot that the value belongs to."""
+"""The context in which a value is read: its film and its shot."""
 
 from __future__ import annotations
 

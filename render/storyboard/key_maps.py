@@ -38,8 +38,8 @@ class Ease:
                 node, key, f"one of {', '.join(EASINGS)}, or handles: {HANDLES}"
             ).text
         if "(" in text and ")" not in text:
-            message = f"{key} {quoted(text)} ends at its first comma, as all does in {{ }}. Write "
-            raise Mistake(node, f"{message}its handles as a list: {HANDLES}")
+            message = f"{key} {quoted(text)} ends at its first comma, as any value in {{ }} does. "
+            raise Mistake(node, f"{message}Write its handles as a list: {HANDLES}")
         try:
             low, high = span(easing(text))
             if not self.swings and (low < 0.0 or high > 1.0):

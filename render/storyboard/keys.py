@@ -71,7 +71,8 @@ SETTINGS = (
                     "between",
                     Choice(BETWEEN),
                     "between",
-                    "frames between them: latent melts, picture moves and fades, auto chooses",
+                    "frames between them: latent blends codes, picture warps and fades; auto is picture "
+                    "while the camera moves",
                 ),
             ),
             short=short_for("every"),

@@ -100,8 +100,8 @@ def sample_cutouts(
     """Draws `count` cutouts of a (width, height) picture; their sides lie between the two `sizes`,
     shares of the picture's shorter side.
 
-    Sizes and places are stratified, not independent: a few cutouts that cover the picture tell as
-    much as many that overlap. The places follow the R2 sequence (M. Roberts 2018), shifted at
+    Sizes and places are stratified, not independent: a few well-spread cutouts tell as much as
+    many that overlap. The places follow the R2 sequence (M. Roberts 2018), shifted at
     random.
     """
     width, height = picture

@@ -84,7 +84,7 @@ def choose_initial_latent(
 def candidate_size(size: tuple[int, int]) -> tuple[int, int]:
     """Returns the (width, height) of the candidates for a picture of this size.
 
-    Of a strip longer than 8:1 its colours need no more than 8:1.
+    Candidates are limited to 8:1, which is enough for longer strips too.
     """
     width, height = size
     scale = CANDIDATE_SIDE / min(width, height)

@@ -124,7 +124,7 @@ def load_latent(path: Path) -> tuple[Tensor, dict[str, Any]]:
             f"{path} holds a note that is nested too deeply to be Render's; {PUT_RIGHT}"
         ) from error
     if latent.ndim != 4 or latent.shape[0] != 1 or latent.dtype != torch.float32:
-        raise LatentError(f"{path} holds a tensor of another shape than a latent's")
+        raise LatentError(f"{path} is no latent: its tensor is not float32 of shape (1, C, h, w)")
     digest = latent_digest(latent)
     if note.get("sha256", digest) != digest:
         raise LatentError(f"{path} was changed since Render wrote it; {PUT_RIGHT}")

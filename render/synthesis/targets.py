@@ -83,7 +83,7 @@ def embed_targets(plan: Plan, models: Models) -> FilmTargets:
 
 @torch.no_grad()
 def load_latent_target(path: Path, plan: Plan, generator: Generator) -> Tensor:
-    """Returns a stored latent as one of the film's, (1, C, h, w).
+    """Returns a stored latent at the film's size, (1, C, h, w).
 
     One of another size is decoded, its picture scaled and cropped to the frame, and encoded. Raises
     LatentError for a latent of another generator.

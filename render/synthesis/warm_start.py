@@ -73,8 +73,7 @@ def fill_newly_exposed(latent: Tensor, keyframe: Keyframe, generator: Generator)
 
     Each cell is mixed with a code by the share of it that is newly exposed, so that a slow move
     changes cells too. The codes are the latent's own, each from a random cell of about the same
-    height: codes from the whole codebook leave blobs in every colour, which a few steps cannot
-    paint over.
+    height: random codes of the codebook leave coloured blobs, which a few steps do not remove.
     """
     height, width = latent.shape[-2:]
     size = (width * generator.factor, height * generator.factor)

@@ -24,7 +24,7 @@ from render.weights.config import check_config
 
 @dataclass(frozen=True)
 class ModelListing:
-    """What `render models` shows of one model."""
+    """One model, with what `render models` shows of it and its note."""
 
     name: str
     role: str

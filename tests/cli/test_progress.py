@@ -1,4 +1,4 @@
-"""What is shown of reports, told by a clock that the test turns."""
+"""How progress is shown: pace, time left, lines, JSON, bars and previews, with a simulated clock."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from render.plan.progress import Progress
 
 @dataclass
 class Clock:
+    """A clock that the test sets."""
+
     now: float = 1000.0
 
     def __call__(self) -> float:
@@ -43,7 +45,7 @@ FIRST = Progress("optimise", "dawn", 1, 4, 1, 10, 0.0, None)
 def steps(
     keyframes: int = 4, count: int = 10, shot: str = "dawn", share: float = 1.0
 ) -> Iterator[Progress]:
-    """The reports of a film whose every step is as much work as any other."""
+    """The reports of a film whose steps all take the same work."""
     for keyframe in range(1, keyframes + 1):
         for step in range(1, count + 1):
             done = share * ((keyframe - 1) * count + step) / (keyframes * count)
@@ -60,24 +62,24 @@ def play(mode: str, reports: Any, stream: io.StringIO, seconds: float = 1.0) -> 
     return stream.getvalue()
 
 
-def test_nothing_is_told_before_it_was_measured() -> None:
+def test_no_time_left_is_estimated_before_steps_were_measured() -> None:
     clock = Clock()
     pace = Pace(clock)
     assert pace.reading() is None
-    clock.now += 500  # loading models is no step
-    told = []
+    clock.now += 500  # loading models does not count
+    remaining = []
     for report in steps():
         clock.now += 2
         pace.add(report)
         reading = pace.reading()
         assert reading
-        told.append(reading.remaining)
-    assert told[:2] == [None, None]
-    assert told[2:6] == pytest.approx([74, 72, 70, 68])
-    assert told[-1] == 0
+        remaining.append(reading.remaining)
+    assert remaining[:2] == [None, None]
+    assert remaining[2:6] == pytest.approx([74, 72, 70, 68])
+    assert remaining[-1] == 0
 
 
-def test_what_was_there_before_does_not_count() -> None:
+def test_work_done_before_the_first_report_does_not_count() -> None:
     clock = Clock()
     pace = Pace(clock)
     for number in range(6):
@@ -90,25 +92,25 @@ def test_what_was_there_before_does_not_count() -> None:
     assert reading.elapsed == 18
 
 
-def test_between_reports_it_runs_down_but_not_to_nothing() -> None:
+def test_between_reports_the_time_left_falls_to_a_limit() -> None:
     clock = Clock()
     pace = Pace(clock)
     for number in range(10):
         clock.now += 10
         pace.add(replace(FIRST, step=number + 1, done=number * 0.01))
-    told = []
+    remaining = []
     for _ in range(40):
         reading = pace.reading()
         assert reading
-        told.append(reading.remaining)
+        remaining.append(reading.remaining)
         clock.now += 1
-    assert told[0] == pytest.approx(910)
-    assert told[5] == pytest.approx(905)
-    assert told[-1] == pytest.approx(900)
+    assert remaining[0] == pytest.approx(910)
+    assert remaining[5] == pytest.approx(905)
+    assert remaining[-1] == pytest.approx(900)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_it_is_honest_from_the_first_minute(seed: int) -> None:
+def test_the_time_left_is_near_the_truth_after_a_minute(seed: int) -> None:
     """Steps that take half or twice as long as others: within a fifth after a minute."""
     chance = random.Random(seed)
     durations = [3 * chance.uniform(0.5, 1.5) for _ in range(400)]
@@ -127,10 +129,10 @@ def test_it_is_honest_from_the_first_minute(seed: int) -> None:
         if spent > 60:
             words.append(left.words(reading.remaining))
     changes = sum(a != b for a, b in pairwise(words))
-    assert changes <= 1.5 * len(set(words)), "it goes back and forth"
+    assert changes <= 1.5 * len(set(words)), "the words alternate"
 
 
-def test_a_new_pace_is_noticed() -> None:
+def test_a_change_of_pace_is_followed() -> None:
     clock = Clock()
     pace = Pace(clock)
     reports = list(steps(100))
@@ -143,15 +145,15 @@ def test_a_new_pace_is_noticed() -> None:
     assert reading.rate == pytest.approx(1 / 3, rel=0.1)
 
 
-def test_a_batch_of_work_without_time_or_without_steps() -> None:
+def test_steps_without_time_and_time_without_steps() -> None:
     clock = Clock()
     pace = Pace(clock)
-    for number in range(5):  # a clock too coarse for the steps
+    for number in range(5):  # the clock is too coarse for the steps
         pace.add(replace(FIRST, step=number + 1, done=number * 0.1))
     reading = pace.reading()
     assert reading
     assert reading.rate is None
-    for _ in range(3):  # and no progress
+    for _ in range(3):  # no progress
         clock.now += 1
         pace.add(replace(FIRST, step=5, done=0.4))
     reading = pace.reading()
@@ -179,90 +181,90 @@ def test_a_batch_of_work_without_time_or_without_steps() -> None:
         (100_000, "about 28 h left"),
     ],
 )
-def test_time_in_words(seconds: float | None, words: str) -> None:
+def test_the_time_left_in_words(seconds: float | None, words: str) -> None:
     assert TimeLeft().words(seconds) == words
 
 
-def test_words_do_not_flicker() -> None:
+def test_the_words_do_not_alternate() -> None:
     left = TimeLeft()
-    told = [left.words(seconds) for seconds in (272, 268, 272, 268, 265, 275, 271)]
-    assert set(told) == {"about 5 min left"}
+    words = [left.words(seconds) for seconds in (272, 268, 272, 268, 265, 275, 271)]
+    assert set(words) == {"about 5 min left"}
     assert left.words(240) == "about 4 min left"
 
 
 def test_plain_lines_are_few() -> None:
-    said = play("plain", steps(), io.StringIO()).splitlines()
-    assert said[0] == "0:00:01   2%  dawn: keyframe 1/4, step 1/10, estimating the time left"
-    assert said[1] == (
+    lines = play("plain", steps(), io.StringIO()).splitlines()
+    assert lines[0] == "0:00:01   2%  dawn: keyframe 1/4, step 1/10, estimating the time left"
+    assert lines[1] == (
         "0:00:06  15%  dawn: keyframe 1/4, step 6/10, loss 0.200, 1 steps/s, about 30 s left"
     )
-    assert said[-1].startswith("0:00:40 100%  dawn: keyframe 4/4, step 10/10, loss 0.100")
-    assert said[-1].endswith("done")
-    ends = [line for line in said if "step 10/10" in line]
+    assert lines[-1].startswith("0:00:40 100%  dawn: keyframe 4/4, step 10/10, loss 0.100")
+    assert lines[-1].endswith("done")
+    ends = [line for line in lines if "step 10/10" in line]
     assert len(ends) == 4
-    assert len(said) <= 4 + 40 / 5 + 1
+    assert len(lines) <= 4 + 40 / 5 + 1
     quick = play("plain", steps(), io.StringIO(), seconds=0.01).splitlines()
     assert len(quick) == 1 + 4
 
 
-def test_what_has_no_shot_begins_without_one() -> None:
-    said = play("plain", [Progress("decode", "", 1, 13, 0, 0, 1 / 13)], io.StringIO())
-    assert said == "0:00:01   7%  frame 1/13, estimating the time left\n"
+def test_a_report_without_a_shot_begins_with_the_frame() -> None:
+    written = play("plain", [Progress("decode", "", 1, 13, 0, 0, 1 / 13)], io.StringIO())
+    assert written == "0:00:01   7%  frame 1/13, estimating the time left\n"
 
 
-def test_frames_are_told_seldom() -> None:
+def test_frames_have_few_lines() -> None:
     reports = [Progress("decode", "dawn", n, 1000, 0, 0, 0.5 + n / 2000) for n in range(1, 1001)]
-    said = play("plain", reports, io.StringIO(), seconds=0.02).splitlines()
-    assert len(said) == 1 + 3 + 1
-    assert re.search(r"dawn: frame 25\d/1000, 50 frames/s, about 1[05] s left$", said[1])
-    assert "frame 1000/1000" in said[-1]
+    lines = play("plain", reports, io.StringIO(), seconds=0.02).splitlines()
+    assert len(lines) == 1 + 3 + 1
+    assert re.search(r"dawn: frame 25\d/1000, 50 frames/s, about 1[05] s left$", lines[1])
+    assert "frame 1000/1000" in lines[-1]
 
 
-def test_stages_that_take_turns_keep_their_rates_and_the_loss() -> None:
+def test_alternating_stages_have_rates_of_their_own() -> None:
     clock = Clock()
     pace = Pace(clock)
-    told = []
+    readings = []
     for report in steps(3):
         clock.now += 2
         pace.add(report)
-        told.append(pace.reading())
+        readings.append(pace.reading())
         if report.step == report.steps:
             for number in range(5):
                 clock.now += 0.5
                 frame = (report.keyframe - 1) * 5 + number + 1
                 pace.add(Progress("decode", "dawn", frame, 15, 0, 0, report.done))
-                told.append(pace.reading())
-    first_of_second, last = told[15], told[-1]
+                readings.append(pace.reading())
+    first_of_second, last = readings[15], readings[-1]
     assert first_of_second
     assert (first_of_second.report.stage, first_of_second.report.keyframe) == ("optimise", 2)
     assert first_of_second.rate == pytest.approx(0.5)
-    assert first_of_second.loss is None  # the one before was another keyframe's
+    assert first_of_second.loss is None  # the last one was another keyframe's
     assert last
     assert last.rate == pytest.approx(2)
     assert last.loss is None
 
 
-def test_json_lines_are_for_machines() -> None:
+def test_json_has_one_object_for_each_report() -> None:
     reports = [*steps(2, share=0.5), Progress("decode", "dawn", 1, 1, 0, 0, 1.0, float("nan"))]
-    said = [json.loads(line) for line in play("json", reports, io.StringIO()).splitlines()]
-    assert len(said) == len(reports)
+    lines = [json.loads(line) for line in play("json", reports, io.StringIO()).splitlines()]
+    assert len(lines) == len(reports)
     measured = ("done", "loss", "per_second", "elapsed_seconds", "remaining_seconds")
-    assert {tuple(line) for line in said[:-1]} == {
+    assert {tuple(line) for line in lines[:-1]} == {
         ("event", "stage", "shot", "keyframe", "keyframes", "step", "steps", *measured)
     }
-    assert tuple(said[-1]) == ("event", "stage", "shot", "frame", "frames", *measured)
-    assert said[0] == {
+    assert tuple(lines[-1]) == ("event", "stage", "shot", "frame", "frames", *measured)
+    assert lines[0] == {
         **{"event": "progress", "stage": "optimise", "shot": "dawn", "keyframe": 1},
         **{"keyframes": 2, "step": 1, "steps": 10, "done": 0.025, "loss": None},
         **{"per_second": None, "elapsed_seconds": 1.0, "remaining_seconds": None},
     }
-    assert said[7]["loss"] == 0.2
-    assert said[7]["per_second"] == 1.0
-    assert said[-1]["loss"] is None
-    assert said[-1]["remaining_seconds"] == 0
+    assert lines[7]["loss"] == 0.2
+    assert lines[7]["per_second"] == 1.0
+    assert lines[-1]["loss"] is None
+    assert lines[-1]["remaining_seconds"] == 0
 
 
-def test_json_lines_come_at_once() -> None:
+def test_json_lines_are_flushed_at_once() -> None:
     class Flushed(io.StringIO):
         seen = ""
 
@@ -275,7 +277,7 @@ def test_json_lines_come_at_once() -> None:
         assert json.loads(stream.seen)["shot"] == "dawn"
 
 
-def test_quiet_is_quiet() -> None:
+def test_quiet_writes_nothing() -> None:
     assert play("quiet", steps(), Terminal()) == ""
 
 
@@ -288,8 +290,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal()
 
 
-def without_codes(said: str) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)
+def without_codes(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def test_a_bar_on_a_terminal(terminal: Terminal) -> None:
@@ -298,10 +300,12 @@ def test_a_bar_on_a_terminal(terminal: Terminal) -> None:
         for report in list(steps(shot="[red]sea[/]"))[:26]:
             clock.now += 10
             show(report)
-    said = terminal.getvalue()
-    assert "\x1b[" in said
-    assert said.count("\x1b[?25l") == said.count("\x1b[?25h") == 1, "the cursor comes back"
-    lines = [line.strip("\r") for line in without_codes(said).splitlines()]
+    written = terminal.getvalue()
+    assert "\x1b[" in written
+    assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1, (
+        "the cursor is shown again"
+    )
+    lines = [line.strip("\r") for line in without_codes(written).splitlines()]
     bar, words = lines[-2:]
     assert bar.rstrip().endswith("65% 0:04:20 about 2 min left")
     assert len(bar) <= 80
@@ -310,14 +314,14 @@ def test_a_bar_on_a_terminal(terminal: Terminal) -> None:
 
 def test_a_bar_fits_a_narrow_terminal(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    said = play("rich", list(steps(shot="a long name " * 9))[:26], terminal)
-    assert max(map(len, without_codes(said).splitlines())) <= 40
+    written = play("rich", list(steps(shot="a long name " * 9))[:26], terminal)
+    assert max(map(len, without_codes(written).splitlines())) <= 40
 
 
 def test_a_bar_without_colour(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    said = play("rich", steps(), terminal)
-    assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|38|9[0-7])[0-9;]*m", said)
+    written = play("rich", steps(), terminal)
+    assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|38|9[0-7])[0-9;]*m", written)
 
 
 def test_a_bar_before_the_first_report(terminal: Terminal) -> None:
@@ -331,11 +335,13 @@ def test_a_bar_that_is_interrupted(terminal: Terminal) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         play("rich", reports(), terminal)
-    said = terminal.getvalue()
-    assert said.rindex("\x1b[?25h") > said.rindex("dawn"), "the cursor comes back"
+    written = terminal.getvalue()
+    assert written.rindex("\x1b[?25h") > written.rindex("dawn"), "the cursor is shown again"
 
 
-def test_no_codes_without_a_terminal(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_control_codes_without_a_terminal(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     for mode in ("auto", "rich", "plain", "json"):
         assert "\x1b" not in play(mode, steps(shot="\x1b[31m"), io.StringIO())
@@ -343,14 +349,14 @@ def test_no_codes_without_a_terminal(terminal: Terminal, monkeypatch: pytest.Mon
     assert "\x1b" not in play("auto", steps(), terminal)
 
 
-def test_a_log_that_knows_only_ascii() -> None:
+def test_an_ascii_log_escapes_other_characters() -> None:
     log = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     with display("plain", log, Clock()) as show:
         show(replace(FIRST, shot="日の出"))
     assert b"\\u65e5" in log.buffer.getvalue()  # type: ignore[attr-defined]
 
 
-def test_modes() -> None:
+def test_an_unknown_mode_is_an_error() -> None:
     assert set(MODES) == {"auto", "rich", "plain", "json", "quiet"}
     with pytest.raises(ValueError, match="There is no progress display 'loud'"), display("loud"):
         pass
@@ -359,16 +365,16 @@ def test_modes() -> None:
 def test_progress_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     with display("plain") as show:
         show(FIRST)
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "dawn" in said.err
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert "dawn" in written.err
 
 
 def grey(value: int) -> NDArray[np.uint8]:
     return np.full((4, 6, 3), value, np.uint8)
 
 
-def test_a_preview_now_and_then(tmp_path: Path) -> None:
+def test_a_preview_is_written_every_few_seconds(tmp_path: Path) -> None:
     clock = Clock()
     path = tmp_path / "film.preview.png"
     preview = preview_writer(path, every=3, clock=clock)
@@ -383,19 +389,19 @@ def test_a_preview_now_and_then(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_preview_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+def test_a_preview_that_cannot_be_written_is_ignored(tmp_path: Path) -> None:
     preview_writer(tmp_path / "none" / "film.preview.png")(grey(1))
     (tmp_path / "folder.png").mkdir()
     preview_writer(tmp_path / "folder.png")(grey(1))
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
 
 
-def test_importing_is_cheap() -> None:
+def test_importing_progress_loads_no_numpy_torch_or_rich() -> None:
     code = "import sys, render.cli.progress; print({'numpy', 'torch', 'rich'} & set(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "set()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
-def test_the_grain_grows_with_the_time_left() -> None:
-    grains = [progress._grain(seconds) for seconds in (1, 100, 1000, 10_000, 100_000)]
-    assert grains == [5, 60, 300, 600, 3600]
+def test_the_time_left_is_rounded_more_the_longer_it_is() -> None:
+    roundings = [progress._grain(seconds) for seconds in (1, 100, 1000, 10_000, 100_000)]
+    assert roundings == [5, 60, 300, 600, 3600]

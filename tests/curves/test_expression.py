@@ -122,7 +122,7 @@ def test_an_expression_without_a_value_is_an_error(text: str, says: str) -> None
         ("t and", "is not a formula"),
         ("sinn(t)", "Did you mean sin?"),
         ("eval(t)", "holds eval"),
-        ("sin(1, 2)", "gives sin 2 numbers, and it takes 1"),
+        ("sin(1, 2)", "gives sin 2 numbers, but it takes 1"),
         ("max(1)", "takes two or more"),
         ("1e999", "out of range"),
         ("1" + "0" * 299, "^$"),
