@@ -71,8 +71,8 @@ SETTINGS = (
                     "between",
                     Choice(BETWEEN),
                     "between",
-                    "frames between them: latent blends codes, picture warps and fades; auto is picture "
-                    "while the camera moves",
+                    "frames between them: latent blends codes, picture warps and fades; auto is "
+                    "picture while the camera moves",
                 ),
             ),
             short=short_for("every"),

@@ -45,8 +45,8 @@ def convert(source: Path, target: Path, model: Model, source_sha256: str) -> Non
         metadata = {"format": "render.generator.1", "config": json.dumps(config, sort_keys=True)}
     elif "open_clip" not in model.config:
         raise ModelError(
-            f"{model.name} is a perceptor of your own, which needs a .safetensors that Render wrote; "
-            f"{source} is none"
+            f"{model.name} is a perceptor of your own, which needs a .safetensors that Render "
+            f"wrote; {source} is none"
         )
     else:
         shapes, config = _perceptor_shapes(model.config["open_clip"])
