@@ -1,4 +1,4 @@
-"""How progress is shown: pace, time left, lines, JSON, bars and previews, with a simulated clock."""
+"""How progress is shown: pace, time left, lines, JSON, bars, previews; with a simulated clock."""
 
 from __future__ import annotations
 
