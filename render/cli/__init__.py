@@ -1,5 +1,5 @@
 """The command line: arguments in, exit code out."""
 
-from render.cli.main import main
+from render.cli.entry import main
 
 __all__ = ["main"]

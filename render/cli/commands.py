@@ -260,8 +260,7 @@ def interpolate(
 def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
     """What Render noted in FILE (PNG, MP4, latent): storyboard, prompts, seed, models, steps."""
     with report_errors():
-        from render.media.provenance import format_note
-        from render.media.provenance import read_note as read_note
+        from render.media.provenance import format_note, read_note
         from render.storyboard.named_files import files_named_in
         from render.text import escape_unprintable
 

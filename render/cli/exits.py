@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from render.plan.plan import Plan
 
 
-DONE, FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
 class TerminatedError(KeyboardInterrupt):

@@ -16,7 +16,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -108,12 +108,9 @@ def video_writer(
                 notes.write_bytes(metadata_file(metadata))
             suffix = path.suffix.lower()
             command = _write_command(notes, partial, suffix, size, fps, codec, quality, sound)
-            writer = VideoWriter(command, size, path, (partial, notes))
-            try:
+            with closing(VideoWriter(command, size, path, (partial, notes))) as writer:
                 yield writer
                 writer.finish()
-            finally:
-                writer.close()
         finally:
             with suppress(OSError):
                 notes.unlink(missing_ok=True)
@@ -226,7 +223,11 @@ class VideoWriter:
         self.count = 0  # frames sent
         self.accepted = True  # whether ffmpeg has taken everything; if not, it has ended
         self.failure: Exception | None = None  # an error of the thread that is not ffmpeg's
-        self.queue = queue.Queue[bytes | memoryview | None](AHEAD)
+        # Not a queue.Queue, which an interruption at the wrong instruction leaves waiting for ever.
+        self.queue = queue.SimpleQueue[bytes | memoryview | None]()  # None is the end
+        self.places = queue.SimpleQueue[None]()  # one for each frame that may still be queued
+        for _ in range(AHEAD):
+            self.places.put(None)
         self.said: deque[bytes] = deque(maxlen=50)  # the last lines of ffmpeg's stderr
         try:
             # In a session of its own, so that Ctrl-C reaches us alone and we decide what follows.
@@ -259,7 +260,9 @@ class VideoWriter:
         The frame is read later: do not modify the array afterwards. Raises VideoError where ffmpeg
         has ended or the frame has another shape.
         """
-        self.queue.put(_frame_bytes(frame, self.size))
+        data = _frame_bytes(frame, self.size)
+        self.places.get()
+        self.queue.put(data)
         if not self.accepted:
             self.finish()  # which raises the reason
         self.count += 1
@@ -295,13 +298,16 @@ class VideoWriter:
             for file in self.unfinished:
                 keep_fresh(file)
             try:
-                if (frame := self.queue.get(timeout=PULSE)) is None:
-                    return
-                self.accepted = self.accepted and _accepted(self.stdin.write, frame)
+                frame = self.queue.get(timeout=PULSE)
             except queue.Empty:
                 continue
+            if frame is None:
+                return
+            try:
+                self.accepted = self.accepted and _accepted(self.stdin.write, frame)
             except Exception as error:  # keep taking frames, or `send` would wait for ever
                 self.accepted, self.failure = False, error
+            self.places.put(None)
 
     def _stop_feeding(self) -> None:
         """Wait until the thread has written what is queued."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -90,7 +89,7 @@ def optimize(
         value = loss(latent, codes, generator.paint(codes, step=True), cutouts)
         if value.requires_grad:  # else every weight is 0 at this time
             value.backward()  # type: ignore[no-untyped-call]
-        adam_step(optimizer)
+        optimizer.step()
         with torch.no_grad():
             average.mul_(smoothing).add_(latent_now(only_exposed), alpha=1 - smoothing)
         return value.detach()
@@ -114,13 +113,6 @@ def make_adam(offsets: list[Tensor], *, capturable: bool) -> torch.optim.Adam:
     rates = [offset.new_zeros(()) if capturable else 0.0 for offset in offsets]
     groups = [{"params": [o], "lr": rate} for o, rate in zip(offsets, rates, strict=True)]
     return torch.optim.Adam(groups, betas=BETAS, capturable=capturable)
-
-
-def adam_step(optimizer: torch.optim.Adam) -> None:
-    """Adam's step, without torch's warning that a capturable Adam runs outside a CUDA graph."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="This instance was constructed with capturable")
-        optimizer.step()
 
 
 def set_step_sizes(optimizer: torch.optim.Adam, step_size: float, step: int, steps: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli import console, installed
 
-from render.cli.main import main
+from render.cli.entry import main
 
 
 @pytest.fixture

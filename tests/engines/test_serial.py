@@ -104,6 +104,7 @@ def test_a_shot_keeps_the_palette_of_its_first_keyframe_or_of_a_picture(
     assert "kept to by no loss" in unused.board.warnings[0].message
 
 
+@pytest.mark.ci
 @pytest.mark.slow  # with the starter models: the tiny ones paint no detail
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -308,6 +309,40 @@ def test_a_process_that_is_ended(tmp_path: Path, ending: str) -> None:
     write(tmp_path / "again.mp4")
     assert path.read_bytes() == (tmp_path / "again.mp4").read_bytes()
     assert sorted(os.listdir(tmp_path)) == ["again.mp4", "film.mp4"]
+
+
+@pytest.mark.timeout(60)
+def test_an_interruption_while_a_frame_is_queued_ends_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal between two instructions of a Condition once left the writer waiting for a pulse."""
+    monkeypatch.setattr(video, "PULSE", 3600.0)
+    notify, armed = threading.Condition.notify, False
+
+    def interrupted(self: threading.Condition, n: int = 1) -> None:
+        nonlocal armed
+        if armed and threading.current_thread() is threading.main_thread() and self._waiters:
+            armed = False
+            self._waiters[0].release()
+            raise KeyboardInterrupt
+        notify(self, n)
+
+    monkeypatch.setattr(threading.Condition, "notify", interrupted)
+
+    def interrupted_film() -> None:
+        nonlocal armed
+        settings = SIZE, Fraction(24), "h264", 30, {}
+        with video.video_writer(tmp_path / "film.mp4", *settings) as writer:
+            for number, frame in enumerate(moving(40)):
+                armed = number >= 5
+                writer.send(frame)
+                time.sleep(0.02)  # so that the other thread waits for the next
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_film()
+    assert not list(tmp_path.iterdir())
+    assert not children()
 
 
 @pytest.mark.parametrize(
