@@ -1,21 +1,22 @@
-"""Seconds per optimisation step by stage, frames decoded and encoded per second, memory.
+"""Measures seconds per optimisation step by stage, frames decoded and encoded per second, memory.
 
-    python tools/bench.py                      the starter models, 256 px, 8 views
-    python tools/bench.py --full --views 32    VQGAN f16 and ViT-B/32 in full size, random weights
+    python tools/bench.py                      the starter models, 256 px, 8 cutouts
+    python tools/bench.py --full --cutouts 32  VQGAN f16 and ViT-B/32 in full size, random weights
     python tools/bench.py --device cuda
 
-Variants take turns in one process, so that whatever else the machine does meets them all:
+The variants take turns in one process, so that other load on the machine slows all of them alike:
 
 reference  taming's and open_clip's own modules, and kornia's augmentations one after another, as
-           the field has it
-float32    Render's, as it is on most CPUs
-bfloat16   Render's, where the machine is fast in it
+           in the VQGAN+CLIP notebooks
+float32    Render's modules, as on most CPUs
+bfloat16   Render's modules, on a device that is fast in bfloat16
 
-Prints one JSON object: for every variant medians and bests of `--repeats` rounds, how many times
-faster than the reference, a step of the inner loop itself (on CUDA launched and recorded), and what
-the machine can do at most (a convolution and a matrix product, by the same clock). A number taken
-on a busy machine is worth nothing: `idle_share_before` says how idle this one was. Set
-GOMP_SPINCOUNT=1000, as Render does for itself. tools/plot_bench.py draws it.
+Prints one JSON object: for every variant the median and the best of `--repeats` rounds and how many
+times faster than the reference it is; seconds per step of the inner loop itself (on CUDA launched
+one by one, and recorded as a graph); and the device's highest speed (a convolution and a matrix
+product, by the same clock). A number taken on a busy machine is worth nothing: `idle_share_before`
+says how idle this one was. Set GOMP_SPINCOUNT=1000, as Render does for itself. tools/plot_bench.py
+draws the result.
 """
 
 from __future__ import annotations
@@ -70,52 +71,52 @@ STAGES = ("quantise", "decode", "cutouts", "perceptor", "backward", "update")
 
 
 def clock(device: torch.device) -> float:
-    """Seconds, after everything queued on the device is done."""
+    """Returns the time in seconds, after everything queued on the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 def pooled(picture: Tensor, count: int, side: int) -> Tensor:
-    """The same view `count` times, as some of the field's notebooks have it."""
-    once = (F.adaptive_avg_pool2d(picture, side) + F.adaptive_max_pool2d(picture, side)) / 2
-    return once.expand(count, -1, -1, -1)
+    """Returns the pooled picture `count` times, (count, 3, side, side), as some notebooks do."""
+    pooled_once = (F.adaptive_avg_pool2d(picture, side) + F.adaptive_max_pool2d(picture, side)) / 2
+    return pooled_once.expand(count, -1, -1, -1)
 
 
-def augmented(views: Tensor) -> Tensor:
-    """Views (n, 3, S, S) as the field's notebooks change them: by one random operation of kornia
+def augmented(cutouts: Tensor) -> Tensor:
+    """Returns cutouts (n, 3, S, S) augmented as in the notebooks: by one random operation of kornia
     after another, and noise."""
-    views = AUGMENTATIONS(views)
-    noise = views.new_empty(len(views), 1, 1, 1).uniform_(0, 0.1)
-    changed: Tensor = views + noise * torch.randn_like(views)
-    return changed
+    cutouts = AUGMENTATIONS(cutouts)
+    noise = cutouts.new_empty(len(cutouts), 1, 1, 1).uniform_(0, 0.1)
+    noisy: Tensor = cutouts + noise * torch.randn_like(cutouts)
+    return noisy
 
 
 @dataclass(frozen=True)
 class Networks:
-    """One variant's."""
+    """The models of one variant."""
 
     generator: Generator
     perceptor: Perceptor
 
 
 class Step:
-    """The inner loop's one step, in every variant, taken apart."""
+    """One step of the inner loop in every variant, timed stage by stage."""
 
-    def __init__(self, variants: dict[str, Networks], size: int, views: int) -> None:
-        self.variants, self.views = variants, views
+    def __init__(self, variants: dict[str, Networks], size: int, cutouts: int) -> None:
+        self.variants, self.cutouts = variants, cutouts
         first = next(iter(variants.values()))
         generator = first.generator
         self.target = first.perceptor.embed_texts(["a calm sea at dawn"])
         side = size // generator.factor
         random = torch.Generator().manual_seed(0)
         rows = torch.randint(len(generator.codebook), (1, side, side), generator=random)
-        codes = generator.codebook[rows.to(generator.low.device)]
+        codes = generator.codebook[rows.to(generator.device)]
         self.latent = codes.permute(0, 3, 1, 2).contiguous().requires_grad_()
         self.optimizer = torch.optim.Adam([self.latent], lr=0.1)
 
     def __call__(self, variant: str, seed: int) -> dict[str, float]:
-        """Seconds by stage."""
+        """Runs one step of the variant and returns its seconds by stage, see STAGES."""
         networks = self.variants[variant]
         generator, perceptor = networks.generator, networks.perceptor
         device = self.latent.device
@@ -125,16 +126,16 @@ class Step:
         picture = generator.paint(codes, step=True)
         marks.append(clock(device))
         if variant == "reference":
-            seen = augmented(pooled(picture, self.views, perceptor.side))
+            cutouts = augmented(pooled(picture, self.cutouts, perceptor.side))
         else:
             size = (picture.shape[-1], picture.shape[-2])
-            views, side = sample_cutouts(self.views, size, (0.4, 1.0), seed), perceptor.side
-            seen = cut_out(picture, views.on(device, min(size), (side,)), side)
+            draw, side = sample_cutouts(self.cutouts, size, (0.4, 1.0), seed), perceptor.side
+            cutouts = cut_out(picture, draw.on(device, min(size), (side,)), side)
         marks.append(clock(device))
-        far = distance(perceptor.embed_cutouts(seen)[:, None], self.target[None]).mean()
+        loss = distance(perceptor.embed_cutouts(cutouts)[:, None], self.target[None]).mean()
         marks.append(clock(device))
         self.optimizer.zero_grad(set_to_none=True)
-        far.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]
         marks.append(clock(device))
         self.optimizer.step()
         with torch.no_grad():
@@ -142,52 +143,55 @@ class Step:
         marks.append(clock(device))
         return {name: b - a for name, a, b in zip(STAGES, marks, marks[1:], strict=False)}
 
-    def kept(self, variant: str) -> int:
-        """Bytes that painting the picture keeps for the way back, weights left out."""
+    def bytes_saved(self, variant: str) -> int:
+        """Returns the bytes that decoding saves for the backward pass, without the weights."""
         generator = self.variants[variant].generator
         weights = {p.untyped_storage().data_ptr() for p in generator.parameters()}
         storages: dict[int, int] = {}
 
-        def note(tensor: Tensor) -> Tensor:
+        def save(tensor: Tensor) -> Tensor:
             if tensor.untyped_storage().data_ptr() not in weights:
                 storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
             return tensor
 
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
             picture = generator.paint(generator.quantise(self.latent), step=True)
         assert picture.requires_grad
         return sum(storages.values())
 
     def gigaflop(self) -> float:
-        """What a step computes by definition, there and back, without anybody's tricks."""
+        """Returns the GFLOP of a step of the reference, forward and backward.
+
+        They are counted from the operations' definitions, so an algorithm that needs fewer, such as
+        Winograd's, does not change them.
+        """
         with FlopCounterMode(display=False) as counter:
             self("reference", 0)
         return float(counter.get_total_flops()) / 1e9
 
     def loop(self, variant: str, runner: StepRunner) -> float:
-        """Seconds a step of the inner loop itself, its steps run by `runner`."""
-        networks, count = self.variants[variant], 12
+        """Returns the seconds per step of Render's inner loop, whose steps `runner` runs."""
+        networks, steps = self.variants[variant], 12
         side = networks.perceptor.side
         device = self.latent.device
         pixels = self.latent.shape[-1] * networks.generator.factor
 
-        def look(step: int) -> Cutouts:
-            return sample_cutouts(self.views, (pixels, pixels), (0.4, 1.0), step).on(
-                device, pixels, (side,)
-            )
+        def cutouts_at(step: int) -> Cutouts:
+            draw = sample_cutouts(self.cutouts, (pixels, pixels), (0.4, 1.0), step)
+            return draw.on(device, pixels, (side,))
 
-        def loss(latent: Tensor, codes: Tensor, picture: Tensor, looks: Cutouts) -> Tensor:
-            seen = networks.perceptor.embed_cutouts(cut_out(picture, looks, side))
-            return distance(seen[:, None], self.target[None]).mean()
+        def loss(latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts) -> Tensor:
+            embeddings = networks.perceptor.embed_cutouts(cut_out(picture, cutouts, side))
+            return distance(embeddings[:, None], self.target[None]).mean()
 
         start = self.latent.detach()
         marks = []
         for _ in optimize(
             start,
             networks.generator,
-            look,
+            cutouts_at,
             loss,
-            steps=count,
+            steps=steps,
             step_size=0.1,
             smoothing=0.5,
             runner=runner,
@@ -196,73 +200,77 @@ class Step:
         return statistics.median(b - a for a, b in itertools.pairwise(marks[2:]))
 
     def decode(self, variant: str) -> float:
-        """Seconds from a latent to pixels."""
+        """Returns the seconds from the latent to a frame's pixels."""
         generator = self.variants[variant].generator
-        begun = clock(self.latent.device)
+        start = clock(self.latent.device)
         with torch.no_grad():
             picture = generator.decode(self.latent)
             to_frame(picture, (picture.shape[-1], picture.shape[-2]))
-        return clock(self.latent.device) - begun
+        return clock(self.latent.device) - start
 
     def journey(self, size: int, count: int) -> float:
-        """Seconds a frame of a film through latent space, from latents to a finished file."""
+        """Returns the seconds per frame of a film of `count` frames that interpolates between two
+        latents, from the latents to a finished file."""
         generator = self.variants["float32"].generator
-        together = pictures_at_once(self.latent.device, size**2)
-        turned = self.latent.detach().flip(-1)
+        batch_size = pictures_at_once(self.latent.device, size**2)
+        start = self.latent.detach()
+        end = start.flip(-1)
 
         def pictures() -> Iterator[Tensor]:
-            for first in range(0, count, together):
-                numbers = range(first, min(first + together, count))
-                mixed = [lerp(self.latent.detach(), turned, number / count) for number in numbers]
-                yield generator.paint(torch.cat(mixed))
+            for first in range(0, count, batch_size):
+                numbers = range(first, min(first + batch_size, count))
+                yield generator.paint(torch.cat([lerp(start, end, n / count) for n in numbers]))
 
         with torch.no_grad():
             return encoded(to_frames(pictures(), (size, size)), size) / count
 
 
 def summary(seconds: list[float]) -> dict[str, float]:
+    """Returns the median and the smallest of several times."""
     return {"median": round(statistics.median(seconds), 5), "best": round(min(seconds), 5)}
 
 
-def ratios(found: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """How many times faster than the reference."""
-    reference = found["reference"]
+def ratios(times: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Returns how many times faster than the reference every other variant is, from summaries."""
+    reference = times["reference"]
     return {
         variant: {name: round(reference[name] / seconds[name], 3) for name in seconds}
-        for variant, seconds in found.items()
+        for variant, seconds in times.items()
         if variant != "reference"
     }
 
 
 def encoded(frames: Iterator[Frame], size: int) -> float:
-    """Seconds from the first frame asked for to a finished file."""
+    """Writes frames of `size` x `size` pixels as a video and returns the seconds that making and
+    encoding them took."""
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         path = Path(folder) / "bench.mp4"
         write_video(path, frames, (size, size), Fraction(24), "h264", 17, {})
-        return time.perf_counter() - begun
+        return time.perf_counter() - start
 
 
 def encoding(size: int, count: int) -> float:
-    """Frames per second from pixels to a finished file, on pictures that move like ours."""
+    """Returns the frames encoded per second, for `count` smooth pictures that move slowly."""
     base = torch.rand(3, size // 8, size // 8, generator=torch.Generator().manual_seed(0))
     smooth = F.interpolate(base[None], size=size, mode="bicubic").clamp(0, 1)
-    rolled = (smooth.roll(number, -1) for number in range(count))
-    return count / encoded(to_frames(rolled, (size, size)), size)
+    moving = (smooth.roll(number, -1) for number in range(count))
+    return count / encoded(to_frames(moving, (size, size)), size)
 
 
 def peaks(device: torch.device, kind: torch.dtype) -> dict[str, float]:
-    """GFLOP/s of what this machine does best: a large direct convolution, a large product."""
+    """Returns the highest GFLOP/s of the device, of a large direct convolution and a large matrix
+    product in `kind`."""
     x, kernel = torch.rand(1, 256, 64, 64), torch.rand(256, 256, 3, 3)
     x, kernel = (t.to(device, kind, memory_format=torch.channels_last) for t in (x, kernel))
     matrix = torch.rand(2048, 2048).to(device, kind)
 
-    def best(work: Callable[[], Tensor], gigaflop: float) -> float:
+    def best(compute: Callable[[], Tensor], gigaflop: float) -> float:
         seconds = []
         for _ in range(8):
-            begun = clock(device)
-            work()
-            seconds.append(clock(device) - begun)
+            start = clock(device)
+            compute()
+            seconds.append(clock(device) - start)
         return round(gigaflop / min(seconds), 1)
 
     return {
@@ -272,7 +280,7 @@ def peaks(device: torch.device, kind: torch.dtype) -> dict[str, float]:
 
 
 def with_taming_forward(generator: Generator) -> Generator:
-    """Returns the generator that the tests compare with, on the same weights."""
+    """Returns a generator with the same weights that runs taming's own modules, as the tests do."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
     from reference_models import reference_generator
 
@@ -281,7 +289,8 @@ def with_taming_forward(generator: Generator) -> Generator:
 
 
 def networks(variant: str, full: bool, device: str) -> Networks:
-    """The embedded pair, or the field's usual pair in full size with random weights."""
+    """Returns the models of a variant: the starter pair, or with `full` VQGAN f16 and ViT-B/32 in
+    full size with random weights."""
     reference = variant == "reference"
     if full:
         torch.manual_seed(0)
@@ -298,7 +307,7 @@ def networks(variant: str, full: bool, device: str) -> Networks:
         perceptor = Perceptor(clip)
     else:
         generator = load_generator(known_models("generator")["starter"])
-        load = read_perceptor if reference else load_perceptor  # as it is, or sped up
+        load = read_perceptor if reference else load_perceptor  # with or without speed-ups
         perceptor = load(known_models("perceptor")["starter"])
     if reference:
         generator = with_taming_forward(generator)
@@ -310,7 +319,8 @@ def networks(variant: str, full: bool, device: str) -> Networks:
 
 
 def idle_share(seconds: float = 1.0) -> float | None:
-    """How idle the machine is before the bench begins, 0..1; None where it cannot be read."""
+    """Returns the share of idle CPU time over the next `seconds`, 0 to 1; None where the system
+    does not say it."""
 
     def read() -> tuple[int, int]:
         fields = [int(value) for value in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
@@ -326,34 +336,34 @@ def idle_share(seconds: float = 1.0) -> float | None:
 
 
 def measured(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Everything that is printed."""
+    """Measures all variants and returns everything that is printed."""
     idle = idle_share()
     device = torch.device(arguments.device)
     names = [n for n in VARIANTS if n != "bfloat16" or fast_step_type(device) == torch.bfloat16]
     variants = {name: networks(name, arguments.full, arguments.device) for name in names}
-    step = Step(variants, arguments.size, arguments.views)
+    step = Step(variants, arguments.size, arguments.cutouts)
     gigaflop = step.gigaflop()
-    kept = {variant: round(step.kept(variant) / 2**20, 1) for variant in names}
+    saved = {variant: round(step.bytes_saved(variant) / 2**20, 1) for variant in names}
     rounds: dict[str, list[dict[str, float]]] = {variant: [] for variant in names}
-    painted = names[:2]  # what is shown is float32 everywhere
-    decodes: dict[str, list[float]] = {variant: [] for variant in painted}
+    decoding_names = names[:2]  # frames are decoded in float32 on every device
+    decodes: dict[str, list[float]] = {variant: [] for variant in decoding_names}
     for number in range(arguments.repeats + 1):
         for variant in names:
-            once = step(variant, number)
-            if number:  # the first touches everything once
-                rounds[variant].append(once)
-        for variant in painted:
-            decoded = step.decode(variant)
+            stage_seconds = step(variant, number)
+            if number:  # the first round warms up
+                rounds[variant].append(stage_seconds)
+        for variant in decoding_names:
+            seconds = step.decode(variant)
             if number:
-                decodes[variant].append(decoded)
-    steps = {name: summary([sum(r.values()) for r in found]) for name, found in rounds.items()}
-    decoding = {name: summary(found) for name, found in decodes.items()}
+                decodes[variant].append(seconds)
+    steps = {name: summary([sum(r.values()) for r in taken]) for name, taken in rounds.items()}
+    decoding = {name: summary(taken) for name, taken in decodes.items()}
     peak = {name: peaks(device, getattr(torch, name)) for name in names[1:]}
     frame = statistics.median(step.journey(arguments.size, 16) for _ in range(3))
     return {
         "models": "full size, random" if arguments.full else "starter",
         "size": arguments.size,
-        "views": arguments.views,
+        "cutouts": arguments.cutouts,
         "repeats": arguments.repeats,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "threads": torch.get_num_threads(),
@@ -363,14 +373,14 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "step_times_faster": ratios(steps),
         "stages_seconds": {
             variant: {
-                stage: round(statistics.median(r[stage] for r in found), 5) for stage in STAGES
+                stage: round(statistics.median(r[stage] for r in taken), 5) for stage in STAGES
             }
-            for variant, found in rounds.items()
+            for variant, taken in rounds.items()
         },
         "step_gigaflop": round(gigaflop, 1),
         "step_of_convolution_peak": {
-            name: round(gigaflop / took["median"] / peak["float32"]["convolution"], 3)
-            for name, took in steps.items()
+            name: round(gigaflop / seconds_of["median"] / peak["float32"]["convolution"], 3)
+            for name, seconds_of in steps.items()
         },
         "loop_seconds_a_step": {
             "launched": round(step.loop(names[-1], ONE_BY_ONE), 5),
@@ -378,7 +388,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         },
         "decode_seconds": decoding,
         "decode_times_faster": ratios(decoding),
-        "decoder_keeps_mib": kept,
+        "decoder_keeps_mib": saved,
         "journey_seconds_a_frame": round(frame, 5),
         "journey_of_decoding_speed": round(decoding["float32"]["median"] / frame, 3),
         "encode_frames_per_second": round(
@@ -403,15 +413,17 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    """The command line."""
+    """Reads the command line, measures and prints."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, default=256, help="pixels along each side")
-    parser.add_argument("--views", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--cutouts", type=int, default=8, help="cutouts in each step")
+    parser.add_argument("--repeats", type=int, default=5, help="measured rounds of every variant")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--full", action="store_true", help="full-size architectures")
+    parser.add_argument(
+        "--full", action="store_true", help="VQGAN f16 and ViT-B/32 with random weights"
+    )
     arguments = parser.parse_args()
     print(json.dumps(measured(arguments), indent=1))
 

