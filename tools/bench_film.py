@@ -135,9 +135,7 @@ def from_grey(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets:
 
 
 Targets = tuple[PromptTarget, ...]
-choose_initial_latent = (
-    initial_latent.choose_initial_latent
-)  # the original, which a patch may replace
+choose_initial_latent = initial_latent.choose_initial_latent  # the original, never patched
 
 
 @torch.no_grad()

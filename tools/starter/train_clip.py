@@ -319,9 +319,7 @@ def train(work: Path, minutes: float, seed: int, device: str) -> None:
         model.load_state_dict(kept["model"])
         head.load_state_dict(kept["head"])
         average.state = kept["average"]
-        if torch.equal(
-            kept["used"], texts.used
-        ):  # otherwise the texts changed, and training begins again
+        if torch.equal(kept["used"], texts.used):  # other texts begin another training
             for optimiser, state in zip(optimisers, kept["optimisers"], strict=True):
                 optimiser.load_state_dict(state)
             clock, step = Clock(minutes, kept["elapsed"]), kept["step"]
