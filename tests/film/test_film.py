@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -157,6 +158,27 @@ def test_a_failing_encoder_is_reported_with_what_is_kept(
         make_film(
             plan, MODELS, store, missing_keyframes(plan, store), tmp_path / "a.mp4", lambda r: None
         )
+
+
+def test_an_ffmpeg_that_dies_in_the_middle_is_reported_with_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, store = tiny_plan(), Store(tmp_path / "latents")
+    width, height = plan.board.size
+    ffmpeg = tmp_path / "ffmpeg"
+    ffmpeg.write_text(
+        f"#!{sys.executable}\nimport sys\n"
+        "if '-h' in sys.argv: sys.exit(print('Encoder libx264'))\n"
+        f"sys.stdin.buffer.read({width * height * 3 * 2})\n"
+        "sys.exit('[x @ 0x1] it is broken.')\n"
+    )
+    ffmpeg.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(ffmpeg))
+    todo, film = missing_keyframes(plan, store), tmp_path / "film.mp4"
+    with pytest.raises(FilmError, match=r"it is broken .*\. Finished keyframes are kept in"):
+        make_film(plan, MODELS, store, todo, film, lambda progress: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ffmpeg", "latents"]
+    assert store.has(todo[0].key)
 
 
 def test_missing_keyframes_are_made_before_frames_that_could_wait(tmp_path: Path) -> None:
