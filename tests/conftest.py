@@ -7,7 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+# A busy machine is no reason to fail.
+settings.register_profile("render", deadline=None)
+settings.load_profile("render")
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in every subprocess
 # A job in the background of a shell is started with Ctrl-C ignored, and every process that the
 # tests start would inherit that; a handler of our own is reset in them to what a terminal gives.

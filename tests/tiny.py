@@ -67,7 +67,7 @@ def clip(seed: int = 0) -> torch.nn.Module:
     with torch.no_grad():
         for name, value in made.named_parameters():
             if value.ndim > 1:
-                # As much goes through every layer as comes in: views are told from one another.
+                # The variance is kept through every layer, so that cutouts have different embeddings.
                 gain = 2**0.5 if "visual" in name else 1
                 fan_in = value[0].numel()
                 value.copy_(torch.randn(value.shape, generator=random) * gain * fan_in**-0.5)
@@ -78,15 +78,15 @@ def clip(seed: int = 0) -> torch.nn.Module:
     return made
 
 
-def unseen(step: int) -> Cutouts:
-    """The views of a step whose loss looks at none."""
+def no_cutouts(step: int) -> Cutouts:
+    """Cutouts for a loss that reads none."""
     return Cutouts(torch.zeros(0), torch.zeros(0), {})
 
 
 def kept_by(
     make: Callable[[], torch.Tensor], weights: Iterable[torch.Tensor] = ()
 ) -> tuple[torch.Tensor, int]:
-    """What `make` makes, and the bytes that autograd keeps of it: each storage once, no weights."""
+    """What `make` returns, and the bytes that autograd keeps for its gradient, without `weights`."""
     aside = [weight.untyped_storage() for weight in weights]
     storages: dict[int, torch.UntypedStorage] = {}  # held, so that no number is used twice
 

@@ -1,4 +1,4 @@
-"""Cutouts: n random square views of one picture, given to the perceptor, each read through one
+"""Cutouts: n random square parts of one picture, given to the perceptor, each read through one
 homography.
 
 The VQGAN+CLIP notebooks crop, pad, rotate, shear, distort and flip one after another: each step

@@ -20,7 +20,7 @@ def run(steps: int = 20, smoothing: float = 0.5) -> list[Step]:
 
     return list(
         optimize(
-            start, generator, tiny.unseen, loss, steps=steps, step_size=0.1, smoothing=smoothing
+            start, generator, tiny.no_cutouts, loss, steps=steps, step_size=0.1, smoothing=smoothing
         )
     )
 
@@ -59,7 +59,7 @@ def test_a_loss_without_a_gradient_changes_nothing() -> None:
     steps = optimize(
         start,
         tiny.generator(),
-        tiny.unseen,
+        tiny.no_cutouts,
         lambda *_: torch.zeros(()),
         steps=2,
         step_size=1.0,
@@ -77,7 +77,7 @@ def step_lengths(loss_of: Callable[[torch.Tensor], torch.Tensor], steps: int = 2
     taken = optimize(
         start,
         generator,
-        tiny.unseen,
+        tiny.no_cutouts,
         lambda latent, *_: loss_of(latent),
         steps=steps,
         step_size=0.1,
@@ -115,7 +115,7 @@ def test_only_newly_exposed_cells_move_for_the_first_third_of_the_steps() -> Non
         return (picture - 1).square().mean()
 
     taken = optimize(
-        start, generator, tiny.unseen, loss, steps=9, step_size=0.1, smoothing=0.0, exposed=exposed
+        start, generator, tiny.no_cutouts, loss, steps=9, step_size=0.1, smoothing=0.0, exposed=exposed
     )
     changes = [(step.average - start).abs().amax((0, 1, 2)) for step in taken]
     for number, change in enumerate(changes, start=1):
