@@ -67,7 +67,7 @@ def clip(seed: int = 0) -> torch.nn.Module:
     with torch.no_grad():
         for name, value in made.named_parameters():
             if value.ndim > 1:
-                # The variance is kept through every layer, so that cutouts have different embeddings.
+                # Every layer keeps the variance, so that cutouts have different embeddings.
                 gain = 2**0.5 if "visual" in name else 1
                 fan_in = value[0].numel()
                 value.copy_(torch.randn(value.shape, generator=random) * gain * fan_in**-0.5)
@@ -86,7 +86,7 @@ def no_cutouts(step: int) -> Cutouts:
 def kept_by(
     make: Callable[[], torch.Tensor], weights: Iterable[torch.Tensor] = ()
 ) -> tuple[torch.Tensor, int]:
-    """What `make` returns, and the bytes that autograd keeps for its gradient, without `weights`."""
+    """What `make` returns, and the bytes that autograd keeps for its gradient, less `weights`."""
     aside = [weight.untyped_storage() for weight in weights]
     storages: dict[int, torch.UntypedStorage] = {}  # held, so that no number is used twice
 

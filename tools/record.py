@@ -252,6 +252,9 @@ def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
     elif isinstance(before, list) and isinstance(after, list) and place == "":
         yield from (f"- {line}" for line in sorted(set(before) - set(after)))
         yield from (f"+ {line}" for line in sorted(set(after) - set(before)))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, pair in enumerate(zip(before, after, strict=True)):
+            yield from differences(*pair, f"{place}/{number}")
     elif before != after:
         yield f"{place}:\n  - {before!r}\n  + {after!r}"
 

@@ -115,7 +115,14 @@ def test_only_newly_exposed_cells_move_for_the_first_third_of_the_steps() -> Non
         return (picture - 1).square().mean()
 
     taken = optimize(
-        start, generator, tiny.no_cutouts, loss, steps=9, step_size=0.1, smoothing=0.0, exposed=exposed
+        start,
+        generator,
+        tiny.no_cutouts,
+        loss,
+        steps=9,
+        step_size=0.1,
+        smoothing=0.0,
+        exposed=exposed,
     )
     changes = [(step.average - start).abs().amax((0, 1, 2)) for step in taken]
     for number, change in enumerate(changes, start=1):
