@@ -74,7 +74,7 @@ def step_memory(
     # starter's of 228. Activations grow with the channels, GFLOP with their square: hence the
     # root. The constant part is the losses'. Steps in bfloat16 need as much, because frames are
     # decoded in float32.
-    decoder = (0.5e9 + 11.5e9 * (generator.gflop_per_megapixel / 3856) ** 0.5) * megapixels
+    decoder = (0.7e9 + 11.5e9 * (generator.gflop_per_megapixel / 3856) ** 0.5) * megapixels
     # 25.5 MiB a cutout of ViT-B/32's 8.8 GFLOP, and each cutout's gradient in the picture's size.
     together = min(cutouts, at_once or cutouts)
     perceptors = 0.0

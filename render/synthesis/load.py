@@ -27,11 +27,11 @@ def load_models(
     """
     advice = "Smaller models need less: `render models` lists their sizes."
     with memory_shortage(lambda: advice, "Nothing was changed."):
+        generator = load_generator(chosen.generator.model).on(device.device, device.step_type)
         perceptors = tuple(
             (load_perceptor(one.model).on(device.device, device.step_type, at_once), one.weight)
             for one in chosen.perceptors
         )
-        generator = load_generator(chosen.generator.model).on(device.device, device.step_type)
         models = Models(generator, perceptors, device.memory_budget())
         if not steps or device.device.type != "cuda":
             return models
