@@ -194,6 +194,14 @@ def make(output: Path, with_films: bool = True) -> None:
     output.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
 
 
+# A path below the folders whose names differ from machine to machine and from run to run.
+FOLDERS_OF_THIS_MACHINE = re.compile(
+    "(?:"
+    + "|".join(re.escape(str(folder)) for folder in (tempfile.gettempdir(), ROOT, Path.home()))
+    + r")(?:/[^\s'\":;,)/]+)*(?=/)"
+)
+
+
 class Sentences:
     """A plugin of pytest that collects the messages of all our mistakes and errors.
 
@@ -207,7 +215,8 @@ class Sentences:
     def collect(self, message: object) -> None:
         """Adds a message, without the temporary folders, whose names differ from run to run."""
         if isinstance(message, str) and not self.is_random:
-            self.messages.add(re.sub(r"/(?:tmp|root|work)/[^\s'\":;,)]*/", "FOLDER/", message))
+            message = FOLDERS_OF_THIS_MACHINE.sub("FOLDER", message)
+            self.messages.add(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", message))
 
     def pytest_configure(self) -> None:
         """Replaces the two initialisers that messages pass through."""

@@ -42,9 +42,10 @@ def tensors_end(header: dict[str, Any]) -> int:
 
     Raises KeyError, IndexError or TypeError if an entry of the header is malformed.
     """
-    ends = (header[name]["data_offsets"][1] for name in header if name != "__metadata__")
-    end: int = max(ends, default=0)
-    return end
+    ends = [header[name]["data_offsets"][1] for name in header if name != "__metadata__"]
+    if not all(type(end) is int for end in ends):
+        raise TypeError("an offset in its header is not a whole number")
+    return max(ends, default=0)
 
 
 def is_whole(path: Path) -> bool:

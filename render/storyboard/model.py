@@ -129,8 +129,8 @@ class Prompt:
         return all(high - low < 1e-9 for low, high in spans)
 
 
-TRANSITIONS = ("cut", "continue", "dissolve", "morph")
 OVERLAPPING = ("dissolve", "morph")  # in which the shot before goes on beyond its end
+TRANSITIONS = ("cut", "continue", *OVERLAPPING)
 
 
 @dataclass(frozen=True)

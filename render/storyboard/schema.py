@@ -21,6 +21,7 @@ from render.storyboard.model import (
     Transition,
 )
 from render.storyboard.tables import Row, Table
+from render.storyboard.transitions import Loop
 from render.storyboard.values import Time
 
 # The class whose fields the rows of a table fill; a table that is not here fills those of the table
@@ -93,6 +94,8 @@ def _default(row: Row, defaults: Defaults) -> Any:
     if isinstance(row.kind, Table) or row.required or row.key == "duration":
         return None
     value = defaults.get(row.field)
+    if isinstance(row.kind, Loop):
+        return False  # as no loop is written; the model's is a time of 0, which is refused
     if isinstance(value, Curve):
         per = row.kind.per if isinstance(row.kind, AnimatedNumber) else 1
         return value.at(0) * per
@@ -110,6 +113,8 @@ def _as_yaml(value: Any) -> str:
         return "{" + ", ".join(f"{key}: {_as_yaml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_as_yaml(item) for item in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

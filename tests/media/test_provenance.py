@@ -141,6 +141,7 @@ def test_random_bytes_are_refused(tmp_path: Path, start: bytes) -> None:
         (safetensors([1]), "is neither a PNG nor a film"),
         (safetensors({"a": {}}), "its header is broken"),
         (safetensors({"a": {"data_offsets": [0, "1"]}}), "its header is broken"),
+        (safetensors({"a": {"data_offsets": [0, 64.0]}}), "its header is broken"),
         (safetensors({"__metadata__": []}), "its header is broken"),
         (safetensors(b"{" + b"[" * 100_000), "its header is broken"),
         (struct.pack("<Q", 2**60) + b"{}    ", "is not a safetensors file that Render reads"),

@@ -19,6 +19,10 @@ def test_a_file_that_is_no_latent_of_the_generator_is_a_mistake(tmp_path: Path) 
     Store(tmp_path).save("strange", torch.zeros(1, 4, 8, 12), latent_note("vqgan-\x1b[2J"))
     Store(tmp_path).save("old", torch.zeros(1, 4, 8, 12), latent_note(digest="0" * 64))
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / "here.safetensors").read_bytes()[:-9])
+    whole = (tmp_path / "here.safetensors").read_bytes()
+    header_length = int.from_bytes(whole[:8], "little")
+    offsets = (header_length + 2).to_bytes(8, "little") + whole[8:].replace(b"1536]", b"1536.0]")
+    (tmp_path / "offsets.safetensors").write_bytes(offsets)
     Store(tmp_path).save("huge", torch.zeros(1, 1, 1, 2000), latent_note())
     Image.new("RGB", (40, 40)).save(tmp_path / "leaf.png")
     changed = bytearray((tmp_path / "here.safetensors").read_bytes())
@@ -34,6 +38,7 @@ def test_a_file_that_is_no_latent_of_the_generator_is_a_mistake(tmp_path: Path) 
         "absent.safetensors": "is not there. Put the latent at",
         "cut.safetensors": "is not a latent that Render wrote",
         "changed.safetensors": "was changed since Render wrote it. Put the right one back",
+        "offsets.safetensors": "is not a latent that Render wrote",
         "leaf.png": "is not a latent that Render wrote",
         "huge.safetensors": "holds no latent of a size that Render makes",
         "strange.safetensors": r"was made by the generator vqgan-\\x1b\[2J, and the film's is",

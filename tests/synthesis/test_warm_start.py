@@ -100,6 +100,7 @@ def test_the_error_of_encoding_the_parent_is_warped_too() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_sharpening_compensates_ten_seconds_of_warping() -> None:
     """A zoom of 1.1/s with a keyframe every quarter of a second, without steps. After ten seconds
     the unsharp mask makes patterns of its own: only steps keep a longer zoom sharp."""
