@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from render.media.safetensors_header import has_latent
-from render.plan.cost import estimate, known_speed
+from render.plan.cost import disk_shortfall, estimate, known_speed
 from render.plan.memory import MemoryBudget, in_parts_message, machine_memory, shortfall
 from render.plan.plan import Keyframe, Plan
 from render.storyboard.camera_keys import camera_as_written
@@ -93,7 +93,11 @@ def _describe_cost(
     if device:
         name, where, budget = str(device.device), f"on {device}", device.memory_budget()
     cost = estimate(plan, todo, known_speed(library.models_folder(), name), budget)
-    how = "as measured on this machine" if cost.measured else "guessed; the first render measures"
+    how = (
+        "at the speed measured on this machine"
+        if cost.measured
+        else "guessed; the first render measures"
+    )
     yield (
         f"to do: {plural(cost.keyframes, 'keyframe')}, {plural(cost.steps, 'step')}, "
         f"{plural(plan.frame_count, 'frame')}: about {duration_text(cost.seconds)} on "
@@ -105,6 +109,8 @@ def _describe_cost(
         yield f"warning: {where}: {short.message}"
     elif todo and (parts := in_parts_message(plan, budget)):
         yield f"warning: {where}: {parts}"
+    if lack := disk_shortfall(cost.disk, folder):
+        yield f"warning: {lack}"
 
 
 def describe_cameras(board: Storyboard) -> Iterator[str]:

@@ -23,7 +23,7 @@ class File(click.Path):
     ) -> Any:
         """Called by click with the argument as written."""
         if not os.fspath(value):
-            self.fail("the name is empty; name a file", param, ctx)
+            self.fail("the name is empty; write one", param, ctx)
         return super().convert(value, param, ctx)
 
 

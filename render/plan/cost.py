@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import statistics
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from pathlib import Path
 from render.media.atomic import atomic_write
 from render.plan.memory import MemoryBudget, cutouts_at_once, machine_memory, step_memory
 from render.plan.plan import Keyframe, Plan
+from render.text import megabytes_text
 
 GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in float32, until this machine has been measured
 GUESSED_START = 7.0  # seconds until the first step, likewise
@@ -102,6 +104,18 @@ def estimate(
         measured=speed is not None,
         memory=step_memory(plan, budget, at_once=cutouts_at_once(plan, budget)),
         disk=len(todo) * (latent + 2048 + len(plan.board.text)),
+    )
+
+
+def disk_shortfall(disk: int, folder: Path) -> str | None:
+    """A sentence if `disk` bytes do not fit where `folder` is or will be; None if they do."""
+    present = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+    free = shutil.disk_usage(present).free
+    if disk <= free:
+        return None
+    return (
+        f"the latents need {megabytes_text(disk)} of disk, and {megabytes_text(free)} are free in "
+        f"{present}. Make room, or choose another folder with --latents"
     )
 
 

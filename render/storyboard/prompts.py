@@ -191,7 +191,7 @@ class Prompts:
         written = [name for name in ("text", "image", "latent") if node.get(name) is not None]
         if len(written) != 1:
             which = " and ".join(written) or "neither text nor image nor latent"
-            reader.problem(node, f"a prompt in {key} has {which}. Give it one of them")
+            reader.problem(node, f"a prompt in {key} has {which}. Write one of them")
         weight, stop = given.get("weight", FULL_SHARE), given.get("stop")
         for what, curve, kind in (("weight", weight, WEIGHT), ("stop", stop, STOP)):
             low = None if curve is None else curve.extremes()[0]
@@ -246,8 +246,8 @@ def _warn_of_lost_weight(text: str, node: Scalar, reader: Reader) -> None:
         message = f"all of {quoted(text)} is taken as text. If a formula is its weight, write "
         reader.warn(node, message + f"{{text: ..., weight: {formula}}}")
     elif literals.looks_like_number(text) and not node.quoted:
-        message = f"the prompt {quoted(text)} is nothing but a number. A comma begins the next "
-        reader.warn(node, message + "prompt here: write weights with a point, as in sky:0.5")
+        message = f"the prompt {quoted(text)} is nothing but a number. In a list, a comma "
+        reader.warn(node, message + "begins the next prompt: write weights as in sky:0.5")
 
 
 def _warn_of_weights_in(

@@ -165,7 +165,8 @@ def _by_hand(model: Model, target: Path, reason: str) -> str:
     digest = f"\n  (SHA-256 {model.sha256})" if model.sha256 else ""
     return (
         f"{model.name} could not be downloaded: {reason}.\n"
-        "  Run the same command again to go on, or download on another machine"
+        "  Run the same command again later (what was received is kept), or download on another "
+        "machine"
         f"{addresses}{digest}\n"
         f"  and run `render models get {model.name} --from FILE`. A {target.name} from another "
         f"machine's folder will do as well; the folder here is {target.parent}"

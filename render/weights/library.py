@@ -80,13 +80,14 @@ def models_by_role() -> dict[str, dict[str, Model]]:
     """Returns every model by its role and its name: the table's, then the user's own.
 
     The user's own are the safetensors files in `models_folder()` that Render wrote. Reads their
-    headers at every call: a command calls it once and passes the rows on.
+    headers at every call: a command calls it once and passes the rows on. Raises ModelError if the
+    folder exists and cannot be read.
     """
     models = {role: dict(rows) for role, rows in CATALOG.items()}
     published = {
         role: {weights_file(row).name for row in rows.values()} for role, rows in CATALOG.items()
     }
-    for path in sorted(models_folder().glob("*.safetensors")):
+    for path in _own_files():
         if all(path.name in names for names in published.values()):
             continue
         # A file that is not a model is ignored.
@@ -97,6 +98,17 @@ def models_by_role() -> dict[str, dict[str, Model]]:
                     config = json.loads(metadata["config"])
                     models[role][path.stem] = own_model(path.stem, role, config, path)
     return models
+
+
+def _own_files() -> list[Path]:
+    """Returns the safetensors files in `models_folder()`; raises ModelError if it is unreadable."""
+    try:
+        return sorted(models_folder().glob("*.safetensors"))
+    except OSError as error:
+        raise ModelError(
+            f"the models' folder {models_folder()} cannot be read: {error.strerror}. Name another "
+            "in the environment variable RENDER_MODELS"
+        ) from error
 
 
 def known_models(role: str) -> dict[str, Model]:

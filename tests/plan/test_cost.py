@@ -10,7 +10,15 @@ from PIL import Image
 from plan.samples import TWO_SHOTS, two_shot_plan
 from plans import plan_for
 
-from render.plan.cost import CANDIDATE_CUTOUTS, Costs, Speed, estimate, known_speed, remember_speed
+from render.plan.cost import (
+    CANDIDATE_CUTOUTS,
+    Costs,
+    Speed,
+    disk_shortfall,
+    estimate,
+    known_speed,
+    remember_speed,
+)
 from render.plan.memory import (
     step_memory,
 )
@@ -89,3 +97,18 @@ def test_the_seed_does_not_change_the_cost() -> None:
     plan = two_shot_plan()
     other = plan_for(dataclasses.replace(plan.board, seed=9), 8)
     assert estimate(other, other.keyframes, None) == estimate(plan, plan.keyframes, None)
+
+
+def test_latents_that_do_not_fit_on_the_disk_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "not" / "there"
+    assert disk_shortfall(0, folder) is None
+    message = disk_shortfall(10**18, folder)
+    assert message is not None
+    assert f"need {10**9:.1f} GB of disk, and " in message
+    assert message.endswith(
+        f" are free in {tmp_path}. Make room, or choose another folder with --latents"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert disk_shortfall(10**18, Path("film.latents")) == message

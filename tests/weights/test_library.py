@@ -281,6 +281,19 @@ def test_a_disk_without_room_is_reported_before_the_download(
         install.install_model(replace(row(published, "https://nowhere"), size=5_000_000), quiet)
 
 
+def test_a_models_folder_that_cannot_be_read_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RENDER_MODELS", str(tmp_path / ("n" * 300)))  # longer than a name may be
+    with pytest.raises(ModelError, match=r"cannot be read: .*RENDER_MODELS$"):
+        library.models_by_role()
+    if os.name == "posix" and os.geteuid() != 0:
+        (tmp_path / "locked").mkdir(mode=0)
+        monkeypatch.setenv("RENDER_MODELS", str(tmp_path / "locked" / "models"))
+        with pytest.raises(ModelError, match=r"cannot be read: Permission denied"):
+            library.models_by_role()
+
+
 def test_a_folder_that_is_not_writable_is_reported(
     published: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
