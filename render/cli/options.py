@@ -60,7 +60,7 @@ log_option = click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="json: one object a line, for machines.",
+    help="json: one object a line, for machines, on the error stream.",
 )
 
 
