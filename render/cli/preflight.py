@@ -147,9 +147,17 @@ def check_picture_output(output: Path) -> None:
 
 def check_latents(folder: Path) -> None:
     """Raises InputError unless latents can be written to `folder`, which need not exist yet."""
-    if folder.exists() and not folder.is_dir():
+    from render.media.atomic import nearest_folder
+
+    try:
+        is_file, existing = folder.exists() and not folder.is_dir(), nearest_folder(folder)
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be used ({error.strerror}); keep the latents elsewhere: "
+            "--latents FOLDER"
+        ) from error
+    if is_file:
         raise InputError(f"{folder} is a file; choose a folder for the latents: --latents FOLDER")
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(
             f"{existing} cannot be written; keep the latents elsewhere: --latents FOLDER"

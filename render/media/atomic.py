@@ -28,6 +28,14 @@ class FileError(RenderError, OSError):
         return not_written(self.filename, self.strerror or type(self).__name__)
 
 
+def nearest_folder(path: Path) -> Path:
+    """Returns `path` if it is a folder, else the nearest folder above it that exists.
+
+    Raises OSError where the system cannot tell: a name is too long, or a folder may not be read.
+    """
+    return next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+
+
 def not_written(path: Path, reason: str) -> str:
     """Returns the sentence for a file that was not written, `reason` being that of `strerror`."""
     if reason in map(os.strerror, FULL):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from render.media.atomic import atomic_write
+from render.media.atomic import atomic_write, nearest_folder
 from render.plan.memory import MemoryBudget, cutouts_at_once, machine_memory, step_memory
 from render.plan.plan import Keyframe, Plan
 from render.text import megabytes_text
@@ -108,9 +108,15 @@ def estimate(
 
 
 def disk_shortfall(disk: int, folder: Path) -> str | None:
-    """A sentence if `disk` bytes do not fit where `folder` is or will be; None if they do."""
-    present = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
-    free = shutil.disk_usage(present).free
+    """A sentence if `disk` bytes do not fit where `folder` is or will be; None if they do.
+
+    Also None for a folder that cannot be used at all: `check_latents` reports it.
+    """
+    try:
+        present = nearest_folder(folder)
+        free = shutil.disk_usage(present).free
+    except OSError:
+        return None
     if disk <= free:
         return None
     return (

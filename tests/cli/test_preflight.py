@@ -120,6 +120,15 @@ def test_fresh_without_latents_or_with_yes_asks_nothing(stored_latents: Path) ->
     assert stored_latents.with_name("film.latents.1").is_dir()
 
 
+def test_a_folder_that_cannot_be_used_for_latents_is_reported(run: Run) -> None:
+    name = "n" * 300  # longer than a file's name may be
+    message = f"{name} cannot be used (File name too long); keep the latents elsewhere"
+    code, out, err = run("check", "film.yaml", "--latents", name)
+    assert (code, message in err, "to do: " in out) == (2, True, True)  # the plan is shown first
+    code, _, err = run("film", "film.yaml", "-o", "a.mp4", "--latents", name)
+    assert (code, message in err) == (2, True)
+
+
 def memory_needed() -> int:
     """The predicted bytes of a step of film.yaml."""
     return step_memory(preflight.plan_film(preflight.load_storyboard(Path("film.yaml")), False))
