@@ -8,11 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from open_clip.timm_model import TimmModel
 
 from render.generators.vqgan import Generator
+from render.starter.words import WordTable
+from render.synthesis.classifier import Classifier, build_tower
+from render.synthesis.clip_perceptor import MEAN, STD, ClipPerceptor, build_clip
 from render.synthesis.cutouts import Cutouts
-from render.synthesis.frozen_towers import speed_up_tower
-from render.synthesis.perceptor import MEAN, STD, Perceptor, build_clip
+from render.synthesis.frozen_towers import fold_normalisations, speed_up_tower
 from render.weights.checkpoint import DTYPES, Entry
 from render.weights.convert import write_tensors
 
@@ -55,10 +58,37 @@ def generator(config: dict = GENERATOR, seed: int = 0) -> Generator:
     return made
 
 
-def perceptor(seed: int = 0) -> Perceptor:
+def perceptor(seed: int = 0) -> ClipPerceptor:
     made = clip(seed)
     speed_up_tower(made.visual)
-    return Perceptor(made, digest=f"tiny-{seed}")
+    return ClipPerceptor(made, digest=f"tiny-{seed}")
+
+
+# A true EfficientNet of timm, its smallest.
+CLASSIFIER = {
+    "model_name": "test_efficientnet", "embed_dim": 1000, "image_size": 32, "proj": "",
+}  # fmt: skip
+WORDS = "render.words.1\nlighthouse\t90 437:100\nwolf\t80 269:60 270:40\n"
+
+
+def tower() -> TimmModel:
+    made = build_tower(CLASSIFIER)
+    random = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for value in made.state_dict().values():
+            if value.ndim > 1:
+                fan_in = value[0].numel()
+                value.copy_(torch.randn(value.shape, generator=random) * (2 / fan_in) ** 0.5)
+            elif value.is_floating_point():
+                value.copy_(0.8 + 0.4 * torch.rand(value.shape, generator=random))
+        made.trunk.classifier.weight.mul_(20)  # margins as large as a trained one's
+    return made
+
+
+def classifier() -> Classifier:
+    made = tower()
+    fold_normalisations(made)
+    return Classifier(made, WordTable.parse(WORDS), digest="tiny")
 
 
 def clip(seed: int = 0) -> torch.nn.Module:

@@ -25,6 +25,7 @@ from render.text import (
     rate_text,
 )
 from render.weights import library
+from render.weights.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from render.synthesis.device import Device
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 LINE = 100  # columns
 PROMPT_LINES = 4  # of one shot
+READ_TEXTS = 12  # prompts whose reading is told
 
 
 def describe_plan(plan: Plan, folder: Path, device: Device | None = None) -> Iterator[str]:
@@ -45,6 +47,7 @@ def describe_plan(plan: Plan, folder: Path, device: Device | None = None) -> Ite
     yield from _describe_size(plan)
     yield from aligned_columns(_shot_rows(plan, todo))
     yield from describe_prompts(plan.board.shots)
+    yield from describe_reading(plan)
     yield from _describe_cost(plan, todo, folder, device)
     for model in plan.models.absent():
         how = f"get it with `render models get {model.name}`"
@@ -139,6 +142,31 @@ def describe_prompts(shots: Sequence[Shot]) -> Iterator[str]:
         lines = wrap(prompts, width, max_lines=PROMPT_LINES, placeholder=" ...")
         rows += zip((shot.name, *[""] * PROMPT_LINES), lines, strict=False)
     yield from aligned_columns(rows)
+
+
+def describe_reading(plan: Plan) -> Iterator[str]:
+    """Which words of each prompt the perceptors know; nothing if they know any word."""
+    names, readers = [], []
+    for chosen in plan.models.perceptors:
+        if (reader := vocabulary(chosen.model)) is not None:
+            names.append(chosen.model.name)
+            readers.append(reader)
+    texts = dict.fromkeys(p.text for shot in plan.board.shots for p in shot.prompts if p.text)
+    if not readers or not texts:
+        return
+    rows = [("prompt", *(f"{name} knows" for name in names))]
+    width = (LINE - 2) // (len(names) + 1) - 2
+    for text in list(texts)[:READ_TEXTS]:
+        known = (", ".join(reader(text)) or "nothing" for reader in readers)
+        rows.append(tuple(_cut(part, width) for part in (text, *known)))
+    yield from aligned_columns(rows)
+    if len(texts) > READ_TEXTS:
+        yield f"  and {plural(len(texts) - READ_TEXTS, 'prompt')} more"
+
+
+def _cut(text: str, width: int) -> str:
+    """The text, or as much of its beginning as a column of this width shows."""
+    return text if len(text) <= width else f"{text[: width - 4]} ..."
 
 
 def describe_prompt(prompt: Prompt) -> str:

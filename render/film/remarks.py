@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
 
 from render.plan.plan import Plan
 from render.synthesis.models import Models
-from render.synthesis.perceptor import Perceptor
 
 BETTER = "ViT-B/32"  # the smallest perceptor with a general vocabulary
 
@@ -21,9 +19,11 @@ def remarks(plan: Plan, models: Models) -> Iterator[str]:
     for (name, _), (perceptor, _) in zip(plan.board.perceptors, models.perceptors, strict=True):
         unknown: dict[str, str | None] = {}
         for text in texts:
-            if unread := unread_words(text, perceptor):
+            if unread := perceptor.unread_words(text):
                 yield f"{text!r} is too long for {name}, which does not read {unread!r}"
-            unknown |= perceptor.unknown_words(text)
+            for word, known in perceptor.unknown_words(text).items():
+                if not any(other.reads(text, word) for other, _ in models.perceptors):
+                    unknown[word] = known
         if unknown:
             words = (
                 f"{word} (read as {known})" if known else word for word, known in unknown.items()
@@ -32,14 +32,3 @@ def remarks(plan: Plan, models: Models) -> Iterator[str]:
                 f"{name} does not know these words: {', '.join(words)}. {BETTER} may: "
                 f"`render models get {BETTER}`"
             )
-
-
-def unread_words(text: str, perceptor: Perceptor) -> str:
-    """The words at the end of a text that are beyond the perceptor's context."""
-    words = text.split()
-
-    def tokens(count: int) -> int:
-        return perceptor.tokens_of(" ".join(words[:count]))
-
-    fitting = bisect_right(range(1, len(words) + 1), perceptor.context, key=tokens)
-    return " ".join(words[fitting:])

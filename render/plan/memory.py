@@ -80,7 +80,9 @@ def step_memory(
     perceptors = 0.0
     for chosen in plan.models.perceptors:
         width_of_number = budget.bytes_per_number if chosen.model.is_transformer else 4
-        activations = 3.1e6 * chosen.model.gflop_per_cutout * together * width_of_number / 4
+        own = chosen.model.memory_per_cutout
+        own = own or 3.1e6 * chosen.model.gflop_per_cutout * width_of_number / 4
+        activations = own * together
         perceptors += activations + 12e6 * megapixels * cutouts
     if budget.is_gpu:
         return int(GPU_MEMORY + weights + decoder + perceptors)

@@ -1,1 +1,1 @@
-"""The embedded starter models: two safetensors files, described in MODEL_CARD.md."""
+"""The embedded starter models, and the reader of the words in one of them; see MODEL_CARD.md."""

@@ -228,6 +228,10 @@ class Shot:
         return replace(self.settings, losses=losses, **now)  # type: ignore[arg-type]
 
 
+# The embedded perceptors: one for colour, light and style, and one for things.
+STARTERS = (("starter", 1.0), ("starter-objects", 1.0))
+
+
 @dataclass(frozen=True)
 class Storyboard:
     """A film as written: everything that decides it except the algorithm."""
@@ -239,7 +243,7 @@ class Storyboard:
     bpm: Fraction | None = None  # beats per minute
     seed: int = 0
     generator: str = "starter"
-    perceptors: tuple[tuple[str, float], ...] = (("starter", 1.0),)  # (name, weight)
+    perceptors: tuple[tuple[str, float], ...] = STARTERS  # (name, weight)
     codec: str = "h264"
     quality: int = 17  # constant rate factor: less is better
     audio: Audio | None = None

@@ -74,7 +74,8 @@ def split_weights(written: str) -> tuple[str, float | None, float | None]:
 
 
 WEIGHT = AnimatedNumber(-1000, 1000)
-# Squared great-circle distances lie in 0..pi^2/2; they are negated for excluded prompts.
+# Distances of a CLIP lie in 0..pi^2/2; they are negated for excluded prompts. A classifier has its
+# own stops.
 STOP = AnimatedNumber(-5, 5)
 PROMPT_TEXT = Text(TEXT_LIMIT, "what should be seen")
 

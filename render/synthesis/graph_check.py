@@ -10,7 +10,7 @@ from torch import Tensor
 
 from render.synthesis.cuda_graph import RECORDED
 from render.synthesis.cutouts import Cutouts, sample_cutouts
-from render.synthesis.initial_latent import grey_clouds
+from render.synthesis.initial_picture import grey_clouds
 from render.synthesis.losses import LOSSES, LossInputs, weighted_sum
 from render.synthesis.models import Models
 from render.synthesis.optimize import ONE_BY_ONE, StepRunner, optimize
@@ -33,7 +33,7 @@ def recording_works(models: Models, runner: StepRunner = RECORDED) -> bool:
         statistics = palette_of(picture), sharpness_of(picture)
         one = torch.ones(1, device=models.device)
         targets = tuple(
-            PromptTarget(perceptor, weight, embed_image(picture, perceptor)[None], one, -one)
+            PromptTarget(perceptor, weight, 1.0, embed_image(picture, perceptor)[None], one, -one)
             for perceptor, weight in models.perceptors
         )
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from render.generators.vqgan import load_generator
+from render.synthesis.classifier import load_classifier
+from render.synthesis.clip_perceptor import load_clip
 from render.synthesis.cuda_graph import RECORDED
 from render.synthesis.device import Device
 from render.synthesis.graph_check import recording_works
 from render.synthesis.models import Models
-from render.synthesis.perceptor import load_perceptor
+from render.synthesis.perceptor import Perceptor
 from render.synthesis.resource_errors import memory_shortage
+from render.weights.catalog import Model
 from render.weights.selection import FilmModels
 
 
@@ -38,3 +41,10 @@ def load_models(
         if recording_works(models):
             return replace(models, runner=RECORDED)
         return replace(models, recording_failed=True)
+
+
+def load_perceptor(model: Model) -> Perceptor:
+    """The named perceptor; raises ModelError when its weights are missing or do not fit."""
+    perceptor = load_classifier(model) if model.is_classifier else load_clip(model)
+    perceptor.first_pull, perceptor.later_pull = model.pull
+    return perceptor

@@ -3,7 +3,7 @@
 A new loss is a function here with its row in `LOSSES`, its weight in `LOSS_WEIGHTS`
 (storyboard/model.py) and its help in `LOSS_MEANINGS` (storyboard/loss_weights.py). It computes with
 tensors only: reading a value back to the host makes CUDA graphs impossible. Every loss is a scalar
-tensor (). d is `distance`, from 0 to π²/2.
+tensor (). d is the perceptor's own `distance`: from 0 to π²/2 for a CLIP.
 """
 
 from __future__ import annotations
@@ -55,17 +55,8 @@ class LossInputs:
 
 
 def embed_picture(picture: Tensor, cutouts: Cutouts, perceptor: Perceptor) -> Tensor:
-    """Returns a perceptor's embeddings (n, D), unit length, of the cutouts of a picture
-    (B, 3, H, W)."""
+    """Returns a perceptor's embeddings (n, D) of the cutouts of a picture (B, 3, H, W)."""
     return perceptor.embed_cutouts(cut_out(picture, cutouts, perceptor.side))
-
-
-def distance(a: Tensor, b: Tensor) -> Tensor:
-    """Returns half the squared angle between unit vectors (..., D): 2·asin(|a-b|/2)², from 0 to
-    π²/2, as in K. Crowson's VQGAN+CLIP notebook."""
-    # Kept below 1, where the slope of asin is infinite: opposite vectors would give NaN.
-    half_chord: Tensor = (a - b).norm(dim=-1).div(2).clamp(max=1 - 1e-6)
-    return half_chord.arcsin().square().mul(2)
 
 
 class _GradientAboveStop(torch.autograd.Function):
@@ -87,10 +78,11 @@ class _GradientAboveStop(torch.autograd.Function):
 def prompts(inputs: LossInputs) -> Tensor:
     """How far the cutouts are from the prompts, with weights, signs and stops.
 
-    For each perceptor, times its weight: the mean over the cutouts of Σ |w|/Σ|w| · sign(w) · d over
-    the prompts, so that doubling every weight changes nothing. A negative weight pushes the picture
-    away. Latent targets are added with as much weight as all perceptors together. From -π²/2 to
-    π²/2 times the perceptors' weights. After K. Crowson's notebook (VQGAN-CLIP, arXiv 2204.08583).
+    For each perceptor, times its weight and its pull in this keyframe: the mean over the cutouts of
+    Σ |w|/Σ|w| · sign(w) · d over the prompts, so that doubling every weight changes nothing. A
+    negative weight pushes the picture away. Latent targets are added with as much weight as all
+    perceptors together. For a CLIP from -π²/2 to π²/2, for a classifier about from -1 to 1. After
+    K. Crowson's notebook (VQGAN-CLIP, arXiv 2204.08583).
     """
     total = inputs.picture.new_zeros(())
     for term in _prompt_terms(inputs):
@@ -104,7 +96,8 @@ def _prompt_terms(inputs: LossInputs) -> Iterator[Tensor]:
     """Yields the loss () of texts and images for each perceptor."""
     latent_weights = sum(abs(latent_target.weight) for latent_target in inputs.latent_targets)
     for prompt_target, embeddings in zip(inputs.prompt_targets, inputs.embeddings, strict=True):
-        distances = distance(embeddings[:, None], prompt_target.embeddings[None])  # (n, p)
+        targets = prompt_target.embeddings[None]
+        distances = prompt_target.perceptor.distance(embeddings[:, None], targets)  # (n, p)
         signed = distances * prompt_target.weights.sign()
         stopped = _GradientAboveStop.apply(signed, prompt_target.stops)
         strength = prompt_target.weights.abs() / (
@@ -113,7 +106,7 @@ def _prompt_terms(inputs: LossInputs) -> Iterator[Tensor]:
         if prompt_target.masks is not None:
             shares = region_shares(prompt_target.masks, inputs.cutouts)
             strength = strength * region_strength(shares)
-        yield prompt_target.weight * (stopped * strength).sum(1).mean()
+        yield prompt_target.weight * prompt_target.pull * (stopped * strength).sum(1).mean()
 
 
 def _latent_terms(inputs: LossInputs) -> Iterator[Tensor]:
@@ -190,8 +183,8 @@ def latent(inputs: LossInputs) -> Tensor:
 def likeness(inputs: LossInputs) -> Tensor:
     """How far the perceptors find the picture from the warped parent picture; pixels may change.
 
-    For each perceptor, times its weight: the mean of d between the embeddings of the same cutouts
-    of both pictures, 0 to π²/2; 0 without a parent.
+    For each perceptor, times its weight: the mean of its `difference` between the embeddings of the
+    same cutouts of both pictures, 0 to π²/2; 0 without a parent.
     """
     total = inputs.picture.new_zeros(())
     if inputs.parent is None:
@@ -199,7 +192,8 @@ def likeness(inputs: LossInputs) -> Tensor:
     for prompt_target, embeddings in zip(inputs.prompt_targets, inputs.embeddings, strict=True):
         with torch.no_grad():
             parent = embed_picture(inputs.parent, inputs.cutouts, prompt_target.perceptor)
-        total = total + prompt_target.weight * distance(embeddings, parent).mean()
+        difference = prompt_target.perceptor.difference(embeddings, parent)
+        total = total + prompt_target.weight * difference.mean()
     return total
 
 

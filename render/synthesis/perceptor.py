@@ -1,66 +1,44 @@
-"""The perceptor: a frozen CLIP (Radford et al. 2021, arXiv 2103.00020), which embeds texts and
-cutouts as unit vectors of one space.
+"""The perceptor: a frozen network that says how far a picture is from a prompt.
 
-Every perceptor is a model of open_clip, the embedded starter too. Only tensors are read from a
-weights file; the architecture comes from the file's header or from `weights/catalog.py`.
+A kind of perceptor is a subclass of `Perceptor` in a module of its own: `clip_perceptor` for the
+models of CLIP, `classifier` for a network that knows classes of things. It says how its texts and
+cutouts are embedded and how far two embeddings are apart, so that losses need not know its kind.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import open_clip
 import torch
-from open_clip.model import CLIP
-from open_clip.transformer import VisionTransformer
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
-
-from render.synthesis.frozen_towers import speed_up_tower
-from render.weights.catalog import Model, ModelError
-from render.weights.library import require_weights, weights_digest
-
-# The normalisation of OpenAI's models; open_clip's LAION models use the same.
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
-
-# For a perceptor that was trained on some tokens only: each token, and the trained one that it is
-# read as, which is itself if it was trained. Other tokens have no meaning for the perceptor.
-Readings = dict[int, int]
 
 
 class Perceptor(nn.Module):
-    """A frozen CLIP: pictures in [0, 1] and texts to unit vectors of one space."""
+    """A frozen perceptor of cutouts in [0, 1].
 
-    mean: Tensor
+    Embeddings have D numbers; what they mean is the subclass's own matter.
+    """
+
+    mean: Tensor  # (3, 1, 1): of the colour channels
     std: Tensor
+    side: int  # of a cutout, in pixels
+    # The factors of its weight in prompts, in a keyframe that starts a chain and in later ones.
+    first_pull: float = 1.0
+    later_pull: float = 1.0
 
     def __init__(
-        self,
-        clip: Any,  # open_clip.CLIP, or another of open_clip's models
-        digest: str = "",
-        mean: tuple[float, ...] = MEAN,
-        std: tuple[float, ...] = STD,
-        readings: Readings | None = None,
+        self, visual: nn.Module, digest: str, mean: tuple[float, ...], std: tuple[float, ...]
     ) -> None:
-        """`digest` is the SHA-256 of the weights file; `mean` and `std` normalise the channels of a
-        picture; without `readings` every token is known."""
+        """`visual` is open_clip's image tower; `digest` is the SHA-256 of the weights file; `mean`
+        and `std` normalise the channels of a picture."""
         super().__init__()
-        self.clip, self.digest, self.readings = clip, digest, readings
+        self.digest = digest
         self.step_type = torch.float32  # the type that cutouts are embedded in
         self.at_once: int | None = None  # how many cutouts are embedded together; None is all
-        size = clip.visual.image_size
+        size: Any = visual.image_size
         self.side = int(size[0] if isinstance(size, tuple | list) else size)
-        self.context = int(clip.context_length)
-        self.tokenizer = open_clip.SimpleTokenizer(context_length=self.context)
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
         self.requires_grad_(False).eval()
@@ -71,37 +49,49 @@ class Perceptor(nn.Module):
         step_type: torch.dtype = torch.float32,
         at_once: int | None = None,
     ) -> Perceptor:
-        """Moves the image tower to `device` and returns the perceptor; a transformer computes in
-        `step_type`. To be called once.
+        """Moves the image tower to `device` and returns the perceptor. To be called once.
 
-        More cutouts than `at_once` are embedded in parts, each computed twice, in less memory.
-
-        The text tower stays in main memory, where only the used parts of a memory-mapped weights
-        file take room: texts are embedded once per film. Image towers that are no transformers
-        stay in float32: through a residual network like the starter's, the rounding of bfloat16
-        grows to a sixth to a third of the gradient.
+        More cutouts than `at_once` are embedded in parts, each computed twice, in less memory. A
+        subclass may compute in `step_type`.
         """
-        if isinstance(self.clip.visual, VisionTransformer):
-            self.step_type = step_type
-        self.at_once = at_once
-        self.clip.visual.to(device, self.step_type)
-        self.mean, self.std = self.mean.to(device), self.std.to(device)
-        return self
+        raise NotImplementedError
 
-    @torch.no_grad()
     def embed_texts(self, texts: list[str]) -> Tensor:
-        """Returns the embeddings of n texts, (n, D), unit length. The tokenizer cuts a text that is
-        longer than the context.
+        """Returns the targets (n, D) of n texts; a target never depends on the other texts."""
+        raise NotImplementedError
 
-        The texts are embedded one by one: in a batch the last bits of an embedding depend on the
-        other texts, and a keyframe's picture would depend on prompts that are not in its key.
-        """
-        tokens = self.tokenizer(texts)  # (n, context)
-        embeddings = [self.clip.encode_text(row).float() for row in tokens.split(1)]
-        return F.normalize(torch.cat(embeddings), dim=-1).to(self.mean.device)
+    def embed_image(self, embeddings: Tensor) -> Tensor:
+        """Returns the target (D,) of a picture from the embeddings (n, D) of its cutouts."""
+        raise NotImplementedError
+
+    def distance(self, embeddings: Tensor, targets: Tensor) -> Tensor:
+        """Returns how far embeddings of cutouts (..., D) are from targets (..., D): (...)."""
+        raise NotImplementedError
+
+    def difference(self, embeddings: Tensor, others: Tensor) -> Tensor:
+        """Returns how far embeddings of cutouts (..., D) are from one another: (...), from 0."""
+        raise NotImplementedError
+
+    def stops(self, targets: Tensor, weights: Tensor, stops: Tensor) -> Tensor:
+        """Returns the signed distances (p,) below which the prompts of these targets (p, D) and
+        signed weights (p,) pull no further, from those that the storyboard gives (p,)."""
+        return stops
+
+    def unread_words(self, text: str) -> str:
+        """Returns the end of a text that the perceptor does not reach; "" if it reads all of it."""
+        raise NotImplementedError
+
+    def reads(self, text: str, word: str) -> bool:
+        """Returns whether a word of a text, which another perceptor does not know, is read here."""
+        return False
+
+    def unknown_words(self, text: str) -> dict[str, str | None]:
+        """Returns the words of a text that the perceptor was not trained on, each with the known
+        word that it is read as, if there is one."""
+        raise NotImplementedError
 
     def embed_cutouts(self, cutouts: Tensor) -> Tensor:
-        """Returns the embeddings (n, D), unit length, of cutouts (n, 3, S, S) in [0, 1]."""
+        """Returns the embeddings (n, D) of cutouts (n, 3, S, S) in [0, 1]."""
         if self.at_once is None or len(cutouts) <= self.at_once:
             return self._embed(cutouts)
         parts = torch.split(cutouts, self.at_once)
@@ -112,136 +102,16 @@ class Perceptor(nn.Module):
 
     def _embed(self, cutouts: Tensor) -> Tensor:
         """Returns what `embed_cutouts` does, for all cutouts together."""
-        normalised = ((cutouts - self.mean) / self.std).to(self.step_type)
-        return F.normalize(self.clip.encode_image(normalised).float(), dim=-1)
+        raise NotImplementedError
 
-    def tokens_of(self, text: str) -> int:
-        """Returns how many tokens the text takes, start and end included."""
-        return len(self.tokenizer.encode(text)) + 2
-
-    def unknown_words(self, text: str) -> dict[str, str | None]:
-        """Returns the words of a text that the perceptor was not trained on, each with the known
-        word that it is read as, if there is one.
-
-        Skips words without a letter or digit, and ASCII words of one or two characters.
-        """
-        unknown: dict[str, str | None] = {}
-        if self.readings is None:
-            return unknown
-        for tokens in self._tokens_by_word(text):
-            word = self._decode(tokens)
-            short = len(word) <= 2 and word.isascii()
-            if short or not any(map(str.isalnum, word)):
-                continue
-            if any(self.readings.get(token) != token for token in tokens):
-                read_as = self.readings.get(tokens[0]) if len(tokens) == 1 else None
-                unknown[word] = None if read_as is None else self._decode([read_as])
-        return unknown
-
-    def _tokens_by_word(self, text: str) -> Iterator[list[int]]:
-        """Yields the tokens of each word of a text."""
-        word: list[int] = []
-        for token in self.tokenizer.encode(text):
-            word.append(token)
-            if self.tokenizer.decoder[token].endswith("</w>"):
-                yield word
-                word = []
-
-    def _decode(self, tokens: list[int]) -> str:
-        """Returns the text of these tokens."""
-        text: str = self.tokenizer.decode(tokens)
-        return text.strip()
+    def normalised(self, cutouts: Tensor) -> Tensor:
+        """Returns cutouts (n, 3, S, S) as the image tower takes them."""
+        return ((cutouts - self.mean) / self.std).to(self.step_type)
 
 
-def load_perceptor(model: Model) -> Perceptor:
-    """Returns the named perceptor; raises ModelError when its weights are missing or do not fit."""
-    perceptor = read_perceptor(model)
-    speed_up_tower(perceptor.clip.visual)
-    return perceptor
-
-
-def read_perceptor(model: Model) -> Perceptor:
-    """Returns the named perceptor with open_clip's image tower as it is; raises ModelError when its
-    weights are missing or do not fit."""
-    path = require_weights(model)
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        config = {**model.config, **json.loads(metadata.get("config", "{}"))}
-        mean, std = (
-            tuple(json.loads(metadata[name]))
-            if name in metadata
-            else tuple(config.get(name, default))
-            for name, default in (("mean", MEAN), ("std", STD))
-        )
-        architecture = {k: v for k, v in config.items() if k not in ("mean", "std", "pretrained")}
-        clip = build_clip(architecture)
-        readings = readings_of(state)
-        clip.load_state_dict(whole_state(state, clip, readings), assign=True)
-    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path} does not hold the perceptor {model.name}: {error}") from error
-    return Perceptor(clip, weights_digest(model), mean, std, readings)
-
-
-def build_clip(config: dict[str, Any]) -> Any:
-    """Returns open_clip's CLIP of an architecture, with random weights.
-
-    `config` is {"open_clip": the name of an architecture}, or the arguments of open_clip's class.
-    Raises ValueError for a name that open_clip does not have.
-    """
-    # The random weights are replaced at once, so they must not advance the global random state, and
-    # open_clip's warnings about them, and about the activation that a tag expects, do not apply.
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), unlogged():
-        warnings.simplefilter("ignore")
-        if "open_clip" in config:
-            # open_clip might look for an unknown name on the network.
-            if config["open_clip"] not in open_clip.list_models():
-                raise ValueError(f"open_clip knows no model {config['open_clip']!r}")
-            return open_clip.create_model(config["open_clip"], pretrained=None)
-        return CLIP(**{key: dict(v) if isinstance(v, dict) else v for key, v in config.items()})
-
-
-@contextmanager
-def unlogged() -> Iterator[None]:
-    """Suppresses log records below the level of an error."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-
-
-def readings_of(state: dict[str, Tensor]) -> Readings | None:
-    """Returns the readings of a perceptor that stores a part of the token table, else None.
-
-    "token_embedding.ids" (k) are the tokens that it was trained on; "token_embedding.stand_ins"
-    (k', 2) are pairs of another token and the trained one that is nearest to it in meaning.
-    """
-    if "token_embedding.ids" not in state:
-        return None
-    trained = state["token_embedding.ids"].tolist()
-    stand_ins = state.get("token_embedding.stand_ins", torch.zeros(0, 2)).tolist()
-    return dict(zip(trained, trained, strict=True)) | {int(a): int(b) for a, b in stand_ins}
-
-
-def whole_state(
-    state: dict[str, Tensor], clip: Any, readings: Readings | None
-) -> dict[str, Tensor]:
-    """Returns the tensors of a weights file in float32, with a whole token table.
-
-    In a table that is stored in part, a token has the row that its reading names; tokens without a
-    reading have the mean of all stored rows.
-    """
-    whole = {
-        name: value.float() if value.is_floating_point() else value for name, value in state.items()
-    }
-    if readings is not None:
-        rows, ids = whole.pop("token_embedding.rows"), whole.pop("token_embedding.ids").long()
-        whole.pop("token_embedding.stand_ins", None)
-        table = rows.mean(0).repeat(clip.token_embedding.weight.shape[0], 1)  # (vocabulary, width)
-        table[ids] = rows
-        table[list(readings)] = table[list(readings.values())]
-        whole["token_embedding.weight"] = table
-    return whole
+def angular_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Returns half the squared angle between unit vectors (..., D): 2·asin(|a-b|/2)², from 0 to
+    π²/2, as in K. Crowson's VQGAN+CLIP notebook."""
+    # Kept below 1, where the slope of asin is infinite: opposite vectors would give NaN.
+    half_chord: Tensor = (a - b).norm(dim=-1).div(2).clamp(max=1 - 1e-6)
+    return half_chord.arcsin().square().mul(2)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from render.generators.vqgan import Generator
-from render.plan.plan import ActivePrompt, Plan
+from render.plan.plan import ActivePrompt, Keyframe, Plan
 from render.synthesis.cutouts import cut_out, sample_cutouts
 from render.synthesis.images import fill, load_image, region_mask
 from render.synthesis.latents import LatentError, load_latent
@@ -24,7 +24,7 @@ PromptSource = tuple[str | None, Path | None]  # of a prompt: its text or its im
 class FilmTargets:
     """The targets of all keyframes of a film, read and embedded once."""
 
-    embedded: tuple[dict[PromptSource, Tensor], ...]  # for each perceptor: (D,), unit length
+    embedded: tuple[dict[PromptSource, Tensor], ...]  # for each perceptor: (D,)
     latents: dict[Path, Tensor]  # (1, C, h, w)
 
 
@@ -33,8 +33,9 @@ class PromptTarget:
     """The p texts and images of one keyframe, embedded by one perceptor."""
 
     perceptor: Perceptor
-    weight: float  # of the perceptor
-    embeddings: Tensor  # (p, D), unit length
+    weight: float  # of the perceptor in the film
+    pull: float  # the factor of that weight, in this keyframe
+    embeddings: Tensor  # (p, D): what the perceptor makes of them
     weights: Tensor  # (p,), signed
     stops: Tensor  # (p,): the loss of a prompt has no gradient below its stop; -inf is never
     masks: Tensor | None = None  # (p, 1, H, W) in [0, 1]: the prompts' regions; None is everywhere
@@ -99,21 +100,21 @@ def load_latent_target(path: Path, plan: Plan, generator: Generator) -> Tensor:
 
 @torch.no_grad()
 def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
-    """Returns the embedding (D,), unit length, of a picture (1, 3, H, W) in [0, 1]: the mean
-    direction of sixteen seeded cutouts without noise."""
+    """Returns a perceptor's target (D,) of a picture (1, 3, H, W) in [0, 1], from sixteen seeded
+    cutouts without noise."""
     height, width = picture.shape[-2:]
     draw = sample_cutouts(16, (width, height), (0.6, 1.0), seed=0, noise=False)
     cutouts = draw.on(picture.device, min(width, height), (perceptor.side,))
-    mean = perceptor.embed_cutouts(cut_out(picture, cutouts, perceptor.side)).mean(0)
-    return F.normalize(mean, dim=0)
+    seen = perceptor.embed_cutouts(cut_out(picture, cutouts, perceptor.side))
+    return perceptor.embed_image(seen)
 
 
 def make_prompt_targets(
-    plan: Plan, prompts: tuple[ActivePrompt, ...], models: Models, targets: FilmTargets
+    plan: Plan, keyframe: Keyframe, models: Models, targets: FilmTargets
 ) -> tuple[PromptTarget, ...]:
     """Returns the targets of a keyframe's texts and images, one for each perceptor; none if it has
     neither."""
-    prompts = tuple(prompt for prompt in prompts if not prompt.latent)
+    prompts = tuple(prompt for prompt in keyframe.prompts if not prompt.latent)
     if not prompts:
         return ()
     device = models.device
@@ -124,17 +125,15 @@ def make_prompt_targets(
         )
     weights = torch.tensor([prompt.weight for prompt in prompts], device=device)
     stops = torch.tensor([prompt.stop for prompt in prompts], device=device)
-    return tuple(
-        PromptTarget(
-            perceptor,
-            weight,
-            torch.stack([table[prompt.text, prompt.image] for prompt in prompts]),
-            weights,
-            stops,
-            masks,
+    prompt_targets = []
+    for (perceptor, weight), table in zip(models.perceptors, targets.embedded, strict=True):
+        embeddings = torch.stack([table[prompt.text, prompt.image] for prompt in prompts])
+        pull = perceptor.first_pull if keyframe.parent is None else perceptor.later_pull
+        own_stops = perceptor.stops(embeddings, weights, stops)
+        prompt_targets.append(
+            PromptTarget(perceptor, weight, pull, embeddings, weights, own_stops, masks)
         )
-        for (perceptor, weight), table in zip(models.perceptors, targets.embedded, strict=True)
-    )
+    return tuple(prompt_targets)
 
 
 def make_latent_targets(

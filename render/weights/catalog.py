@@ -38,6 +38,13 @@ class Model:
     gflop_per_megapixel: float = 0.0  # generators: decoding, forward only (torch's flop counter)
     input_size: int = 0  # perceptors: pixels along one side of a cutout
     gflop_per_cutout: float = 0.0  # perceptors: one cutout, forward only (torch's flop counter)
+    # Perceptors: bytes that a step keeps for the gradient of one cutout, where `plan.memory` cannot
+    # tell them from the GFLOP. Measured.
+    memory_per_cutout: float | None = None
+    # Perceptors: a classifier reads a text by a table of words, a CLIP by its text tower.
+    is_classifier: bool = False
+    # Perceptors: the factors of its weight in a keyframe that starts a chain, and in later ones.
+    pull: tuple[float, float] = (1.0, 1.0)
 
     @property
     def is_transformer(self) -> bool:
@@ -238,6 +245,20 @@ PERCEPTORS: dict[str, Model] = {
             digest_source="part of this package",
             input_size=64,
             gflop_per_cutout=0.145,
+        ),
+        Model(
+            name="starter-objects",
+            role="perceptor",
+            config={},  # is in the file's header
+            licence="Apache-2.0",
+            note="small and embedded; a classifier that draws things, beside starter",
+            embedded="objects.safetensors",
+            digest_source="part of this package",
+            input_size=96,
+            gflop_per_cutout=0.144,
+            memory_per_cutout=9.8e6,
+            is_classifier=True,
+            pull=(12.0, 0.5),
         ),
         Model(
             name="ViT-B/32",

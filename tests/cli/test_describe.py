@@ -3,7 +3,15 @@
 from fractions import Fraction
 from pathlib import Path
 
-from render.cli.describe import LINE, describe_prompt, describe_prompts
+from plans import plan_for
+
+from render.cli.describe import (
+    LINE,
+    READ_TEXTS,
+    describe_prompt,
+    describe_prompts,
+    describe_reading,
+)
 from render.curves.curve import Key, constant, keyed
 from render.storyboard.model import Prompt
 from render.storyboard.parser import parse
@@ -48,3 +56,30 @@ def test_many_keys_and_a_picture() -> None:
     assert picture == "1 x the picture hills.png"
     typed = describe_prompt(Prompt("a sea @ top (stop 0.8)", None, constant(1.0)))
     assert typed == "1 x 'a sea @ top (stop 0.8)'"
+
+
+def reading_of(text: str) -> list[str]:
+    return list(describe_reading(plan_for(parse(text, Path("/nowhere")), 8)))
+
+
+def test_the_words_that_each_perceptor_knows_are_told() -> None:
+    board = "version: 1\nshots:\n- {duration: 1s, prompts: a lighthouse, zeppelinesque}\n"
+    board = board.replace("a lighthouse, zeppelinesque", "'a lighthouse, zeppelinesque'")
+    assert reading_of(board) == [
+        "  prompt                       starter knows  starter-objects knows",
+        "  a lighthouse, zeppelinesque  lighthouse     lighthouse",
+    ]
+    general = board.replace("shots", "models: {perceptors: ViT-B/32}\nshots")
+    assert reading_of(general) == []
+    both = board.replace("shots", "models: {perceptors: [starter, ViT-B/32]}\nshots")
+    assert reading_of(both)[0] == "  prompt                       starter knows"
+
+
+def test_many_and_long_prompts_are_told_in_part() -> None:
+    long = " and the sea" * 20
+    prompts = " | ".join(f"number {number} of the forest{long}" for number in range(20))
+    lines = reading_of(f"version: 1\nshots:\n- {{duration: 1s, prompts: '{prompts}'}}\n")
+    assert len(lines) == READ_TEXTS + 2
+    assert max(map(len, lines)) <= LINE
+    assert lines[1].startswith("  number 0 of the forest and")
+    assert lines[-1] == f"  and {20 - READ_TEXTS} prompts more"

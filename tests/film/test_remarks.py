@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import open_clip
 import tiny
 from plans import plan_for
 from tiny_film import MODELS, tiny_plan
 
-from render.film.remarks import remarks, unread_words
+from render.film.remarks import remarks
 from render.storyboard.parser import parse
 from render.synthesis.models import Models
-
-
-def test_unread_words_are_found_with_few_tokenisations() -> None:
-    tokenised = []
-
-    class CountingPerceptor:
-        context = 77
-
-        def tokens_of(self, text: str) -> int:
-            tokenised.append(text)
-            return len(text.split()) + 2
-
-    perceptor: Any = CountingPerceptor()
-    words = [f"wave{number}" for number in range(500)]
-    for count in (1, 74, 75):
-        assert unread_words(" ".join(words[:count]), perceptor) == ""
-    tokenised.clear()
-    assert unread_words(" ".join(words), perceptor) == " ".join(words[75:])
-    assert len(tokenised) <= 10
 
 
 def test_the_unread_end_of_a_long_prompt_is_named() -> None:
@@ -52,6 +32,10 @@ def test_unknown_words_are_named_once() -> None:
     limited = tiny.perceptor()
     limited.readings = {sea: sea, fire: fire, token["red</w>"]: fire}
     other = MODELS.perceptors[1]
+    # What the classifier reads is not unknown to the film.
+    reading = tiny_plan("  - {duration: 1s, prompts: a red lighthouse}\n")
+    models = Models(MODELS.generator, ((limited, 1.0), (tiny.classifier(), 1.0)))
+    assert not any("lighthouse" in remark for remark in remarks(reading, models))
     plan = tiny_plan("  - {duration: 1s, prompts: a red zeppelinesque sea}\n")
     assert list(remarks(plan, Models(MODELS.generator, ((limited, 1.0), other)))) == [
         "starter does not know these words: red (read as fire), zeppelinesque. ViT-B/32 may: "

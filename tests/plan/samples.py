@@ -15,7 +15,8 @@ DAWN = "  - {name: dawn, duration: 2s, prompts: a red sea, camera: {zoom: 1.1/s}
 STORM = "  - {name: storm, duration: 1.2s, prompts: a storm, transition: 0.5s}\n"
 NIGHT = "  - {name: night, duration: 1s, prompts: night}\n"
 TWO_SHOTS = (
-    "version: 1\nsize: 320x192\ndefaults: {keyframes: 0.5s, cutouts: 8}\nshots:\n"
+    "version: 1\nsize: 320x192\nmodels: {perceptors: starter}\n"
+    "defaults: {keyframes: 0.5s, cutouts: 8}\nshots:\n"
     "  - {duration: 2s, prompts: sea}\n  - {duration: 1s, prompts: fire}\n"
 )
 

@@ -90,6 +90,7 @@ PINNED = """\
 version: 1
 size: 160x96
 seed: 5
+models: {perceptors: starter}
 style: oil painting
 exclude: text:0.3
 defaults: {keyframes: 0.5s, iterations: {then: 25}}

@@ -63,7 +63,7 @@ def test_a_large_shortfall_is_refused_and_a_small_one_only_reported(
 
 def test_cutouts_are_embedded_in_parts_before_a_film_is_refused() -> None:
     plan = two_shot_plan(
-        "models: {perceptors: ViT-B/32}\n" + TWO_SHOTS.replace("cutouts: 8", "cutouts: 32")
+        TWO_SHOTS.replace("starter", "ViT-B/32").replace("cutouts: 8", "cutouts: 32")
     )
     whole = step_memory(plan)
     assert (
@@ -90,7 +90,7 @@ def test_cutouts_are_embedded_in_parts_before_a_film_is_refused() -> None:
 def test_bfloat16_and_a_gpu_need_less_memory() -> None:
     residual, transformer = (
         two_shot_plan(),
-        two_shot_plan(f"models: {{perceptors: ViT-B/32}}\n{TWO_SHOTS}"),
+        two_shot_plan(TWO_SHOTS.replace("starter", "ViT-B/32")),
     )
     for plan in (residual, transformer):
         assert step_memory(plan, MemoryBudget(is_gpu=True)) < step_memory(plan)
@@ -102,6 +102,16 @@ def test_bfloat16_and_a_gpu_need_less_memory() -> None:
     short = shortfall(transformer, MemoryBudget(2**30, is_gpu=True))
     assert short is not None
     assert "The GPU has 1.0 GiB" in short.message
+
+
+def test_a_classifier_counts_by_its_measured_memory() -> None:
+    alone = two_shot_plan()
+    both = two_shot_plan(TWO_SHOTS.replace("starter", "[starter, starter-objects]"))
+    own = known_models("perceptor")["starter-objects"].memory_per_cutout
+    assert own is not None
+    cutouts, megapixels = 8, 320 * 192 / 1e6
+    expected = cutouts * (own + 12e6 * megapixels)
+    assert step_memory(both) - step_memory(alone) == pytest.approx(expected, rel=1e-3)
 
 
 def test_models_marked_as_transformers_are_transformers_in_open_clip() -> None:

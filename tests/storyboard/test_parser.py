@@ -15,7 +15,7 @@ from storyboard.samples import GROUND, HEAD, NOWHERE, board, check_mistake, prob
 from render.curves.curve import Key, constant, keyed
 from render.storyboard import model, parser
 from render.storyboard.context import ShotContext
-from render.storyboard.model import LOSS_WEIGHTS, STEADY, Camera, Prompt, Settings
+from render.storyboard.model import LOSS_WEIGHTS, STARTERS, STEADY, Camera, Prompt, Settings
 from render.storyboard.parser import load, parse
 from render.storyboard.problems import StoryboardError
 from render.storyboard.reader import Kind, Reader
@@ -38,7 +38,7 @@ def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: 
 def test_defaults() -> None:
     film = board(GROUND)
     assert (film.version, film.size, film.fps, film.seed) == (1, (320, 192), 24, 0)
-    assert (film.generator, film.perceptors) == ("starter", (("starter", 1.0),))
+    assert (film.generator, film.perceptors) == ("starter", STARTERS)
     assert (film.codec, film.quality, film.warnings) == ("h264", 17, ())
     assert film.text == GROUND
     assert film.duration == 4

@@ -12,8 +12,8 @@ import tiny
 import torch
 from torch import Tensor, nn
 
+from render.synthesis.clip_perceptor import ClipPerceptor, build_clip, load_clip, read_clip
 from render.synthesis.frozen_towers import speed_up_tower
-from render.synthesis.perceptor import Perceptor, build_clip, load_perceptor, read_perceptor
 from render.weights.library import known_models
 
 TRANSFORMER = {
@@ -58,7 +58,7 @@ def test_a_sped_up_tower_computes_what_open_clip_computes(shape: dict) -> None:
 
     def embedded(clip: Any) -> tuple[Tensor, Tensor]:
         given = cutouts.clone().requires_grad_()
-        embeddings = Perceptor(clip).embed_cutouts(given)
+        embeddings = ClipPerceptor(clip).embed_cutouts(given)
         (embeddings * weights).sum().backward()
         assert given.grad is not None
         return embeddings.detach(), given.grad
@@ -71,7 +71,7 @@ def test_a_sped_up_tower_computes_what_open_clip_computes(shape: dict) -> None:
 
 def test_only_a_transformer_computes_in_sixteen_bits() -> None:
     cutouts = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    transformer, resnet = Perceptor(sped_up(build_clip(TRANSFORMER))), tiny.perceptor()
+    transformer, resnet = ClipPerceptor(sped_up(build_clip(TRANSFORMER))), tiny.perceptor()
     for perceptor, largest_error in ((transformer, 0.02), (resnet, 0.0)):
         expected, texts = perceptor.embed_cutouts(cutouts), perceptor.embed_texts(["a sea"])
         perceptor.on(torch.device("cpu"), torch.bfloat16)
@@ -104,5 +104,5 @@ def test_a_stored_perceptor_is_sped_up_when_it_is_loaded(
 ) -> None:
     monkeypatch.setenv("RENDER_MODELS", str(models_folder))
     model = known_models("perceptor")["tiny-clip"]
-    assert normalisations(read_perceptor(model).clip.visual) == 19
-    assert normalisations(load_perceptor(model).clip.visual) == 0
+    assert normalisations(read_clip(model).clip.visual) == 19
+    assert normalisations(load_clip(model).clip.visual) == 0

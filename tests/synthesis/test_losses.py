@@ -11,7 +11,8 @@ import torch
 
 from render.storyboard.model import LOSS_WEIGHTS, OF_PALETTE, Settings
 from render.synthesis.cutouts import sample_cutouts
-from render.synthesis.losses import LOSSES, LossInputs, distance, weighted_sum
+from render.synthesis.losses import LOSSES, LossInputs, weighted_sum
+from render.synthesis.perceptor import angular_distance as distance
 from render.synthesis.picture_statistics import palette_of, sharpness_of
 from render.synthesis.targets import PromptTarget
 
@@ -25,7 +26,12 @@ def inputs(
     codes = generator.quantise(latent)
     embeddings = perceptor.embed_texts(["a sea", "a fire"])[: len(weights)]
     prompt_target = PromptTarget(
-        perceptor, 1.0, embeddings, torch.tensor(weights), torch.full((len(weights),), float(stop))
+        perceptor,
+        1.0,
+        1.0,
+        embeddings,
+        torch.tensor(weights),
+        torch.full((len(weights),), float(stop)),
     )
     picture = generator.paint(codes)
     draw = sample_cutouts(4, (48, 32), (0.5, 1.0), seed=1)

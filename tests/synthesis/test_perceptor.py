@@ -11,10 +11,10 @@ import tiny
 import torch
 from safetensors.torch import save_file
 
-from render.synthesis.perceptor import (
-    Perceptor,
+from render.synthesis.clip_perceptor import (
+    ClipPerceptor,
     build_clip,
-    load_perceptor,
+    load_clip,
     readings_of,
     whole_state,
 )
@@ -58,7 +58,7 @@ def test_building_logs_no_warning_of_random_weights(
 
 def test_a_stored_perceptor_is_loaded(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RENDER_MODELS", str(models_folder))
-    loaded, made = load_perceptor(known_models("perceptor")["tiny-clip"]), tiny.perceptor()
+    loaded, made = load_clip(known_models("perceptor")["tiny-clip"]), tiny.perceptor()
     cutouts = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(loaded.embed_cutouts(cutouts), made.embed_cutouts(cutouts), atol=1e-5)
     assert loaded.side == 32
@@ -86,7 +86,7 @@ def test_unknown_words_are_read_as_their_stand_ins() -> None:
     }
     table = whole_state(state, clip, readings_of(state))["token_embedding.weight"]
     assert torch.equal(table[ocean], table[sea])
-    perceptor = Perceptor(clip, readings=readings_of(state))
+    perceptor = ClipPerceptor(clip, readings=readings_of(state))
     unknown = perceptor.unknown_words("a fire in a zeppelinesque Ocean, 東京 sea")
     assert unknown == {"zeppelinesque": None, "ocean": "sea", "東京": None}
     assert perceptor.unknown_words("a fire a sea") == {}
@@ -101,9 +101,9 @@ def test_weights_that_do_not_fit_are_a_sentence(
     row = known_models("perceptor")["tiny-clip"]
     wrong = models_folder / "wrong.safetensors"
     save_file({"logit_scale": torch.zeros(())}, wrong, {"format": "render.perceptor.1"})
-    monkeypatch.setattr("render.synthesis.perceptor.require_weights", lambda model: wrong)
+    monkeypatch.setattr("render.synthesis.clip_perceptor.require_weights", lambda model: wrong)
     with pytest.raises(ModelError, match="does not hold the perceptor tiny-clip"):
-        load_perceptor(row)
+        load_clip(row)
     wrong.unlink()
 
 
@@ -132,3 +132,21 @@ def test_cutouts_in_parts_give_the_same_in_less_memory() -> None:
     assert torch.allclose(parts, whole, atol=1e-6)
     assert (gradient_of_parts - gradient).norm() < 1e-4 * gradient.norm()
     assert parts_memory < whole_memory / 2
+
+
+def test_unread_words_are_found_with_few_tokenisations(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenised = []
+
+    def tokens_of(perceptor: ClipPerceptor, text: str) -> int:
+        tokenised.append(text)
+        return len(text.split()) + 2
+
+    monkeypatch.setattr(ClipPerceptor, "tokens_of", tokens_of)
+    perceptor = tiny.perceptor()
+    perceptor.context = 77
+    words = [f"wave{number}" for number in range(500)]
+    for count in (1, 74, 75):
+        assert perceptor.unread_words(" ".join(words[:count])) == ""
+    tokenised.clear()
+    assert perceptor.unread_words(" ".join(words)) == " ".join(words[75:])
+    assert len(tokenised) <= 10

@@ -48,7 +48,9 @@ def test_every_prompt_and_image_is_embedded_once(tmp_path: Path) -> None:
 def test_a_prompt_with_a_region_has_its_gradient_there() -> None:
     plan = tiny_plan()
     prompt = plan.keyframes[0].prompts[0]
-    only = (replace(prompt, where=Region("left-third")),)
+    only = replace(
+        plan.keyframes[0], prompts=(replace(prompt, where=Region("left-third")),), parent=None
+    )
     prompt_target, *_ = make_prompt_targets(plan, only, MODELS, embed_targets(plan, MODELS))
     picture = torch.rand(1, 3, 32, 48, requires_grad=True)
     draw = sample_cutouts(64, (48, 32), (0.2, 0.4), seed=0)

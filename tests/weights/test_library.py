@@ -25,6 +25,7 @@ from safetensors.torch import save_file
 from render.weights import install, library
 from render.weights.catalog import GENERATORS, PERCEPTORS, Model, ModelError
 from render.weights.download import DownloadError
+from render.weights.vocabulary import names_things
 
 ROWS = [*GENERATORS.values(), *PERCEPTORS.values()]
 
@@ -114,17 +115,24 @@ def test_the_table_has_the_usual_models() -> None:
     assert len({str(path).lower() for path in files}) == len(files)
 
 
-@pytest.mark.parametrize("model", [GENERATORS["starter"], PERCEPTORS["starter"]])
+@pytest.mark.parametrize(
+    "model",
+    [GENERATORS["starter"], PERCEPTORS["starter"], PERCEPTORS["starter-objects"]],
+    ids=lambda model: f"{model.role} {model.name}",
+)
 def test_the_starter_rows_agree_with_the_files(model: Model) -> None:
-    path = library.weights_path(model)
-    if path is None:
-        pytest.skip("the starter models are not made yet")
+    path = library.require_weights(model)
     header = library.weights_metadata(path)
     config = json.loads(header["config"])
-    assert header["format"] == f"render.{model.role}.1"
+    kind = "classifier" if model.is_classifier else model.role
+    assert header["format"] == f"render.{kind}.1"
     if model.role == "generator":
         assert model.factor == 2 ** (len(config["ddconfig"]["ch_mult"]) - 1)
         assert model.channels == config["embed_dim"]
+    elif model.is_classifier:
+        assert model.input_size == config["image_size"]
+        assert names_things(model, "a lighthouse")
+        assert not names_things(model, "an orange sunset")
     else:
         assert model.input_size == config["vision_cfg"]["image_size"]
     began = time.perf_counter()

@@ -1,0 +1,245 @@
+"""A frozen CLIP (Radford et al. 2021, arXiv 2103.00020), which embeds texts and cutouts as unit
+vectors of one space.
+
+Every one is a model of open_clip, the embedded starter too. Only tensors are read from a
+weights file; the architecture comes from the file's header or from `weights/catalog.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.model import CLIP
+from open_clip.transformer import VisionTransformer
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from torch.nn import functional as F
+
+from render.synthesis.frozen_towers import speed_up_tower
+from render.synthesis.perceptor import Perceptor, angular_distance
+from render.weights.catalog import Model, ModelError
+from render.weights.library import require_weights, weights_digest
+
+# The normalisation of OpenAI's models; open_clip's LAION models use the same.
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+# For a perceptor that was trained on some tokens only: each token, and the trained one that it is
+# read as, which is itself if it was trained. Other tokens have no meaning for the perceptor.
+Readings = dict[int, int]
+
+
+class ClipPerceptor(Perceptor):
+    """A frozen CLIP: pictures in [0, 1] and texts to unit vectors of one space."""
+
+    def __init__(
+        self,
+        clip: Any,  # open_clip.CLIP, or another of open_clip's models
+        digest: str = "",
+        mean: tuple[float, ...] = MEAN,
+        std: tuple[float, ...] = STD,
+        readings: Readings | None = None,
+    ) -> None:
+        """As `Perceptor`; without `readings` every token is known."""
+        super().__init__(clip.visual, digest, mean, std)
+        self.clip, self.readings = clip, readings
+        self.context = int(clip.context_length)
+        self.tokenizer = open_clip.SimpleTokenizer(context_length=self.context)
+        self.requires_grad_(False).eval()
+
+    def on(
+        self,
+        device: torch.device,
+        step_type: torch.dtype = torch.float32,
+        at_once: int | None = None,
+    ) -> ClipPerceptor:
+        """As `Perceptor.on`; a transformer computes in `step_type`.
+
+        The text tower stays in main memory, where only the used parts of a memory-mapped weights
+        file take room: texts are embedded once per film. Image towers that are no transformers
+        stay in float32: through a residual network like the starter's, the rounding of bfloat16
+        grows to a sixth to a third of the gradient.
+        """
+        if isinstance(self.clip.visual, VisionTransformer):
+            self.step_type = step_type
+        self.at_once = at_once
+        self.clip.visual.to(device, self.step_type)
+        self.mean, self.std = self.mean.to(device), self.std.to(device)
+        return self
+
+    @torch.no_grad()
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        """Returns the embeddings of n texts, (n, D), unit length. The tokenizer cuts a text that is
+        longer than the context.
+
+        The texts are embedded one by one: in a batch the last bits of an embedding depend on the
+        other texts, and a keyframe's picture would depend on prompts that are not in its key.
+        """
+        tokens = self.tokenizer(texts)  # (n, context)
+        embeddings = [self.clip.encode_text(row).float() for row in tokens.split(1)]
+        return F.normalize(torch.cat(embeddings), dim=-1).to(self.mean.device)
+
+    def embed_image(self, embeddings: Tensor) -> Tensor:
+        """Returns the mean direction (D,), unit length, of the embeddings (n, D)."""
+        return F.normalize(embeddings.mean(0), dim=0)
+
+    def distance(self, embeddings: Tensor, targets: Tensor) -> Tensor:
+        """Returns half the squared angle between the two, from 0 to π²/2."""
+        return angular_distance(embeddings, targets)
+
+    def difference(self, embeddings: Tensor, others: Tensor) -> Tensor:
+        """Returns half the squared angle between the two, from 0 to π²/2."""
+        return angular_distance(embeddings, others)
+
+    def _embed(self, cutouts: Tensor) -> Tensor:
+        """Returns the embeddings (n, D), unit length, of cutouts (n, 3, S, S) in [0, 1]."""
+        return F.normalize(self.clip.encode_image(self.normalised(cutouts)).float(), dim=-1)
+
+    def unread_words(self, text: str) -> str:
+        """Returns the words at the end of a text that are beyond the perceptor's context."""
+        words = text.split()
+
+        def tokens(count: int) -> int:
+            return self.tokens_of(" ".join(words[:count]))
+
+        fitting = bisect_right(range(1, len(words) + 1), self.context, key=tokens)
+        return " ".join(words[fitting:])
+
+    def tokens_of(self, text: str) -> int:
+        """Returns how many tokens the text takes, start and end included."""
+        return len(self.tokenizer.encode(text)) + 2
+
+    def unknown_words(self, text: str) -> dict[str, str | None]:
+        """Returns the words of a text that the perceptor was not trained on, each with the known
+        word that it is read as, if there is one.
+
+        Skips words without a letter or digit, and ASCII words of one or two characters.
+        """
+        unknown: dict[str, str | None] = {}
+        if self.readings is None:
+            return unknown
+        for tokens in self._tokens_by_word(text):
+            word = self._decode(tokens)
+            short = len(word) <= 2 and word.isascii()
+            if short or not any(map(str.isalnum, word)):
+                continue
+            if any(self.readings.get(token) != token for token in tokens):
+                read_as = self.readings.get(tokens[0]) if len(tokens) == 1 else None
+                unknown[word] = None if read_as is None else self._decode([read_as])
+        return unknown
+
+    def _tokens_by_word(self, text: str) -> Iterator[list[int]]:
+        """Yields the tokens of each word of a text."""
+        word: list[int] = []
+        for token in self.tokenizer.encode(text):
+            word.append(token)
+            if self.tokenizer.decoder[token].endswith("</w>"):
+                yield word
+                word = []
+
+    def _decode(self, tokens: list[int]) -> str:
+        """Returns the text of these tokens."""
+        text: str = self.tokenizer.decode(tokens)
+        return text.strip()
+
+
+def load_clip(model: Model) -> ClipPerceptor:
+    """Returns the named perceptor; raises ModelError when its weights are missing or do not fit."""
+    perceptor = read_clip(model)
+    speed_up_tower(perceptor.clip.visual)
+    return perceptor
+
+
+def read_clip(model: Model) -> ClipPerceptor:
+    """Returns the named perceptor with open_clip's image tower as it is; raises ModelError when its
+    weights are missing or do not fit."""
+    path = require_weights(model)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        config = {**model.config, **json.loads(metadata.get("config", "{}"))}
+        mean, std = (
+            tuple(json.loads(metadata[name]))
+            if name in metadata
+            else tuple(config.get(name, default))
+            for name, default in (("mean", MEAN), ("std", STD))
+        )
+        architecture = {k: v for k, v in config.items() if k not in ("mean", "std", "pretrained")}
+        clip = build_clip(architecture)
+        readings = readings_of(state)
+        clip.load_state_dict(whole_state(state, clip, readings), assign=True)
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} does not hold the perceptor {model.name}: {error}") from error
+    return ClipPerceptor(clip, weights_digest(model), mean, std, readings)
+
+
+def build_clip(config: dict[str, Any]) -> Any:
+    """Returns open_clip's CLIP of an architecture, with random weights.
+
+    `config` is {"open_clip": the name of an architecture}, or the arguments of open_clip's class.
+    Raises ValueError for a name that open_clip does not have.
+    """
+    # The random weights are replaced at once, so they must not advance the global random state, and
+    # open_clip's warnings about them, and about the activation that a tag expects, do not apply.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), unlogged():
+        warnings.simplefilter("ignore")
+        if "open_clip" in config:
+            # open_clip might look for an unknown name on the network.
+            if config["open_clip"] not in open_clip.list_models():
+                raise ValueError(f"open_clip knows no model {config['open_clip']!r}")
+            return open_clip.create_model(config["open_clip"], pretrained=None)
+        return CLIP(**{key: dict(v) if isinstance(v, dict) else v for key, v in config.items()})
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Suppresses log records below the level of an error."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def readings_of(state: dict[str, Tensor]) -> Readings | None:
+    """Returns the readings of a perceptor that stores a part of the token table, else None.
+
+    "token_embedding.ids" (k) are the tokens that it was trained on; "token_embedding.stand_ins"
+    (k', 2) are pairs of another token and the trained one that is nearest to it in meaning.
+    """
+    if "token_embedding.ids" not in state:
+        return None
+    trained = state["token_embedding.ids"].tolist()
+    stand_ins = state.get("token_embedding.stand_ins", torch.zeros(0, 2)).tolist()
+    return dict(zip(trained, trained, strict=True)) | {int(a): int(b) for a, b in stand_ins}
+
+
+def whole_state(
+    state: dict[str, Tensor], clip: Any, readings: Readings | None
+) -> dict[str, Tensor]:
+    """Returns the tensors of a weights file in float32, with a whole token table.
+
+    In a table that is stored in part, a token has the row that its reading names; tokens without a
+    reading have the mean of all stored rows.
+    """
+    whole = {
+        name: value.float() if value.is_floating_point() else value for name, value in state.items()
+    }
+    if readings is not None:
+        rows, ids = whole.pop("token_embedding.rows"), whole.pop("token_embedding.ids").long()
+        whole.pop("token_embedding.stand_ins", None)
+        table = rows.mean(0).repeat(clip.token_embedding.weight.shape[0], 1)  # (vocabulary, width)
+        table[ids] = rows
+        table[list(readings)] = table[list(readings.values())]
+        whole["token_embedding.weight"] = table
+    return whole

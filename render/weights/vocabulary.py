@@ -1,0 +1,64 @@
+"""The words that a small perceptor knows, read from the header of its weights file, without torch.
+
+A CLIP trained on few words lists them under `known`; a classifier has a table of words under
+`words`. Perceptors with a general vocabulary have neither.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache, lru_cache
+from pathlib import Path
+
+from render.starter.words import WordTable
+from render.weights.catalog import Model, ModelError
+from render.weights.library import require_weights, weights_metadata, weights_path
+
+Vocabulary = Callable[[str], tuple[str, ...]]  # a text to the parts of it that are known
+
+
+def word_table(model: Model) -> WordTable:
+    """Returns the table of words of a classifier; raises ModelError if its file has none."""
+    path = require_weights(model)
+    try:
+        return _table_in(path)
+    except (KeyError, ValueError) as error:
+        raise ModelError(f"{path} does not hold the perceptor {model.name}: {error}") from error
+
+
+@cache
+def _table_in(path: Path) -> WordTable:
+    """Returns the table in the header of a file, which is read once."""
+    return WordTable.parse(weights_metadata(path)["words"])
+
+
+def names_things(model: Model, text: str) -> bool:
+    """Returns whether a classifier knows a thing that a text names; raises ModelError."""
+    return _names_things(require_weights(model), text)
+
+
+@lru_cache(maxsize=4096)
+def _names_things(path: Path, text: str) -> bool:
+    """Returns what `names_things` does: a plan asks for the same texts many times."""
+    return bool(_table_in(path).read(text).shares)
+
+
+def vocabulary(model: Model) -> Vocabulary | None:
+    """Returns what finds the words of a text that a perceptor knows; None if it knows any word, or
+    if its weights are absent. Raises ModelError for a damaged file."""
+    path = weights_path(model)
+    if path is None:
+        return None
+    if model.is_classifier:
+        table = word_table(model)
+        return lambda text: table.read(text).words
+    known = frozenset(weights_metadata(path).get("known", "").split())
+    if not known:
+        return None
+
+    def read(text: str) -> tuple[str, ...]:
+        words = dict.fromkeys(re.findall(r"[^\W_]{3,}", text.lower()))  # not "a", "of"
+        return tuple(word for word in words if word in known)
+
+    return read
