@@ -287,7 +287,8 @@ def _words(reading: Reading) -> str:
     decoding = report.stage == "decode"
     parts = [f"{'frame' if decoding else 'keyframe'} {report.keyframe}/{report.keyframes}"]
     if report.steps:
-        parts.append(f"step {report.step}/{report.steps}")
+        kind = "sketch" if report.stage == "sketch" else "step"
+        parts.append(f"{kind} {report.step}/{report.steps}")
     if reading.loss is not None:
         parts.append(f"loss {reading.loss:.3f}")
     if reading.rate is not None:
@@ -300,7 +301,7 @@ def _is_milestone(report: Progress) -> bool:
     """Whether a keyframe, or the last frame, is finished."""
     if report.stage == "decode":
         return report.keyframe == report.keyframes
-    return report.step == report.steps
+    return report.stage == "optimise" and report.step == report.steps
 
 
 def _units(before: Progress, report: Progress) -> int:

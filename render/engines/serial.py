@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -14,12 +14,14 @@ from render.plan.notes import note_of
 from render.plan.plan import Keyframe, Plan
 from render.plan.progress import Meter, Progress, Show
 from render.synthesis.images import to_frame
+from render.synthesis.initial_picture import enlarged
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.latents import Store
 from render.synthesis.models import Models
 from render.synthesis.optimize import Step
 from render.synthesis.picture_statistics import ShotStatistics, shot_statistics
 from render.synthesis.resource_errors import film_shortages
+from render.synthesis.sketch import SketchStep
 from render.synthesis.targets import FilmTargets, embed_targets
 
 LOSS_EVERY, PICTURE_EVERY = 5, 25  # steps; not every one, because reading synchronises with the GPU
@@ -47,14 +49,18 @@ class SerialEngine:
         with film_shortages(plan, store.folder, models.memory_budget):
             parent, statistics = self.latent(keyframe.parent), self.statistics(keyframe)
             for step in optimize_keyframe(plan, keyframe, models, self.targets, parent, statistics):
+                if isinstance(step, SketchStep):
+                    self.show(self.sketch_progress(keyframe, step))
+                    continue
                 self.show(self.progress(keyframe, step))
-            if not torch.isfinite(step.average).all():
+                latent = step.average
+            if not torch.isfinite(latent).all():
                 raise FilmError(
                     f"the keyframe at {float(keyframe.time):g} s of shot "
                     f"{plan.board.shots[keyframe.shot].name!r} became NaN; a smaller step size "
                     "or smaller loss weights may prevent this. Finished keyframes are kept"
                 )
-            store.save(keyframe.key, step.average, note_of(plan, "latent", keyframe))
+            store.save(keyframe.key, latent, note_of(plan, "latent", keyframe))
 
     def close(self) -> None:
         """Nothing is held."""
@@ -83,22 +89,40 @@ class SerialEngine:
             self.cached = source, shot_statistics(self.plan, source[0], reference, generator)
         return self.cached[1]
 
+    def sketch_progress(self, keyframe: Keyframe, step: SketchStep) -> Progress:
+        """What is reported after a step of a sketch."""
+        done = self.meter.at_sketch(keyframe, step.index / step.steps)
+        enlarge = partial(enlarged, step.picture, self.plan.size)
+        return self.report("sketch", keyframe, step, done, enlarge)
+
     def progress(self, keyframe: Keyframe, step: Step) -> Progress:
-        """What is reported after a step: now and then with the loss and a picture."""
+        """What is reported after a step."""
+        done = self.meter.at_step(keyframe, step.index)
+        decode = partial(self.models.generator.decode, step.average)
+        return self.report("optimise", keyframe, step, done, decode)
+
+    def report(
+        self,
+        stage: str,
+        keyframe: Keyframe,
+        step: Step | SketchStep,
+        done: float,
+        picture_now: Callable[[], Tensor],
+    ) -> Progress:
+        """A report: now and then with the loss, and with the picture that `picture_now` returns."""
         is_last = step.index == step.steps
         picture = None
         if is_last or step.index % PICTURE_EVERY == 0:
             with torch.no_grad():
-                decoded = self.models.generator.decode(step.average)
-            picture = to_frame(decoded, self.plan.board.size)
+                picture = to_frame(picture_now().clamp(0, 1), self.plan.board.size)
         return Progress(
-            stage="optimise",
+            stage=stage,
             shot=self.plan.board.shots[keyframe.shot].name,
             keyframe=keyframe.index + 1,
             keyframes=len(self.plan.keyframes),
             step=step.index,
             steps=step.steps,
-            done=self.meter.at_step(keyframe, step.index),
+            done=done,
             loss=float(step.loss) if is_last or step.index % LOSS_EVERY == 1 else None,
             picture=picture,
         )

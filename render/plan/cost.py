@@ -17,11 +17,13 @@ from render.media.atomic import atomic_write, nearest_folder
 from render.plan.memory import MemoryBudget, cutouts_at_once, machine_memory, step_memory
 from render.plan.plan import Keyframe, Plan
 from render.text import megabytes_text
+from render.weights.vocabulary import names_things
 
 GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in float32, until this machine has been measured
 GUESSED_START = 7.0  # seconds until the first step, likewise
 BLEND = 50.0  # GFLOP that blending two pictures costs a megapixel, by time and not by arithmetic
-CANDIDATE_CUTOUTS = 400  # compared before a chain starts, by initial_latent (960 with regions)
+CANDIDATE_CUTOUTS = 400  # compared before a chain starts, by initial_picture (960 with regions)
+STEPS_AFTER_SKETCH = 0.4  # of the steps that a keyframe has without a sketch
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,61 @@ class Costs:
         return 2 * (self.decode + self.cutout * keyframe.settings.cutouts)
 
     def start(self, keyframe: Keyframe) -> float:
-        """What comes before the first step: choosing among candidates where a chain starts from
-        nothing, else two decodes of the parent or init image."""
-        from_nothing = keyframe.parent is None and keyframe.init is None
-        return self.cutout * CANDIDATE_CUTOUTS + self.decode if from_nothing else 2 * self.decode
+        """What comes before the first step: choosing among candidates and a sketch where a chain
+        starts from nothing, else two decodes of the parent or init image."""
+        if not begins_anew(keyframe):
+            return 2 * self.decode
+        return self.cutout * CANDIDATE_CUTOUTS + self.sketch(keyframe) + self.decode
+
+    def sketch(self, keyframe: Keyframe) -> float:
+        """All steps of the sketch that a chain starts from; 0 where no classifier draws one."""
+        if not is_sketched(self.plan, keyframe):
+            return 0.0
+        return 2 * self.cutout * sketch_cutouts(keyframe.settings.cutouts) * keyframe.steps
 
     def keyframe(self, keyframe: Keyframe) -> float:
         """The start and all steps of a keyframe."""
-        return self.start(keyframe) + self.step(keyframe) * keyframe.steps
+        return self.start(keyframe) + self.step(keyframe) * self.steps(keyframe)
+
+    def steps(self, keyframe: Keyframe) -> int:
+        """How many steps the generator takes part in."""
+        from_sketch = self.sketch(keyframe) > 0
+        return steps_after_sketch(keyframe.steps) if from_sketch else keyframe.steps
 
     def total(self, todo: Iterable[Keyframe]) -> float:
         """These keyframes, and every frame of the film."""
         return sum(map(self.keyframe, todo)) + self.frame * self.plan.frame_count
+
+
+def begins_anew(keyframe: Keyframe) -> bool:
+    """Whether a keyframe starts a chain, and from no image."""
+    return keyframe.parent is None and keyframe.init is None
+
+
+def is_sketched(plan: Plan, keyframe: Keyframe) -> bool:
+    """Whether a keyframe starts from a sketch: it starts a chain, from no image, by text, and a
+    classifier of the film knows a thing that one of its prompts names.
+
+    Other perceptors draw noise in pixels, and what a picture shows the classifier may not know.
+    """
+    by_text = dict(keyframe.settings.losses)["prompts"] > 0 and not any(
+        prompt.latent and prompt.weight > 0 for prompt in keyframe.prompts
+    )
+    if not (begins_anew(keyframe) and keyframe.steps and by_text):
+        return False
+    texts = [prompt.text for prompt in keyframe.prompts if prompt.text and prompt.weight > 0]
+    models = [chosen.model for chosen in plan.models.perceptors if chosen.model.is_classifier]
+    return any(names_things(model, text) for model in models for text in texts)
+
+
+def sketch_cutouts(cutouts: int) -> int:
+    """How many cutouts a step of a sketch has, where a keyframe's own steps have `cutouts`."""
+    return max(1, cutouts // 2)
+
+
+def steps_after_sketch(steps: int) -> int:
+    """How many steps finish a keyframe after a sketch of `steps`."""
+    return math.ceil(STEPS_AFTER_SKETCH * steps)
 
 
 def estimate(
@@ -92,13 +137,14 @@ def estimate(
     where none is given.
     """
     todo = list(todo)
-    gflop = Costs(plan).total(todo)
+    costs = Costs(plan)
+    gflop = costs.total(todo)
     assumed = speed or Speed(GUESSED_SPEED * (os.cpu_count() or 1), GUESSED_START)
     budget = budget or MemoryBudget(machine_memory())
     latent = math.prod(plan.latent_shape) * 4
     return Estimate(
         keyframes=len(todo),
-        steps=sum(keyframe.steps for keyframe in todo),
+        steps=sum(map(costs.steps, todo)),
         gflop=gflop,
         seconds=assumed.start + gflop / assumed.rate,
         measured=speed is not None,

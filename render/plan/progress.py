@@ -14,7 +14,7 @@ from render.plan.plan import Keyframe, Plan
 class Progress:
     """A report after a step or a frame, for the caller to display."""
 
-    stage: str  # "optimise" or "decode"
+    stage: str  # "sketch", "optimise" or "decode"
     shot: str
     keyframe: int  # 1..keyframes while optimising, frame 1..frames while decoding
     keyframes: int
@@ -44,7 +44,15 @@ class Meter:
 
     def at_step(self, keyframe: Keyframe, step: int) -> float:
         """The share done after a step of a keyframe; step 0 means that its start is done."""
-        done = self.costs.start(keyframe) + self.costs.step(keyframe) * step
+        return self._at(keyframe, self.costs.start(keyframe) + self.costs.step(keyframe) * step)
+
+    def at_sketch(self, keyframe: Keyframe, share: float) -> float:
+        """The share done after a share of the sketch that a keyframe starts from."""
+        left = self.costs.sketch(keyframe) * (1 - share)
+        return self._at(keyframe, self.costs.start(keyframe) - left)
+
+    def _at(self, keyframe: Keyframe, done: float) -> float:
+        """The share done when so much of a keyframe is."""
         self.optimised += done - self.keyframes.get(keyframe.index, 0.0)
         self.keyframes[keyframe.index] = done
         return self._done()

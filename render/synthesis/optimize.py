@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from render.generators.vqgan import Generator
 from render.synthesis.cutouts import Cutouts
 
 # Shorter averages than Adam's defaults, because a keyframe has only about a dozen steps.
@@ -19,6 +19,24 @@ BETAS = (0.8, 0.99)
 LEVEL_STEPS = (0.3, 0.5, 0.5, 0.5)
 
 StepFunction = Callable[[Cutouts], Tensor]
+
+
+class Painter(Protocol):
+    """What the inner loop asks of a generator: how a latent (B, C, h, w) becomes a picture."""
+
+    @property
+    def low(self) -> Tensor:
+        """The least value of each channel, (C, 1, 1)."""
+
+    @property
+    def high(self) -> Tensor:
+        """The greatest value of each channel, (C, 1, 1)."""
+
+    def quantise(self, latent: Tensor) -> Tensor:
+        """Returns the codes (B, C, h, w) of a latent; the gradient passes through."""
+
+    def paint(self, codes: Tensor, *, step: bool = False) -> Tensor:
+        """Returns the pictures (B, 3, H, W) in [0, 1] of codes; with `step` for a step only."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +62,7 @@ ONE_BY_ONE = StepRunner(lambda step: step)
 
 def optimize(
     start: Tensor,
-    generator: Generator,
+    generator: Painter,
     cutouts_at: Callable[[int], Cutouts],
     loss: Callable[[Tensor, Tensor, Tensor, Cutouts], Tensor],
     *,

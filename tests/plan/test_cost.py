@@ -38,7 +38,7 @@ def test_a_frame_costs_a_decode_or_a_blend(between: str) -> None:
         assert costs.blend < costs.frame < costs.blend + 0.2 * costs.decode
 
 
-def test_only_a_chain_without_an_image_costs_the_choice_of_an_initial_latent(
+def test_only_a_chain_without_an_image_costs_the_choice_of_an_initial_picture(
     tmp_path: Path,
 ) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")

@@ -14,14 +14,14 @@ from torch.nn import functional as F
 from render.plan.cost import CANDIDATE_CUTOUTS
 from render.plan.key import derived_seed
 from render.storyboard.parser import parse
-from render.synthesis.initial_latent import (
+from render.synthesis.initial_picture import (
     CROPS,
     SHORTLIST,
-    choose_initial_latent,
+    choose_initial_picture,
     draw_candidates,
     grey_clouds,
 )
-from render.synthesis.losses import distance
+from render.synthesis.perceptor import angular_distance as distance
 from render.synthesis.targets import (
     embed_targets,
     make_prompt_targets,
@@ -34,17 +34,17 @@ from render.synthesis.warm_start import (
 def test_candidates_of_a_long_strip_are_at_most_8_to_1(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     monkeypatch.setattr(
-        "render.synthesis.initial_latent.draw_candidates",
+        "render.synthesis.initial_picture.draw_candidates",
         lambda size, seed: sizes.append(size) or draw_candidates(size, seed),
     )
     text = tiny_plan().board.text.replace("size: 48x32", "size: 1024x16")
     plan = plan_for(parse(text, Path()), 4)
     prompt_targets = make_prompt_targets(
-        plan, plan.keyframes[0].prompts, MODELS, embed_targets(plan, MODELS)
+        plan, plan.keyframes[0], MODELS, embed_targets(plan, MODELS)
     )
-    start = choose_initial_latent(plan, plan.keyframes[0], MODELS.generator, prompt_targets)
+    start = choose_initial_picture(plan, plan.keyframes[0], MODELS.device, prompt_targets)
     assert sizes == [(320, 40)]
-    assert start.shape == (1, 4, 4, 256)
+    assert start.shape == (1, 3, 16, 1024)
 
 
 def test_grey_clouds_are_seeded_grey_and_faint() -> None:
@@ -59,9 +59,7 @@ def test_a_chain_starts_from_the_candidate_nearest_to_its_prompts() -> None:
     """Against the slow, obvious version: one crop at a time."""
     plan = tiny_plan()
     generator, keyframe = MODELS.generator, plan.keyframes[0]
-    prompt_targets = make_prompt_targets(
-        plan, keyframe.prompts, MODELS, embed_targets(plan, MODELS)
-    )
+    prompt_targets = make_prompt_targets(plan, keyframe, MODELS, embed_targets(plan, MODELS))
     candidates = draw_candidates((60, 40), derived_seed(keyframe.seed, "ground"))
     assert 0 <= candidates.min() <= candidates.max() <= 1
     assert len(candidates) + SHORTLIST * len(CROPS) == CANDIDATE_CUTOUTS
@@ -86,16 +84,16 @@ def test_a_chain_starts_from_the_candidate_nearest_to_its_prompts() -> None:
     best = min(nearest[:SHORTLIST], key=distance_of_crops)
     picture = F.interpolate(best, size=(32, 48), mode="bicubic")
     picture = picture + grey_clouds((48, 32), keyframe.seed) - 0.5
-    start = choose_initial_latent(plan, keyframe, generator, prompt_targets)
-    assert torch.allclose(start, generator.encode(picture.clamp(0, 1)), atol=1e-4)
+    start = choose_initial_picture(plan, keyframe, generator.device, prompt_targets)
+    assert torch.allclose(start, picture.clamp(0, 1), atol=1e-4)
     assert warm_start(plan, plan.keyframes[0], generator, None) == (None, None)
 
 
 def test_a_chain_without_prompts_starts_from_grey_clouds() -> None:
     plan = tiny_plan()
     generator, keyframe = MODELS.generator, plan.keyframes[0]
-    grey = generator.encode(grey_clouds((48, 32), keyframe.seed))
-    assert torch.equal(choose_initial_latent(plan, keyframe, generator, ()), grey)
+    grey = grey_clouds((48, 32), keyframe.seed)
+    assert torch.equal(choose_initial_picture(plan, keyframe, generator.device, ()), grey)
 
 
 def test_each_region_starts_from_its_own_candidate() -> None:
@@ -105,12 +103,10 @@ def test_each_region_starts_from_its_own_candidate() -> None:
     )
     plan = plan_for(parse(text, Path()), 4)
     keyframe = plan.keyframes[0]
-    prompt_targets = make_prompt_targets(
-        plan, keyframe.prompts, MODELS, embed_targets(plan, MODELS)
-    )
+    prompt_targets = make_prompt_targets(plan, keyframe, MODELS, embed_targets(plan, MODELS))
     everywhere = tuple(replace(prompt_target, masks=None) for prompt_target in prompt_targets)
     starts = [
-        choose_initial_latent(plan, keyframe, MODELS.generator, targets)
+        choose_initial_picture(plan, keyframe, MODELS.device, targets)
         for targets in (prompt_targets, everywhere)
     ]
     assert torch.isfinite(starts[0]).all()

@@ -1,4 +1,4 @@
-"""The initial latent of a chain: the best of many soft colour fields."""
+"""The initial picture of a chain: the best of many soft colour fields."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from render.generators.vqgan import Generator
 from render.plan.key import derived_seed
 from render.plan.plan import Keyframe, Plan
-from render.synthesis.losses import distance
 from render.synthesis.targets import PromptTarget
 
 # The colour grids (rows, columns) that the candidates are enlarged from, in turn.
@@ -61,24 +59,30 @@ def draw_candidates(size: tuple[int, int], seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def choose_initial_latent(
-    plan: Plan, keyframe: Keyframe, generator: Generator, prompt_targets: tuple[PromptTarget, ...]
+def choose_initial_picture(
+    plan: Plan,
+    keyframe: Keyframe,
+    device: torch.device,
+    prompt_targets: tuple[PromptTarget, ...],
 ) -> Tensor:
-    """Returns the latent (1, C, h, w) of the candidate that the perceptors find nearest to the
-    prompts, with grey clouds; without prompts, of the grey clouds alone.
+    """Returns the picture (1, 3, H, W) of the candidate that the perceptors find nearest to the
+    prompts, with grey clouds; without prompts, the grey clouds alone.
 
     Optimising from grey often converges to the wrong brightness: a night that begins by brightening
     never turns dark again, and the path from grey to fire passes through every other colour. One
     crop of each candidate, and six of each on the shortlist, cost about as much as a few steps.
     """
-    grey = grey_clouds(plan.size, keyframe.seed).to(generator.device)
+    grey = grey_clouds(plan.size, keyframe.seed).to(device)
     if not prompt_targets:
-        return generator.encode(grey)
+        return grey
     candidates = draw_candidates(candidate_size(plan.size), derived_seed(keyframe.seed, "ground"))
-    colours = choose_candidate(candidates.to(grey.device), prompt_targets)
-    size = grey.shape[-2:]
-    picture = F.interpolate(colours, size=size, mode="bicubic", align_corners=False)
-    return generator.encode((picture + (grey - 0.5)).clamp(0, 1))
+    colours = choose_candidate(candidates.to(device), prompt_targets)
+    return (enlarged(colours, plan.size) + (grey - 0.5)).clamp(0, 1)
+
+
+def enlarged(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """Returns a picture (1, 3, h, w) at a (width, height), perhaps a little beyond its range."""
+    return F.interpolate(picture, size=size[::-1], mode="bicubic", align_corners=False)
 
 
 def candidate_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -120,7 +124,8 @@ def candidate_distances(
     height, width = candidates.shape[-2:]
     distances = candidates.new_zeros(len(candidates), len(prompt_targets[0].embeddings))
     for prompt_target in prompt_targets:
-        side, embed = prompt_target.perceptor.side, prompt_target.perceptor.embed_cutouts
+        perceptor = prompt_target.perceptor
+        side, embed = perceptor.side, perceptor.embed_cutouts
         for down, across, share in crops:
             size = round(min(height, width) * share)
             top, left = round(down * (height - size)), round(across * (width - size))
@@ -128,8 +133,9 @@ def candidate_distances(
             crop = F.interpolate(crop, size=side, mode="bilinear", align_corners=False)
             # In parts, so that a large perceptor needs no more memory here than for its cutouts.
             embeddings = torch.cat([embed(part) for part in torch.split(crop, 16)])
-            each = distance(embeddings[:, None], prompt_target.embeddings[None])  # (n, p)
-            distances += prompt_target.weight * each * prompt_target.weights
+            each = perceptor.distance(embeddings[:, None], prompt_target.embeddings[None])  # (n, p)
+            pull = prompt_target.weight * prompt_target.pull
+            distances += pull * each * prompt_target.weights
     return distances
 
 
