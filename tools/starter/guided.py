@@ -20,11 +20,12 @@ from render.generators.vqgan import load_generator
 from render.media.digest import file_digest
 from render.plan.key import ALGORITHM
 from render.plan.planner import make_plan
-from render.storyboard.model import Prompt, Settings, Shot, Storyboard
+from render.storyboard.model import STARTERS, Prompt, Settings, Shot, Storyboard
 from render.synthesis.images import to_frame
 from render.synthesis.keyframe import optimize_keyframe
+from render.synthesis.load import load_perceptor
 from render.synthesis.models import Models
-from render.synthesis.perceptor import load_perceptor
+from render.synthesis.optimize import Step
 from render.synthesis.targets import embed_targets
 from render.weights.catalog import GENERATORS, PERCEPTORS
 from render.weights.selection import ChosenModel, FilmModels
@@ -42,17 +43,24 @@ FULL = Effort(256, Settings())
 QUICK = Effort(160, Settings(first_steps=25, cutouts=8))
 # A plan needs models for its keys; the keys of these plans are not used.
 STARTER = FilmModels(
-    ChosenModel(GENERATORS["starter"], "starter"), (ChosenModel(PERCEPTORS["starter"], "starter"),)
+    ChosenModel(GENERATORS["starter"], "starter"),
+    tuple(ChosenModel(PERCEPTORS[name], name, weight) for name, weight in STARTERS),
 )
 
 
 def load_pair(folder: Path) -> Models:
-    """Returns the exported generator and perceptor of a folder, loaded as Render loads its own."""
-    generator, perceptor = (
-        dataclasses.replace(row, embedded=str(folder.resolve() / f"{row.role}.safetensors"))
-        for row in (GENERATORS["starter"], PERCEPTORS["starter"])
+    """Returns the exported models of a folder, loaded as Render loads its own."""
+    rows = (GENERATORS["starter"], *(PERCEPTORS[name] for name, _ in STARTERS))
+    generator, *perceptors = (
+        dataclasses.replace(row, embedded=str(folder.resolve() / str(row.embedded))) for row in rows
     )
-    return Models(load_generator(generator), ((load_perceptor(perceptor), 1.0),))
+    return Models(
+        load_generator(generator),
+        tuple(
+            (load_perceptor(row), weight)
+            for row, (_, weight) in zip(perceptors, STARTERS, strict=True)
+        ),
+    )
 
 
 def draw(models: Models, text: str, seed: int, effort: Effort) -> Tensor:
@@ -66,7 +74,8 @@ def draw(models: Models, text: str, seed: int, effort: Effort) -> Tensor:
     for step in optimize_keyframe(
         plan, plan.keyframes[0], models, embed_targets(plan, models), None
     ):
-        latent = step.average
+        if isinstance(step, Step):
+            latent = step.average
     with torch.no_grad():
         return models.generator.decode(latent)[0]
 

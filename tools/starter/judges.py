@@ -63,13 +63,19 @@ class NounJudge:
         self.nouns = F.normalize(encoder(list(NOUNS)) - centre, dim=1)  # (16, 384)
 
     @torch.no_grad()
-    def __call__(self, picture: Tensor, noun: str) -> tuple[int, bool]:
-        """Returns the noun's rank among NOUNS (1 is best) for a picture (3, h, w) in 0 to 1, and
-        whether one of its classes is among the classifier's first five."""
+    def probabilities(self, picture: Tensor) -> Tensor:
+        """Returns the probabilities (1000,) of the classes of a picture (3, h, w) in 0 to 1."""
         resized = F.interpolate(picture[None], size=260, mode="bicubic", antialias=True)
         resized = resized.clamp(0, 1)
         # The package's notes name the ImageNet mean, but these weights come from TensorFlow.
-        probabilities = self.network((resized * 255 - 127) / 128).softmax(1)[0]
+        found: Tensor = self.network((resized * 255 - 127) / 128).softmax(1)[0]
+        return found
+
+    @torch.no_grad()
+    def __call__(self, picture: Tensor, noun: str) -> tuple[int, bool]:
+        """Returns the noun's rank among NOUNS (1 is best) for a picture (3, h, w) in 0 to 1, and
+        whether one of its classes is among the classifier's first five."""
+        probabilities = self.probabilities(picture)
         scores = self.nouns @ F.normalize(probabilities @ self.classes, dim=0)
         own = scores[list(NOUNS).index(noun)]
         first = probabilities.topk(5).indices.tolist()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 
@@ -18,6 +19,14 @@ def save(path: Path, content: dict[str, Any]) -> None:
     """Writes a checkpoint whole: beside the old one first, then in its place."""
     temporary = path.with_suffix(".partial")
     torch.save(content, temporary)
+    os.replace(temporary, path)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Writes a safetensors file whole: beside the old file first, then in its place."""
+    temporary = path.with_suffix(".safetensors.partial")
+    save_file(tensors, str(temporary), metadata)
+    temporary.chmod(0o644)
     os.replace(temporary, path)
 
 
