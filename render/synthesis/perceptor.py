@@ -41,7 +41,6 @@ class Perceptor(nn.Module):
         self.side = int(size[0] if isinstance(size, tuple | list) else size)
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
-        self.requires_grad_(False).eval()
 
     def on(
         self,
