@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from fractions import Fraction
 
 import pytest
+import torch
+from plan.samples import DAWN, NIGHT, plan
+from torch.nn import functional as F
+
+from render.plan.camera import between
+from render.synthesis.warp import warp
 
 TOOLS = ["bench", "bench_film", "contact_sheet", "eval_starter", "plot_bench", "quality", "record"]
 
@@ -20,3 +27,16 @@ def test_every_lever_changes_something_that_exists() -> None:
     for name, lever in LEVERS.items():
         for owner, attribute, _ in lever.patches:
             assert hasattr(owner, attribute), f"{name}: {attribute}"
+
+
+def test_flicker_is_what_the_camera_of_each_shot_does_not_explain() -> None:
+    from quality import flickers
+
+    film = plan(DAWN, NIGHT.replace("}", ", camera: {x: 40%/s}}"))
+    coarse = torch.rand(1, 3, 4, 6, generator=torch.Generator().manual_seed(0))
+    pictures = [F.interpolate(coarse, size=film.size[::-1], mode="bicubic")]
+    for number in range(film.frame_count - 1):  # both cameras move at one rate
+        camera = film.board.shots[film.shot_of(number)].camera
+        step = between(camera, Fraction(0), 1 / film.board.fps, film.frame_size)
+        pictures.append(warp(pictures[-1], step, "mirror"))
+    assert max(flickers(film, pictures)) < 0.01

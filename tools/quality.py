@@ -264,9 +264,10 @@ def random_cutouts(picture: Tensor, count: int, side: int, random: torch.Generat
 
 
 def motion(plan: Plan, number: int) -> camera.Matrix:
-    """Returns the camera matrix from a frame to the next one."""
-    start, end = (Fraction(n) / plan.board.fps for n in (number, number + 1))
-    return camera.between(plan.board.shots[0].camera, start, end, plan.frame_size)
+    """Returns the camera matrix from a frame to the next one, by the camera of the first's shot."""
+    shot = plan.shot_of(number)
+    start, end = (Fraction(n) / plan.board.fps - plan.starts[shot] for n in (number, number + 1))
+    return camera.between(plan.board.shots[shot].camera, start, end, plan.frame_size)
 
 
 def flickers(plan: Plan, pictures: list[Tensor], rim: bool = False) -> list[float]:
