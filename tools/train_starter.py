@@ -33,6 +33,8 @@ STAGES = {
     "clip": "train the perceptor",
     "classifier": "train the robust student of EfficientNet-Lite0",
     "words": "write the table of words that the classifier reads texts by",
+    "sketches": "draw pictures with the exported student, for the stage decoder",
+    "decoder": "train the decoder of the exported generator further, against a discriminator",
     "export": "write render/starter/*.safetensors from the last checkpoints",
     "evaluate": "measure the exported files (tools/eval_starter.py)",
     "all": "every stage, one after the other",
@@ -73,6 +75,7 @@ def arguments() -> argparse.Namespace:
         default=8_000,
         help="colours, shapes, textures and styles to paint (default: 8000)",
     )
+    parser.add_argument("--sketches", type=int, default=200, help="sketches to draw (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="of data and training (default: 0)")
     parser.add_argument(
         "--work",
@@ -146,6 +149,14 @@ def main() -> None:
                 from starter.word_table import write_table
 
                 write_table(options.work / "words.txt", options.work / "package" / "dict")
+            elif stage == "sketches":
+                from starter.sketches import make_sketches
+
+                make_sketches(options.work, options.target, options.sketches, options.seed, say)
+            elif stage == "decoder":
+                from starter.train_decoder import train as train_decoder
+
+                train_decoder(options.work, options.minutes, options.seed, options.target)
             elif stage == "export":
                 from starter.export import export
 

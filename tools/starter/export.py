@@ -28,9 +28,10 @@ def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def export_generator(work: Path, target: Path) -> dict[str, Any]:
-    """Writes generator.safetensors from the last checkpoint; returns its step, its minutes and
-    whether it has codes."""
-    kept = torch.load(work / "vqgan.pt", weights_only=True)
+    """Writes generator.safetensors from the last checkpoint of its decoder, or else of the whole;
+    returns its step, its minutes and whether it has codes."""
+    paths = (work / "decoder.pt", work / "vqgan.pt")
+    kept = torch.load(next(path for path in paths if path.exists()), weights_only=True)
     config = kept["config"]
     metadata = {
         "format": "render.generator.1",
@@ -104,10 +105,10 @@ def export(work: Path, target: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Writes the file of every model that has a checkpoint; yields its name and its state. What was
     not trained stays as it is."""
     parts = (
-        ("vqgan.pt", "generator", export_generator),
-        ("clip.pt", "perceptor", export_perceptor),
-        ("classifier.pt", "objects", export_objects),
+        (("vqgan.pt", "decoder.pt"), "generator", export_generator),
+        (("clip.pt",), "perceptor", export_perceptor),
+        (("classifier.pt",), "objects", export_objects),
     )
-    for checkpoint, name, write_file in parts:
-        if (work / checkpoint).exists():
+    for checkpoints, name, write_file in parts:
+        if any((work / checkpoint).exists() for checkpoint in checkpoints):
             yield name, write_file(work, target)

@@ -26,7 +26,7 @@ GENERATOR: dict[str, Any] = {
         "dropout": 0.0,
     },
     "embed_dim": 16,
-    "n_embed": 1024,
+    "n_embed": 4096,
     "gumbel": False,
     # taming normalises in 32 groups. With 32 channels that is one channel a group, which removes
     # every channel's mean, so that no flat colour could be decoded.
