@@ -41,7 +41,9 @@ def recording_works(models: Models, runner: StepRunner = RECORDED) -> bool:
         return sample_cutouts(4, size, (0.4, 1.0), step).on(models.device, min(size), models.sides)
 
     def loss(latent: Tensor, codes: Tensor, now: Tensor, cutouts: Cutouts) -> Tensor:
-        inputs = LossInputs(latent, codes, now, picture, start, cutouts, targets, (), *statistics)
+        inputs = LossInputs(
+            latent, codes, now, picture, start, cutouts, targets, (), *statistics, generator.unit
+        )
         return weighted_sum(inputs, tuple((name, 1.0) for name in LOSSES))
 
     def end_of(run: StepRunner) -> Tensor:

@@ -60,6 +60,7 @@ def optimize_keyframe(
             latent_targets,
             statistics.palette,
             statistics.sharpness,
+            generator.unit,
         )
         return weighted_sum(inputs, settings.losses)
 

@@ -39,6 +39,7 @@ class LossInputs:
     latent_targets: tuple[LatentTarget, ...] = ()
     palette: Tensor | None = None  # (2, 3): `palette_of` the picture whose colours are kept
     sharpness: Tensor | None = None  # (): `sharpness_of` the shot's first keyframe
+    unit: float = 1.0  # the generator's, in which losses measure latents
 
     @cached_property
     def picture_palette(self) -> Tensor:
@@ -148,16 +149,16 @@ def smoothness(inputs: LossInputs) -> Tensor:
 
 
 def commitment(inputs: LossInputs) -> Tensor:
-    """How far the latent is from its codes: their MSE, from 0 (VQ-VAE, arXiv 1711.00937).
+    """How far the latent is from its codes: their MSE in units, from 0 (VQ-VAE, arXiv 1711.00937).
 
     Near its code, a small step of the latent can change the code.
     """
-    return F.mse_loss(inputs.latent, inputs.codes.detach())
+    return F.mse_loss(inputs.latent, inputs.codes.detach()) / inputs.unit**2
 
 
 def decay(inputs: LossInputs) -> Tensor:
-    """How large the latent is: the mean of its squares, from 0 (nerdyrodent's VQGAN-CLIP)."""
-    return inputs.latent.square().mean()
+    """How large the latent is: the mean square in units, from 0 (nerdyrodent's VQGAN-CLIP)."""
+    return inputs.latent.square().mean() / inputs.unit**2
 
 
 def hold(inputs: LossInputs) -> Tensor:
@@ -171,13 +172,14 @@ def hold(inputs: LossInputs) -> Tensor:
 
 
 def latent(inputs: LossInputs) -> Tensor:
-    """How far the latent is from the warped parent's latent: the MSE, from 0; 0 without a parent.
+    """How far the latent is from the warped parent's latent: the MSE in units, from 0; 0 without a
+    parent.
 
     Calmer than `hold`, and coarser.
     """
     if inputs.parent_latent is None:
         return inputs.picture.new_zeros(())
-    return F.mse_loss(inputs.latent, inputs.parent_latent)
+    return F.mse_loss(inputs.latent, inputs.parent_latent) / inputs.unit**2
 
 
 def likeness(inputs: LossInputs) -> Tensor:

@@ -32,6 +32,10 @@ class Painter(Protocol):
     def high(self) -> Tensor:
         """The greatest value of each channel, (C, 1, 1)."""
 
+    @property
+    def unit(self) -> float:
+        """How far a step of size 1 moves a value."""
+
     def quantise(self, latent: Tensor) -> Tensor:
         """Returns the codes (B, C, h, w) of a latent; the gradient passes through."""
 
@@ -75,11 +79,13 @@ def optimize(
     """Adam from a latent (B, C, h, w); yields after every step.
 
     `cutouts_at(step)` returns a step's cutouts, `loss(latent, codes, picture, cutouts)` a scalar
-    computed with tensors only, the same way every time. `smoothing` is the decay of the
-    bias-corrected running average (as Adam's own, Kingma & Ba 2015). In the first third of
-    the steps, only what the camera newly `exposed`, (1, 1, h, w) in [0, 1], may change. Zero steps
-    yield the start once. Each channel of the latent is clamped to the codebook's range: outside it,
-    the gradient through quantisation has no meaning.
+    computed with tensors only, the same way every time. `step_size` is in units of the generator.
+    `smoothing` is the decay of the bias-corrected running average (as Adam's own, Kingma & Ba
+    2015). In the first third of the steps, only what the camera newly `exposed`, (1, 1, h, w) in
+    [0, 1], may change. Zero steps yield the start once. Each channel of the latent stays in the
+    codebook's range, outside which the gradient through quantisation has no meaning: what a step
+    moves out of it is set back, as in K. Crowson's notebook. (A clamp within the loss has no
+    gradient outside, and what has left the range would never return.)
 
     This differs from other programs, which optimise each cell separately: Adam then changes fine
     grain as strongly as composition, and checkerboards build up over a film. Here the latent is its
@@ -89,6 +95,7 @@ def optimize(
     if steps == 0:
         yield Step(0, 0, start.new_zeros(()), start)
         return
+    start = start.maximum(generator.low).minimum(generator.high)
     offsets = [offset.requires_grad_() for offset in zero_offsets(start)]
     optimizer = make_adam(offsets, capturable=runner.captures)
     average, total_weight = torch.zeros_like(start), 0.0
@@ -97,7 +104,7 @@ def optimize(
         latent = sum_offsets(start, offsets)
         if only_exposed and exposed is not None:
             latent = start + exposed * (latent - start)
-        return latent.maximum(generator.low).minimum(generator.high)
+        return latent
 
     def run_step(cutouts: Cutouts, only_exposed: bool) -> Tensor:
         """Everything that a step does on its device."""
@@ -109,13 +116,15 @@ def optimize(
             value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
+            moved = sum_offsets(start, offsets)
+            offsets[0].add_(moved.maximum(generator.low).minimum(generator.high) - moved)
             average.mul_(smoothing).add_(latent_now(only_exposed), alpha=1 - smoothing)
         return value.detach()
 
     run_all = runner.prepare(partial(run_step, only_exposed=False))
     run_exposed = partial(run_step, only_exposed=True)  # too few steps to be worth a recording
     for step in range(steps):
-        set_step_sizes(optimizer, step_size, step, steps)
+        set_step_sizes(optimizer, step_size * generator.unit, step, steps)
         run = run_exposed if exposed is not None and step < steps // 3 else run_all
         value = run(cutouts_at(step))
         total_weight = total_weight * smoothing + (1 - smoothing)

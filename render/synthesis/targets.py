@@ -48,7 +48,7 @@ class LatentTarget:
     latent: Tensor  # (1, C, h, w)
     weight: float  # signed
     stop: float  # a signed distance: there is no gradient below it; -inf is never
-    spread: Tensor  # (): the mean squared difference of two codes, at which the distance is 1
+    spread: float  # the mean squared difference of two codes, at which the distance is 1
     mask: Tensor | None = None  # (1, 1, h, w) in [0, 1]: its region; None is everywhere
 
     def distance(self, latent: Tensor) -> Tensor:
@@ -150,6 +150,5 @@ def make_latent_targets(
             # A negative weight pushes no further than the distance of two random codes: beyond it
             # latents are no pictures.
             stop = max(prompt.stop, -1.0) if prompt.weight < 0 else prompt.stop
-            spread = 2 * generator.codebook.var(0, correction=0).mean()
-            latent_targets.append(LatentTarget(latent, prompt.weight, stop, spread, mask))
+            latent_targets.append(LatentTarget(latent, prompt.weight, stop, generator.spread, mask))
     return tuple(latent_targets)

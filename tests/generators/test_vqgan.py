@@ -34,6 +34,20 @@ def test_quantising_is_a_nearest_neighbour() -> None:
             assert torch.equal(codes[0, :, y, x], nearest)
 
 
+def test_codes_that_are_not_in_use_count_nowhere() -> None:
+    """Of imagenet-16384's codes 6% are in use; the others lie near zero."""
+    state = tiny.taming_state()
+    live = state["quantize.embedding.weight"]
+    dead = torch.rand(470, 4) * 1e-3
+    config = {**copy.deepcopy(tiny.GENERATOR), "n_embed": 32 + len(dead)}
+    sparse, full = Generator(config), tiny.generator()
+    sparse.load_taming({**state, "quantize.embedding.weight": torch.cat([live, dead])})
+    assert (sparse.unit, sparse.spread) == (full.unit, pytest.approx(full.spread))
+    apart = (live[:, None] - live[None]).square().mean()
+    assert full.spread == pytest.approx(float(apart), rel=1e-4)
+    assert full.unit == pytest.approx(float(apart / 2) ** 0.5 / 1.837, rel=0.01)
+
+
 def test_gradients_pass_straight_through() -> None:
     generator = tiny.generator()
     latent = (torch.randn(1, 4, 3, 3) * 0.5).requires_grad_()

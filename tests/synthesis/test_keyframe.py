@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from render.plan.plan import ActivePrompt
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.models import Models
+from render.synthesis.optimize import Step
 from render.synthesis.picture_statistics import ShotStatistics
 from render.synthesis.targets import (
     embed_targets,
@@ -27,6 +28,33 @@ def test_optimising_does_not_read_the_global_random_state() -> None:
     first = optimised_first_keyframe(plan)
     torch.manual_seed(2)
     assert torch.equal(first, optimised_first_keyframe(plan))
+
+
+@pytest.mark.parametrize("more", ["", "    losses: {commitment: 1, latent: 3, decay: 0.1}\n"])
+def test_the_film_is_the_same_in_other_units_of_the_latent(more: str) -> None:
+    """A generator whose codes are a fifth as large, with the same function."""
+    plan, scale = tiny_plan(more), 0.2
+    scaled = deepcopy(MODELS.generator)
+    state = {
+        name: value * (scale if name.startswith(("codebook", "quant_conv", "low", "high")) else 1)
+        for name, value in scaled.state_dict().items()
+    }
+    state["post_quant_conv.weight"] /= scale
+    scaled.load_taming(state)
+    assert scaled.unit == pytest.approx(scale * MODELS.generator.unit, rel=0.01)
+    scaled.unit = scale * MODELS.generator.unit
+    latents: list[list[torch.Tensor]] = []
+    for models in (MODELS, replace(MODELS, generator=scaled)):
+        targets, made = embed_targets(plan, models), []
+        for keyframe in plan.keyframes[:2]:
+            parent = None if keyframe.parent is None else made[keyframe.parent]
+            for step in optimize_keyframe(plan, keyframe, models, targets, parent):
+                if isinstance(step, Step):
+                    latent = step.average
+            made.append(latent)
+        latents.append(made)
+    for own, other in zip(*latents, strict=True):
+        assert torch.allclose(other / scale, own, atol=0.02)
 
 
 EVERY_LOSS = (

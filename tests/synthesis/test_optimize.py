@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import tiny
 import torch
 
 from render.synthesis.optimize import Step, optimize
+from render.synthesis.sketch import Raster
 
 
 def run(steps: int = 20, smoothing: float = 0.5) -> list[Step]:
@@ -40,6 +42,20 @@ def test_the_latent_stays_in_the_codebook_s_box() -> None:
     average = run(60, smoothing=0.0)[-1].average
     assert (average >= generator.low - 1e-6).all()
     assert (average <= generator.high + 1e-6).all()
+
+
+def test_what_a_step_moves_out_of_the_box_can_return_at_once() -> None:
+    raster = Raster(torch.device("cpu"))  # its latent is its picture, from -0.2 to 1.2
+    aims = deque([3.0] * 30 + [0.6] * 70)
+
+    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, cutouts: object):  # type: ignore[no-untyped-def]
+        return (latent - aims.popleft()).square().mean()
+
+    start = torch.full((1, 3, 16, 16), -2.0)  # outside, as an encoded picture may be
+    *_, last = optimize(
+        start, raster, tiny.no_cutouts, loss, steps=100, step_size=0.2, smoothing=0.0
+    )
+    assert torch.allclose(last.average, torch.tensor(0.6), atol=0.05)
 
 
 def test_the_average_is_bias_corrected() -> None:
