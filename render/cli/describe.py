@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from render.media.safetensors_header import has_latent
 from render.plan.cost import disk_shortfall, estimate, known_speed
 from render.plan.memory import MemoryBudget, in_parts_message, machine_memory, shortfall
 from render.plan.plan import Keyframe, Plan
+from render.plan.wording import film_texts, film_vocabularies, word_warnings
 from render.storyboard.camera_keys import camera_as_written
 from render.storyboard.model import Prompt, Shot, Storyboard
 from render.text import (
@@ -25,7 +27,6 @@ from render.text import (
     rate_text,
 )
 from render.weights import library
-from render.weights.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from render.synthesis.device import Device
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 LINE = 100  # columns
 PROMPT_LINES = 4  # of one shot
-READ_TEXTS = 12  # prompts whose reading is told
+READ_TEXTS = 40  # prompts whose reading is told
 
 
 def describe_plan(plan: Plan, folder: Path, device: Device | None = None) -> Iterator[str]:
@@ -101,8 +102,9 @@ def _describe_cost(
         if cost.measured
         else "guessed; the first render measures"
     )
+    sketches = f" after {cost.sketch_steps} of sketches" if cost.sketch_steps else ""
     yield (
-        f"to do: {plural(cost.keyframes, 'keyframe')}, {plural(cost.steps, 'step')}, "
+        f"to do: {plural(cost.keyframes, 'keyframe')}, {plural(cost.steps, 'step')}{sketches}, "
         f"{plural(plan.frame_count, 'frame')}: about {duration_text(cost.seconds)} on "
         f"{'the CPU' if name == 'cpu' else name} ({how})"
     )
@@ -146,27 +148,21 @@ def describe_prompts(shots: Sequence[Shot]) -> Iterator[str]:
 
 def describe_reading(plan: Plan) -> Iterator[str]:
     """Which words of each prompt the perceptors know; nothing if they know any word."""
-    names, readers = [], []
-    for chosen in plan.models.perceptors:
-        if (reader := vocabulary(chosen.model)) is not None:
-            names.append(chosen.model.name)
-            readers.append(reader)
-    texts = dict.fromkeys(p.text for shot in plan.board.shots for p in shot.prompts if p.text)
+    readers = {name: read for name, read in film_vocabularies(plan).items() if read is not None}
+    texts = film_texts(plan)
     if not readers or not texts:
         return
-    rows = [("prompt", *(f"{name} knows" for name in names))]
-    width = (LINE - 2) // (len(names) + 1) - 2
-    for text in list(texts)[:READ_TEXTS]:
-        known = (", ".join(reader(text)) or "nothing" for reader in readers)
-        rows.append(tuple(_cut(part, width) for part in (text, *known)))
+    rows = [("prompt", *(f"{name} knows" for name in readers))]
+    width = (LINE - 2) // (len(readers) + 1) - 2
+    for text in texts[:READ_TEXTS]:
+        known = (", ".join(reader(text)) or "nothing" for reader in readers.values())
+        cells = [wrap(part, width) or [""] for part in (text, *known)]
+        rows += zip_longest(*cells, fillvalue="")
     yield from aligned_columns(rows)
     if len(texts) > READ_TEXTS:
         yield f"  and {plural(len(texts) - READ_TEXTS, 'prompt')} more"
-
-
-def _cut(text: str, width: int) -> str:
-    """The text, or as much of its beginning as a column of this width shows."""
-    return text if len(text) <= width else f"{text[: width - 4]} ..."
+    for warning in word_warnings(plan):
+        yield f"warning: {warning}"
 
 
 def describe_prompt(prompt: Prompt) -> str:

@@ -117,6 +117,7 @@ def prepare(
     """The loaded models, the store, and the keyframes still to be made, for the film or a frame."""
     from render.film.film import missing_keyframes
     from render.film.remarks import remarks
+    from render.plan.wording import word_warnings
     from render.synthesis.latents import Store
     from render.synthesis.load import load_models
 
@@ -127,6 +128,8 @@ def prepare(
         _note_kept_precision(log, total - len(todo), total, whole_film=frame is None)
     at_once = check_memory(plan, device, log, request.force) if todo else None
     store.prepare()
+    for warning in word_warnings(plan) if todo else ():
+        log.say("warning", warning)
     models = load_models(plan.models, device, at_once, steps=bool(todo))
     for remark in remarks(plan, models):
         log.say("warning", remark)

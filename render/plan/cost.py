@@ -23,7 +23,7 @@ GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in float32, until this machine h
 GUESSED_START = 7.0  # seconds until the first step, likewise
 BLEND = 50.0  # GFLOP that blending two pictures costs a megapixel, by time and not by arithmetic
 CANDIDATE_CUTOUTS = 400  # compared before a chain starts, by initial_picture (960 with regions)
-STEPS_AFTER_SKETCH = 0.4  # of the steps that a keyframe has without a sketch
+STEPS_AFTER_SKETCH = 0.1  # of the steps that a keyframe has without a sketch
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Estimate:
     """What is left to do, and what it takes."""
 
     keyframes: int
-    steps: int
+    steps: int  # in the latent
+    sketch_steps: int
     gflop: float
     seconds: float
     measured: bool  # whether the speed was measured on this machine, or guessed
@@ -145,6 +146,7 @@ def estimate(
     return Estimate(
         keyframes=len(todo),
         steps=sum(map(costs.steps, todo)),
+        sketch_steps=sum(keyframe.steps for keyframe in todo if is_sketched(plan, keyframe)),
         gflop=gflop,
         seconds=assumed.start + gflop / assumed.rate,
         measured=speed is not None,

@@ -66,6 +66,7 @@ _BESIDE = _set(
 _EQUAL = _set("and or plus versus vs meets x")
 # ... or is not to be seen.
 _UNSEEN = _set("without not no like unlike minus except")
+FUNCTION_WORDS = _DETERMINERS | _BESIDE | _EQUAL | _UNSEEN | {"of", "there", "here", "very"}
 _LONG_TIES = {
     "beside": """in the shape of|in shape of|shaped like|shaped as|in the form of|in form of
         |full of|filled with|consisting of|covered in|covered with|overgrown with|in front of
@@ -430,6 +431,7 @@ def _words(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", text.lower())[:MAX_TEXT]  # it may have grown much
     plain = "".join(c for c in plain if not unicodedata.combining(c))
     plain = re.sub(r"['\u2019\u02bc`]s\b", "", plain)
+    plain = re.sub(r"\b(st|mt|dr|mr|mrs)\.", r"\1", plain)  # "st. bernard" is one phrase
     plain = re.sub(r"['\u2019\u02bc`_\u2010\u2011-]", " ", plain).replace("&", " and ")
     return [
         found if found[0].isalnum() else _BREAK for found in re.findall(r"[^\W_]+|[^\w\s]", plain)

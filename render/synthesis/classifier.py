@@ -111,15 +111,6 @@ class Classifier(Perceptor):
         """Returns "": the table reads a text to its end."""
         return ""
 
-    def reads(self, text: str, word: str) -> bool:
-        """Returns whether a word is part of a thing that the text names, or names one itself."""
-        named = " ".join(self.table.read(text).words).split()
-        return word in named or bool(self.table.read(word).shares)
-
-    def unknown_words(self, text: str) -> dict[str, str | None]:
-        """Returns nothing: words that name no class are for the perceptor beside this one."""
-        return {}
-
 
 def load_classifier(model: Model) -> Classifier:
     """Returns the named classifier; raises ModelError when its weights are missing or do not fit.

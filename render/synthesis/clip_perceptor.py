@@ -46,11 +46,10 @@ class ClipPerceptor(Perceptor):
         digest: str = "",
         mean: tuple[float, ...] = MEAN,
         std: tuple[float, ...] = STD,
-        readings: Readings | None = None,
     ) -> None:
-        """As `Perceptor`; without `readings` every token is known."""
+        """As `Perceptor`."""
         super().__init__(clip.visual, digest, mean, std)
-        self.clip, self.readings = clip, readings
+        self.clip = clip
         self.context = int(clip.context_length)
         self.tokenizer = open_clip.SimpleTokenizer(context_length=self.context)
         self.requires_grad_(False).eval()
@@ -117,39 +116,6 @@ class ClipPerceptor(Perceptor):
         """Returns how many tokens the text takes, start and end included."""
         return len(self.tokenizer.encode(text)) + 2
 
-    def unknown_words(self, text: str) -> dict[str, str | None]:
-        """Returns the words of a text that the perceptor was not trained on, each with the known
-        word that it is read as, if there is one.
-
-        Skips words without a letter or digit, and ASCII words of one or two characters.
-        """
-        unknown: dict[str, str | None] = {}
-        if self.readings is None:
-            return unknown
-        for tokens in self._tokens_by_word(text):
-            word = self._decode(tokens)
-            short = len(word) <= 2 and word.isascii()
-            if short or not any(map(str.isalnum, word)):
-                continue
-            if any(self.readings.get(token) != token for token in tokens):
-                read_as = self.readings.get(tokens[0]) if len(tokens) == 1 else None
-                unknown[word] = None if read_as is None else self._decode([read_as])
-        return unknown
-
-    def _tokens_by_word(self, text: str) -> Iterator[list[int]]:
-        """Yields the tokens of each word of a text."""
-        word: list[int] = []
-        for token in self.tokenizer.encode(text):
-            word.append(token)
-            if self.tokenizer.decoder[token].endswith("</w>"):
-                yield word
-                word = []
-
-    def _decode(self, tokens: list[int]) -> str:
-        """Returns the text of these tokens."""
-        text: str = self.tokenizer.decode(tokens)
-        return text.strip()
-
 
 def load_clip(model: Model) -> ClipPerceptor:
     """Returns the named perceptor; raises ModelError when its weights are missing or do not fit."""
@@ -175,11 +141,10 @@ def read_clip(model: Model) -> ClipPerceptor:
         )
         architecture = {k: v for k, v in config.items() if k not in ("mean", "std", "pretrained")}
         clip = build_clip(architecture)
-        readings = readings_of(state)
-        clip.load_state_dict(whole_state(state, clip, readings), assign=True)
+        clip.load_state_dict(whole_state(state, clip, readings_of(state)), assign=True)
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} does not hold the perceptor {model.name}: {error}") from error
-    return ClipPerceptor(clip, weights_digest(model), mean, std, readings)
+    return ClipPerceptor(clip, weights_digest(model), mean, std)
 
 
 def build_clip(config: dict[str, Any]) -> Any:

@@ -80,15 +80,6 @@ class Perceptor(nn.Module):
         """Returns the end of a text that the perceptor does not reach; "" if it reads all of it."""
         raise NotImplementedError
 
-    def reads(self, text: str, word: str) -> bool:
-        """Returns whether a word of a text, which another perceptor does not know, is read here."""
-        return False
-
-    def unknown_words(self, text: str) -> dict[str, str | None]:
-        """Returns the words of a text that the perceptor was not trained on, each with the known
-        word that it is read as, if there is one."""
-        raise NotImplementedError
-
     def embed_cutouts(self, cutouts: Tensor) -> Tensor:
         """Returns the embeddings (n, D) of cutouts (n, 3, S, S) in [0, 1]."""
         if self.at_once is None or len(cutouts) <= self.at_once:

@@ -7,14 +7,15 @@ A CLIP trained on few words lists them under `known`; a classifier has a table o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
-from render.starter.words import WordTable
+from render.starter.words import FUNCTION_WORDS, WordTable
 from render.weights.catalog import Model, ModelError
 from render.weights.library import require_weights, weights_metadata, weights_path
 
+_WORD = re.compile(r"[^\W_]+|[\u2600-\u27bf\U0001f000-\U0001faff]")  # words and emoji
 Vocabulary = Callable[[str], tuple[str, ...]]  # a text to the parts of it that are known
 
 
@@ -56,9 +57,27 @@ def vocabulary(model: Model) -> Vocabulary | None:
     known = frozenset(weights_metadata(path).get("known", "").split())
     if not known:
         return None
+    return lambda text: tuple(word for word in content_words(text) if word in known)
 
-    def read(text: str) -> tuple[str, ...]:
-        words = dict.fromkeys(re.findall(r"[^\W_]{3,}", text.lower()))  # not "a", "of"
-        return tuple(word for word in words if word in known)
 
-    return read
+def content_words(text: str) -> tuple[str, ...]:
+    """Returns the words of a text in lower case, each once, and its emoji, without articles,
+    prepositions and the like, and without words of one or two letters."""
+    found = dict.fromkeys(
+        re.findall(r"[^\W_]+|[^\W\x00-\x7f]|[\u2600-\u27bf\U0001f000-\U0001faff]", text.lower())
+    )
+    return tuple(
+        word
+        for word in found
+        if word not in FUNCTION_WORDS and not (word.isascii() and len(word) < 3)
+    )
+
+
+def unknown_words(readers: Sequence[Vocabulary], text: str) -> tuple[str, ...]:
+    """Returns the words of a text that none of these perceptors knows, alone or in a phrase."""
+    known = {part for reader in readers for phrase in reader(text) for part in phrase.split()}
+    return tuple(
+        word
+        for word in content_words(text)
+        if word not in known and not any(reader(word) for reader in readers)
+    )
