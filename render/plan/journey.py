@@ -155,7 +155,8 @@ def _read_stops(
         try:
             stop, note = _stop(path)
         except JourneyError as error:
-            problems.append(str(error))
+            if str(error) not in problems:  # a file may be named twice
+                problems.append(str(error))
             continue
         stops.append(stop)
         if note is not None:

@@ -68,7 +68,7 @@ def split_weights(written: str) -> tuple[str, float | None, float | None]:
         )
         raise ValueError(message + f"there, as in 'sky:0.5', or use {example}")
     if not text:
-        raise ValueError("a prompt has no text. Write what should be seen, as in 'a red sky:0.5'")
+        raise ValueError("a prompt has no text. Write some, as in 'a red sky:0.5'")
     weight, stop = (*numbers, None, None)[:2]
     return text, weight, stop
 
@@ -161,6 +161,9 @@ class Prompts:
         if all(prompt.weight.extremes() == (0, 0) for prompt in found):
             message = f"{key}: every weight is 0, so nothing pulls. Give at least one a weight"
             raise Mistake(node, message)
+        if not self.away and all(prompt.weight.extremes()[1] <= 0 for prompt in found):
+            message = f"{key} says only what should not be seen. Add what should, as in 'a red sky'"
+            reader.warn(node, message)
         return tuple(self._directed(prompt) for prompt in found)
 
     def _shorthand(self, node: Scalar, reader: Reader) -> list[Prompt]:

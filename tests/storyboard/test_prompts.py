@@ -32,6 +32,17 @@ def mistake(written: str) -> str:
     return only.message
 
 
+def test_prompts_that_only_push_away_are_warned_of() -> None:
+    def warnings(prompts: str) -> list[str]:
+        board = parse(f"version: 1\nshots: [{{duration: 1, prompts: {prompts}}}]\n", Path())
+        return [warning.message for warning in board.warnings]
+
+    (only,) = warnings("'a red fox:-1 | fog:0'")
+    assert only.startswith("prompts says only what should not be seen. ")
+    assert warnings("'a red fox:-1 | fog'") == []
+    assert warnings("'a red sky', exclude: fog") == []
+
+
 def test_texts_cross_over_in_weight() -> None:
     sky, storm = prompts("{text: {0s: a red sky, 4s: {value: a storm, ease: in}}, weight: 2}")
     assert (sky.text, storm.text) == ("a red sky", "a storm")
