@@ -33,12 +33,13 @@ STAGES = {
     "clip": "train the perceptor",
     "classifier": "train the robust student of EfficientNet-Lite0",
     "words": "write the table of words that the classifier reads texts by",
+    "export": "write render/starter/*.safetensors from the last checkpoints",
     "sketches": "draw pictures with the exported student, for the stage decoder",
     "decoder": "train the decoder of the exported generator further, against a discriminator",
-    "export": "write render/starter/*.safetensors from the last checkpoints",
     "evaluate": "measure the exported files (tools/eval_starter.py)",
-    "all": "every stage, one after the other",
+    "all": "every stage, one after the other, and export again before evaluate",
 }
+ALL = (*list(STAGES)[:-2], "export", "evaluate")
 
 
 def arguments() -> argparse.Namespace:
@@ -128,7 +129,7 @@ def main() -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     options.work.mkdir(parents=True, exist_ok=True)
     warnings.filterwarnings("ignore", category=FutureWarning)
-    stages = [*STAGES][:-1] if options.stage == "all" else [options.stage]
+    stages = ALL if options.stage == "all" else (options.stage,)
     for stage in stages:
         with contextlib.redirect_stdout(sys.stderr):  # taming prints its shapes
             if stage == "data":

@@ -102,9 +102,9 @@ def _describe_cost(
         if cost.measured
         else "guessed; the first render measures"
     )
-    sketches = f" after {cost.sketch_steps} of sketches" if cost.sketch_steps else ""
+    sketches = f"{plural(cost.sketch_steps, 'step')} of sketches, " if cost.sketch_steps else ""
     yield (
-        f"to do: {plural(cost.keyframes, 'keyframe')}, {plural(cost.steps, 'step')}{sketches}, "
+        f"to do: {plural(cost.keyframes, 'keyframe')}, {sketches}{plural(cost.steps, 'step')}, "
         f"{plural(plan.frame_count, 'frame')}: about {duration_text(cost.seconds)} on "
         f"{'the CPU' if name == 'cpu' else name} ({how})"
     )
@@ -147,7 +147,8 @@ def describe_prompts(shots: Sequence[Shot]) -> Iterator[str]:
 
 
 def describe_reading(plan: Plan) -> Iterator[str]:
-    """Which words of each prompt the perceptors know; nothing if they know any word."""
+    """Which words of each prompt the perceptors know, and warnings about the others; nothing if
+    they know any word."""
     readers = {name: read for name, read in film_vocabularies(plan).items() if read is not None}
     texts = film_texts(plan)
     if not readers or not texts:
@@ -156,7 +157,10 @@ def describe_reading(plan: Plan) -> Iterator[str]:
     width = (LINE - 2) // (len(readers) + 1) - 2
     for text in texts[:READ_TEXTS]:
         known = (", ".join(reader(text)) or "nothing" for reader in readers.values())
-        cells = [wrap(part, width) or [""] for part in (text, *known)]
+        cells = [
+            wrap(part, width, max_lines=PROMPT_LINES, placeholder=" ...") or [""]
+            for part in (text, *known)
+        ]
         rows += zip_longest(*cells, fillvalue="")
     yield from aligned_columns(rows)
     if len(texts) > READ_TEXTS:

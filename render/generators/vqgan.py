@@ -24,8 +24,8 @@ from render.generators import frozen_forward
 from render.weights.catalog import Model, ModelError
 from render.weights.library import require_weights, weights_digest
 
-# Codes shorter than this share of the longest are not in use: of imagenet-16384's, 974 are; the
-# others have stayed near zero, where training began.
+# Codes shorter than this share of the longest are not in use: all but 974 of imagenet-16384's have
+# stayed near zero, where training began.
 DEAD_CODE = 0.01
 UNIT_SPREAD = 1.837  # the standard deviation of the codes that Render's step sizes were tuned for
 
@@ -157,12 +157,15 @@ def code_statistics(codebook: Tensor) -> tuple[float, float]:
     """Returns the `spread` and the `unit` of a generator from its codes (n, C), those in use only.
 
     Each model has a latent of its own scale. Its unit is the standard deviation of its codes, as a
-    share of the one for which step sizes and weights of losses were found, to three digits.
+    share of the one for which step sizes and weights of losses were found; to three digits, so that
+    it does not depend on the order in which a machine adds.
     """
     lengths = codebook.norm(dim=1)
+    if not torch.isfinite(lengths).all():
+        return 1.0, 1.0  # the render says that its first keyframe is no number
     in_use = codebook[lengths >= DEAD_CODE * lengths.max()].double()
     variance = float(in_use.var(0, correction=0).mean())
-    if not 0 < variance < math.inf:  # a single code, or weights that are no numbers
+    if variance == 0:  # a single code
         return 1.0, 1.0
     return 2 * variance, float(f"{math.sqrt(variance) / UNIT_SPREAD:.3g}")
 

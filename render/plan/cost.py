@@ -23,7 +23,6 @@ GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in float32, until this machine h
 GUESSED_START = 7.0  # seconds until the first step, likewise
 BLEND = 50.0  # GFLOP that blending two pictures costs a megapixel, by time and not by arithmetic
 CANDIDATE_CUTOUTS = 400  # compared before a chain starts, by initial_picture (960 with regions)
-STEPS_AFTER_SKETCH = 0.1  # of the steps that a keyframe has without a sketch
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,7 @@ class Costs:
 
     def steps(self, keyframe: Keyframe) -> int:
         """How many steps the generator takes part in."""
-        from_sketch = self.sketch(keyframe) > 0
-        return steps_after_sketch(keyframe.steps) if from_sketch else keyframe.steps
+        return steps_in_latent(self.plan, keyframe)
 
     def total(self, todo: Iterable[Keyframe]) -> float:
         """These keyframes, and every frame of the film."""
@@ -124,9 +122,13 @@ def sketch_cutouts(cutouts: int) -> int:
     return max(1, cutouts // 2)
 
 
-def steps_after_sketch(steps: int) -> int:
-    """How many steps finish a keyframe after a sketch of `steps`."""
-    return math.ceil(STEPS_AFTER_SKETCH * steps)
+def steps_in_latent(plan: Plan, keyframe: Keyframe) -> int:
+    """How many steps the generator takes part in: of a keyframe with a sketch, the share that the
+    most demanding of its perceptors asks for."""
+    if not is_sketched(plan, keyframe):
+        return keyframe.steps
+    share = max(chosen.model.after_sketch for chosen in plan.models.perceptors)
+    return math.ceil(share * keyframe.steps)
 
 
 def estimate(

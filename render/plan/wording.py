@@ -17,32 +17,43 @@ def film_vocabularies(plan: Plan) -> dict[str, Vocabulary | None]:
     return {chosen.model.name: vocabulary(chosen.model) for chosen in plan.models.perceptors}
 
 
-def film_texts(plan: Plan) -> list[str]:
-    """The texts of all prompts, each once."""
+def film_texts(plan: Plan, *, wanted: bool = False) -> list[str]:
+    """The texts of all prompts, each once; with `wanted` only of those that pull at some time."""
     prompts = (prompt for shot in plan.board.shots for prompt in shot.prompts)
-    return list(dict.fromkeys(prompt.text for prompt in prompts if prompt.text))
+    return list(
+        dict.fromkeys(
+            prompt.text
+            for prompt in prompts
+            if prompt.text and (not wanted or prompt.weight.extremes()[1] > 0)
+        )
+    )
 
 
 def word_warnings(plan: Plan) -> Iterator[str]:
-    """Warnings about prompts of which no perceptor knows anything, and about unknown words."""
+    """Warnings about prompts of which no perceptor knows anything, and about unknown words.
+
+    Prompts that only push away are left out: what they name will not be painted anyway.
+    """
     readers = [reader for reader in film_vocabularies(plan).values() if reader is not None]
     if not readers or len(readers) < len(plan.models.perceptors):
         return
     empty, unknown = [], dict[str, None]()
-    for text in film_texts(plan):
-        words = unknown_words(readers, text)
+    for text in film_texts(plan, wanted=True):
         if any(reader(text) for reader in readers):
-            unknown.update(dict.fromkeys(words))
+            unknown.update(dict.fromkeys(unknown_words(readers, text)))
         else:
             empty.append(quoted(text))
-    more = f"{BETTER} knows more: `render models get {BETTER}`"
+    more = (
+        f"{BETTER} knows more words: `render models get {BETTER}`, and name it in the storyboard "
+        f"(models: {{perceptors: {BETTER}}})"
+    )
     if empty:
         yield (
-            f"no perceptor of this film knows a word of {_listed(empty)}, which will look like "
-            f"nothing in particular. Use other words; {more}"
+            f"no perceptor of this film has learnt a word of {_listed(empty)}, so it may look like "
+            f"anything. Use other words; {more}"
         )
     if unknown:
-        yield f"no perceptor of this film knows {_listed(list(unknown))}. {more}"
+        yield f"no perceptor of this film has learnt: {_listed(list(unknown))}. {more}"
 
 
 def _listed(parts: list[str]) -> str:

@@ -66,7 +66,17 @@ _BESIDE = _set(
 _EQUAL = _set("and or plus versus vs meets x")
 # ... or is not to be seen.
 _UNSEEN = _set("without not no like unlike minus except")
-FUNCTION_WORDS = _DETERMINERS | _BESIDE | _EQUAL | _UNSEEN | {"of", "there", "here", "very"}
+# Words that say nothing of what is shown. Negations are among them: no perceptor heeds a "not".
+FUNCTION_WORDS = (
+    _DETERMINERS
+    | _BESIDE
+    | _EQUAL
+    | _UNSEEN
+    | _set(
+        """of there here very you she they him them itself himself herself themselves would could
+        should can will may might must does did only also just than then too such so how what why"""
+    )
+)
 _LONG_TIES = {
     "beside": """in the shape of|in shape of|shaped like|shaped as|in the form of|in form of
         |full of|filled with|consisting of|covered in|covered with|overgrown with|in front of

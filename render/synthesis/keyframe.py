@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor
 from torch.nn import functional as F
 
-from render.plan.cost import is_sketched, steps_after_sketch
+from render.plan.cost import is_sketched, steps_in_latent
 from render.plan.key import derived_seed
 from render.plan.plan import Keyframe, Plan
 from render.synthesis.cutouts import Cutouts, sample_cutouts
@@ -71,7 +71,7 @@ def optimize_keyframe(
             for sketch_step in sketch(plan, keyframe, prompt_targets, picture):
                 yield sketch_step
             picture = enlarged(sketch_step.picture, plan.size).clamp(0, 1)
-            steps, step_size = steps_after_sketch(steps), STEP_SIZE_AFTER_SKETCH * step_size
+            steps, step_size = steps_in_latent(plan, keyframe), STEP_SIZE_AFTER_SKETCH * step_size
         initial = generator.encode(picture)
     yield from optimize(
         initial,

@@ -100,16 +100,16 @@ def optimize(
     optimizer = make_adam(offsets, capturable=runner.captures)
     average, total_weight = torch.zeros_like(start), 0.0
 
-    def latent_now(only_exposed: bool) -> Tensor:
-        latent = sum_offsets(start, offsets)
+    def changed(latent: Tensor, only_exposed: bool) -> Tensor:
+        """The latent, or the start with only its newly exposed part replaced by it."""
         if only_exposed and exposed is not None:
-            latent = start + exposed * (latent - start)
+            return start + exposed * (latent - start)
         return latent
 
     def run_step(cutouts: Cutouts, only_exposed: bool) -> Tensor:
         """Everything that a step does on its device."""
         optimizer.zero_grad(set_to_none=True)
-        latent = latent_now(only_exposed)
+        latent = changed(sum_offsets(start, offsets), only_exposed)
         codes = generator.quantise(latent)
         value = loss(latent, codes, generator.paint(codes, step=True), cutouts)
         if value.requires_grad:  # else every weight is 0 at this time
@@ -117,8 +117,9 @@ def optimize(
         optimizer.step()
         with torch.no_grad():
             moved = sum_offsets(start, offsets)
-            offsets[0].add_(moved.maximum(generator.low).minimum(generator.high) - moved)
-            average.mul_(smoothing).add_(latent_now(only_exposed), alpha=1 - smoothing)
+            inside = moved.maximum(generator.low).minimum(generator.high)
+            offsets[0].add_(inside - moved)
+            average.mul_(smoothing).add_(changed(inside, only_exposed), alpha=1 - smoothing)
         return value.detach()
 
     run_all = runner.prepare(partial(run_step, only_exposed=False))

@@ -6,7 +6,7 @@ A CLIP trained on few words lists them under `known`; a classifier has a table o
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,7 +15,6 @@ from render.starter.words import FUNCTION_WORDS, WordTable
 from render.weights.catalog import Model, ModelError
 from render.weights.library import require_weights, weights_metadata, weights_path
 
-_WORD = re.compile(r"[^\W_]+|[\u2600-\u27bf\U0001f000-\U0001faff]")  # words and emoji
 Vocabulary = Callable[[str], tuple[str, ...]]  # a text to the parts of it that are known
 
 
@@ -62,15 +61,25 @@ def vocabulary(model: Model) -> Vocabulary | None:
 
 def content_words(text: str) -> tuple[str, ...]:
     """Returns the words of a text in lower case, each once, and its emoji, without articles,
-    prepositions and the like, and without words of one or two letters."""
-    found = dict.fromkeys(
-        re.findall(r"[^\W_]+|[^\W\x00-\x7f]|[\u2600-\u27bf\U0001f000-\U0001faff]", text.lower())
-    )
+    prepositions, contractions and the like, and without words of one or two letters."""
+    plain = unicodedata.normalize("NFC", text.lower()).replace("\u2019", "'")
+    words = "".join(map(_apart, plain)).replace("'s ", " ").split()
+    found = dict.fromkeys(word.strip("'") for word in words)
     return tuple(
         word
         for word in found
-        if word not in FUNCTION_WORDS and not (word.isascii() and len(word) < 3)
+        if word not in FUNCTION_WORDS
+        and "'" not in word  # "isn't"
+        and not (word.isascii() and len(word) < 3)
     )
+
+
+def _apart(character: str) -> str:
+    """Returns a character of a word as it is, an emoji between spaces, and a space for others."""
+    category = unicodedata.category(character)
+    if character == "'" or category[0] in "LN" or (category[0] == "M" and character != "\ufe0f"):
+        return character
+    return f" {character} " if category == "So" else " "
 
 
 def unknown_words(readers: Sequence[Vocabulary], text: str) -> tuple[str, ...]:

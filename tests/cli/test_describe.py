@@ -68,8 +68,9 @@ def test_the_words_that_each_perceptor_knows_are_told() -> None:
     assert reading_of(board) == [
         "  prompt                       starter knows  starter-objects knows",
         "  a lighthouse, zeppelinesque  lighthouse     lighthouse",
-        "warning: no perceptor of this film knows zeppelinesque. ViT-B/32 knows more: "
-        "`render models get ViT-B/32`",
+        "warning: no perceptor of this film has learnt: zeppelinesque. ViT-B/32 knows more words: "
+        "`render models get ViT-B/32`, and name it in the storyboard "
+        "(models: {perceptors: ViT-B/32})",
     ]
     general = board.replace("shots", "models: {perceptors: ViT-B/32}\nshots")
     assert reading_of(general) == []

@@ -9,7 +9,7 @@ import tiny
 import torch
 from taming.modules.vqvae.quantize import VectorQuantizer
 
-from render.generators.vqgan import Generator
+from render.generators.vqgan import Generator, code_statistics
 from render.weights.catalog import ModelError
 
 GUMBEL = {**copy.deepcopy(tiny.GENERATOR), "gumbel": True}
@@ -34,7 +34,7 @@ def test_quantising_is_a_nearest_neighbour() -> None:
             assert torch.equal(codes[0, :, y, x], nearest)
 
 
-def test_codes_that_are_not_in_use_count_nowhere() -> None:
+def test_codes_that_are_not_in_use_do_not_change_the_unit() -> None:
     """Of imagenet-16384's codes 6% are in use; the others lie near zero."""
     state = tiny.taming_state()
     live = state["quantize.embedding.weight"]
@@ -43,6 +43,8 @@ def test_codes_that_are_not_in_use_count_nowhere() -> None:
     sparse, full = Generator(config), tiny.generator()
     sparse.load_taming({**state, "quantize.embedding.weight": torch.cat([live, dead])})
     assert (sparse.unit, sparse.spread) == (full.unit, pytest.approx(full.spread))
+    for odd in (torch.full((3, 4), torch.nan), torch.ones(3, 4), torch.zeros(3, 4)):
+        assert code_statistics(odd) == (1.0, 1.0)
     apart = (live[:, None] - live[None]).square().mean()
     assert full.spread == pytest.approx(float(apart), rel=1e-4)
     assert full.unit == pytest.approx(float(apart / 2) ** 0.5 / 1.837, rel=0.01)

@@ -19,14 +19,15 @@ def warnings_of(*prompts: str, models: str = "") -> list[str]:
 
 def test_words_that_no_perceptor_knows_are_named_once() -> None:
     (warning,) = warnings_of("a red zeppelinesque sea", "the Zeppelinesque lighthouses, over there")
-    assert warning.startswith("no perceptor of this film knows zeppelinesque. ViT-B/32 ")
+    assert warning.startswith("no perceptor of this film has learnt: zeppelinesque. ViT-B/32 ")
     assert warnings_of("two wolves and a red fox") == []
+    assert warnings_of("a wolf", "a zeppelinesque fog:-1") == []  # will not be painted anyway
 
 
 @pytest.mark.parametrize("prompt", ["!!!", "Cthulhu", "ночь", "夜の海 🦊", "and of the"])
 def test_a_prompt_of_which_nothing_is_known_is_named(prompt: str) -> None:
     first, *others = warnings_of(prompt, "a wolf")
-    assert first.startswith(f"no perceptor of this film knows a word of {prompt!r}, which will")
+    assert first.startswith(f"no perceptor of this film has learnt a word of {prompt!r}, so it")
     assert others == []
 
 

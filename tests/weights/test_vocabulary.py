@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from render.weights.catalog import PERCEPTORS, ModelError
-from render.weights.vocabulary import names_things, vocabulary, word_table
+from render.weights.vocabulary import content_words, names_things, vocabulary, word_table
 
 
 def test_the_starter_knows_the_words_of_its_training() -> None:
@@ -18,6 +19,20 @@ def test_the_starter_knows_the_words_of_its_training() -> None:
     assert known is not None
     assert known("A Red SEA, a red zeppelinesque sea of fire") == ("red", "sea", "fire")
     assert known("") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("She isn't in the king's castle, and he don\u2019t care", ("king", "castle", "care")),
+        (unicodedata.normalize("NFD", "un ch\u00e2teau"), ("ch\u00e2teau",)),
+        ("\u0928\u0926\u0940", ("\u0928\u0926\u0940",)),  # a vowel sign is part of the word
+        ("a wave \U0001f44b\U0001f3fd, sun\u2600\ufe0f", ("wave", "\U0001f44b", "sun", "\u2600")),
+        ("!!! ... a an of", ()),
+    ],
+)
+def test_words_that_say_something(text: str, words: tuple[str, ...]) -> None:
+    assert content_words(text) == words
 
 
 def test_the_classifier_knows_things() -> None:

@@ -28,10 +28,10 @@ def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def export_generator(work: Path, target: Path) -> dict[str, Any]:
-    """Writes generator.safetensors from the last checkpoint of its decoder, or else of the whole;
+    """Writes generator.safetensors from the latest checkpoint, of the whole or of its decoder;
     returns its step, its minutes and whether it has codes."""
-    paths = (work / "decoder.pt", work / "vqgan.pt")
-    kept = torch.load(next(path for path in paths if path.exists()), weights_only=True)
+    paths = [path for path in (work / "decoder.pt", work / "vqgan.pt") if path.exists()]
+    kept = torch.load(max(paths, key=lambda path: path.stat().st_mtime), weights_only=True)
     config = kept["config"]
     metadata = {
         "format": "render.generator.1",

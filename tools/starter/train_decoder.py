@@ -6,9 +6,9 @@ the published classifier (Sauer et al. 2021, Projected GANs, arXiv 2111.01007), 
 decoded with pictures, and the classifier's features measure how alike the two are. The encoder is
 frozen and the codes are fixed at the beginning, so that only the decoder changes.
 
-A third of the latents that it decodes are not of pictures: they begin as sketches of the robust
-student, and are guided by it through the decoder as it is then, as Render's keyframes are. Without
-them the discriminator would never see the combs and cells that guidance asks of a decoder.
+In every second step it also decodes a latent that is not of a picture: it began as a sketch of the
+robust student, and is guided by it through the decoder as it is then, as Render's keyframes are.
+Without them the discriminator would never see the combs and cells that guidance asks of a decoder.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ SIDE = 96  # pixels of the pictures
 PICTURES = 4  # in a batch
 GUIDED_SIDE = 128  # pixels of a guided picture
 VIEWS = 4  # of a guided picture, in which the student looks for its class
-GUIDED = 24  # latents that are guided, one in a batch
-AGE = 28  # steps after which one is replaced: those of a keyframe after its sketch
+GUIDED = 24  # latents that are guided, one in every second step
+AGE = 28  # steps after which one is replaced: more than a keyframe takes after its sketch
 STEP = 0.25  # the least and greatest change of a guided latent in a step
 ADVERSARY = 1.0  # length of the discriminator's gradient in pictures, of that of the other losses
 CODES_FROM = 160  # batches of 16 pictures whose latents the codes are made from
@@ -115,13 +115,12 @@ class GuidedLatents:
         self.low, self.high = (bound.values[:, None, None] for bound in (book.min(0), book.max(0)))
         cells = GUIDED_SIDE // 8
         self.latents = torch.zeros(GUIDED, book.shape[1], cells, cells)
-        self.squares = torch.zeros_like(self.latents)
         self.ages = torch.full((GUIDED,), AGE)
         self.classes = torch.zeros(GUIDED, dtype=torch.long)
 
     def begin(self, number: int, latent: Tensor, kind: int) -> None:
         """Replaces a latent by that of a sketch (1, c, h, w), of a class."""
-        self.latents[number], self.squares[number] = latent[0], 0
+        self.latents[number] = latent[0]
         self.ages[number], self.classes[number] = int(torch.randint(AGE // 2, ())), kind
 
     def move(self, number: int, gradient: Tensor) -> None:
@@ -168,6 +167,9 @@ def train(work: Path, minutes: float, seed: int, target: Path) -> None:
         name: value.float()
         for name, value in load_file(str(target / "generator.safetensors")).items()
     }
+    whole = work / "vqgan.pt"  # a newer one has another encoder than the checkpoint
+    if path.exists() and whole.exists() and path.stat().st_mtime < whole.stat().st_mtime:
+        raise SystemExit(f"{whole} is newer than {path}. Move that away to begin anew")
     kept = torch.load(path, weights_only=True) if path.exists() else None
     if kept is None and len(begun["quantize.embedding.weight"]) != GENERATOR["n_embed"]:
         begun["quantize.embedding.weight"] = model.quantize.embedding.weight.data
