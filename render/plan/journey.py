@@ -220,8 +220,8 @@ def _generator(asked: str | None, notes: list[tuple[Path, dict[str, Any]]]) -> s
                 f"{path} was made by the generator {name}, which is not here; "
                 "`render models` lists what is"
             )
-        here = library.named_digest("generator", name)
-        if digest != here:
+        if not library.decodes_latents_of(known[name], digest):
+            here = library.known_digest(known[name])
             raise JourneyError(
                 f"{path} is a latent of another model: {maker} ({digest[:12]}), not {name} "
                 f"({here[:12]}). A latent only means something to the generator that made it; "

@@ -132,14 +132,14 @@ def _has_latent_shape(entry: dict[str, Any], path: Path, generator: Model) -> bo
 def _other_generator(note: dict[str, Any], generator: Model) -> str | None:
     """Why a latent cannot be decoded by that generator, by its note; None if it can."""
     from render.media.provenance import generator_of
-    from render.weights.library import weights_digest, weights_path
+    from render.weights.library import decodes_latents_of, weights_path
 
     maker, digest = generator_of(note)
     instead = "Only its own generator can read a latent: name a still of it under image"
     if maker != generator.name:
         return f"was made by the generator {maker}, and the film's is {generator.name}. {instead}"
     # Weights that are not here are downloaded before the film is made, and compared then.
-    if weights_path(generator) and digest != weights_digest(generator):
+    if weights_path(generator) and not decodes_latents_of(generator, digest):
         return f"was made by another version of the generator {generator.name}. {instead}"
     return None
 

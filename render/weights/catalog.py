@@ -35,6 +35,8 @@ class Model:
     embedded: str | None = None  # file in render/starter
     factor: int = 1  # generators: pixels per latent cell along one side
     channels: int = 0  # generators: of the latent
+    # Generators: SHA-256 of earlier weights with the same encoder, whose latents these decode too.
+    decodes: tuple[str, ...] = ()
     gflop_per_megapixel: float = 0.0  # generators: decoding, forward only (torch's flop counter)
     input_size: int = 0  # perceptors: pixels along one side of a cutout
     gflop_per_cutout: float = 0.0  # perceptors: one cutout, forward only (torch's flop counter)
@@ -114,6 +116,7 @@ GENERATORS: dict[str, Model] = {
             digest_source="part of this package",
             factor=8,
             channels=16,
+            decodes=("f5cf3dc0f1e24855593ff2a7de414bd4204e956b6f3be9191c831b897f6fb938",),
             gflop_per_megapixel=228.3,
         ),
         Model(

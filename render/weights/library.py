@@ -177,6 +177,12 @@ def named_digest(role: str, name: str) -> str:
     return known_digest(known_models(role)[name])
 
 
+def decodes_latents_of(model: Model, digest: str) -> bool:
+    """Returns whether a generator decodes the latents of weights with this SHA-256: its own, or
+    earlier ones of the same latent space. Raises ModelError."""
+    return digest in model.decodes or digest == known_digest(model)
+
+
 def known_digest(model: Model) -> str:
     """Returns `weights_digest`, or what stands for it while the weights are absent.
 

@@ -15,11 +15,16 @@ from render.plan.journey import Journey, JourneyError, journey_note, plan_journe
 def planned(folder: Path, side: tuple[int, int] = (64, 48), **options: Any) -> Journey:
     """The journey between two images of that size."""
     Image.new("RGB", side).save(folder / "a.png")
+    return planned_between(folder / "a.png", folder, **options)
+
+
+def planned_between(stop: Path, folder: Path, **options: Any) -> Journey:
+    """The journey from a file to itself."""
     defaults: dict[str, Any] = {
         **{"seconds": "2", "ease": "in-out", "blend": "lerp", "loop": False, "fps": "24"},
         **{"size": None, "model": None, "codec": "h264", "quality": 17},
     }
-    return plan_journey((folder / "a.png",) * 2, folder / "out.mp4", **defaults | options)
+    return plan_journey((stop, stop), folder / "out.mp4", **defaults | options)
 
 
 @pytest.mark.parametrize(
@@ -95,3 +100,9 @@ def test_a_picture_too_small_is_named_with_its_true_size(
     assert "16 to 4096" in told
     assert "--size" in told
     assert planned(tmp_path, side, size="64x48").size == (64, 48)
+
+
+def test_latents_of_the_first_embedded_generator_can_be_travelled_between(tmp_path: Path) -> None:
+    sunset = Path(__file__).parent.parent.parent / "storyboards" / "images" / "sunset.safetensors"
+    journey = planned_between(sunset, tmp_path)
+    assert (journey.generator, journey.size) == ("starter", (128, 80))

@@ -9,9 +9,12 @@ import torch
 from PIL import Image
 from tiny_film import latent_note, tiny_plan
 
+from render.media.provenance import generator_of, read_note
 from render.storyboard.parser import parse
 from render.storyboard.problems import StoryboardError
 from render.synthesis.latents import LatentError, Store, load_latent
+from render.weights.catalog import GENERATORS
+from render.weights.library import weights_digest
 
 
 def test_a_file_that_is_no_latent_of_the_generator_is_a_mistake(tmp_path: Path) -> None:
@@ -59,3 +62,13 @@ def test_a_latent_of_a_generator_without_weights_here_is_accepted_by_name(tmp_pa
         "shots: [{duration: 1s, prompts: a sea}]\n"
     )
     assert parse(board, tmp_path).shots[0].prompts[1].latent == tmp_path / "it.safetensors"
+
+
+def test_latents_of_the_first_embedded_generator_are_decoded_by_the_present_one() -> None:
+    """Its encoder is the same, and so is the meaning of a latent."""
+    sunset = Path(__file__).parent.parent.parent / "storyboards" / "images" / "sunset.safetensors"
+    maker, digest = generator_of(read_note(sunset))
+    assert maker == "starter"
+    assert digest != weights_digest(GENERATORS["starter"])
+    board = f"version: 1\nshots: [{{duration: 1s, prompts: [{{latent: {sunset}}}]}}]\n"
+    assert parse(board, Path()).shots[0].prompts[0].latent == sunset
