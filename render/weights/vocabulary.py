@@ -63,8 +63,8 @@ def content_words(text: str) -> tuple[str, ...]:
     """Returns the words of a text in lower case, each once, and its emoji, without articles,
     prepositions, contractions and the like, and without words of one or two letters."""
     plain = unicodedata.normalize("NFC", text.lower()).replace("\u2019", "'")
-    words = "".join(map(_apart, plain)).replace("'s ", " ").split()
-    found = dict.fromkeys(word.strip("'") for word in words)
+    words = "".join(map(_apart, plain)).split()
+    found = dict.fromkeys(word.strip("'").removesuffix("'s") for word in words)
     return tuple(
         word
         for word in found

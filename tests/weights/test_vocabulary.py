@@ -28,7 +28,8 @@ def test_the_starter_knows_the_words_of_its_training() -> None:
         (unicodedata.normalize("NFD", "un ch\u00e2teau"), ("ch\u00e2teau",)),
         ("\u0928\u0926\u0940", ("\u0928\u0926\u0940",)),  # a vowel sign is part of the word
         ("a wave \U0001f44b\U0001f3fd, sun\u2600\ufe0f", ("wave", "\U0001f44b", "sun", "\u2600")),
-        ("!!! ... a an of", ()),
+        ("a 'red' castle, the king's", ("red", "castle", "king")),
+        ("!!! ... a an of ' ''", ()),
     ],
 )
 def test_words_that_say_something(text: str, words: tuple[str, ...]) -> None:
