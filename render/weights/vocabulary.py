@@ -33,6 +33,12 @@ def _table_in(path: Path) -> WordTable:
     return WordTable.parse(weights_metadata(path)["words"])
 
 
+@cache
+def _known_in(path: Path) -> frozenset[str]:
+    """Returns the words in the header of a file, which is read once; none if it lists none."""
+    return frozenset(weights_metadata(path).get("known", "").split())
+
+
 def names_things(model: Model, text: str) -> bool:
     """Returns whether a classifier knows a thing that a text names; raises ModelError."""
     return _names_things(require_weights(model), text)
@@ -53,7 +59,7 @@ def vocabulary(model: Model) -> Vocabulary | None:
     if model.is_classifier:
         table = word_table(model)
         return lambda text: table.read(text).words
-    known = frozenset(weights_metadata(path).get("known", "").split())
+    known = _known_in(path)
     if not known:
         return None
     return lambda text: tuple(word for word in content_words(text) if word in known)
