@@ -13,6 +13,8 @@ from hypothesis import settings
 settings.register_profile("render", deadline=None)
 settings.load_profile("render")
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in every subprocess
+# Nothing is chosen by measuring it.
+os.environ["RENDER_PRECISION"], os.environ["RENDER_CONVOLUTIONS"] = "float32", "channels-last"
 # A job in the background of a shell is started with Ctrl-C ignored, and every process that the
 # tests start would inherit that; a handler of our own is reset in them to what a terminal gives.
 signal.signal(signal.SIGINT, signal.default_int_handler)

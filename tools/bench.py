@@ -47,16 +47,17 @@ from render import __version__
 from render.film.blends import lerp
 from render.film.frames import to_frames
 from render.film.interpolate import pictures_at_once
-from render.generators import frozen_forward
 from render.generators.vqgan import Generator, load_generator
 from render.media.video import write_video
+from render.plan.arithmetic import Arithmetic
 from render.synthesis.clip_perceptor import ClipPerceptor, build_clip, load_clip, read_clip
 from render.synthesis.cuda_graph import RECORDED
 from render.synthesis.cutouts import Cutouts, cut_out, sample_cutouts
-from render.synthesis.device import choose_device, fast_step_type
+from render.synthesis.device import choose_device
 from render.synthesis.frozen_towers import speed_up_tower
 from render.synthesis.images import Frame, to_frame
 from render.synthesis.optimize import ONE_BY_ONE, StepRunner, optimize
+from render.synthesis.probe import choose_arithmetic, has_bfloat16
 from render.weights.library import known_models
 
 VARIANTS = ("reference", "float32", "bfloat16")
@@ -97,6 +98,7 @@ class Networks:
 
     generator: Generator
     perceptor: ClipPerceptor
+    arithmetic: Arithmetic
 
 
 class Step:
@@ -312,10 +314,13 @@ def networks(variant: str, full: bool, device: str) -> Networks:
         perceptor = load(known_models("perceptor")["starter"])
     if reference:
         generator = with_taming_forward(generator)
-    machine = choose_device(device, "float32" if reference else variant)
+    convolutions = "plain" if reference else "auto"
+    machine = choose_device(device, "float32" if reference else variant, convolutions)
+    arithmetic = choose_arithmetic(machine, generator)
     return Networks(
-        generator.on(machine.device, machine.step_type),
-        perceptor.on(machine.device, machine.step_type),
+        generator.on(machine.device, arithmetic),
+        perceptor.on(machine.device, getattr(torch, arithmetic.precision)),
+        arithmetic,
     )
 
 
@@ -340,7 +345,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measures all variants and returns everything that is printed."""
     idle = idle_share()
     device = torch.device(arguments.device)
-    names = [n for n in VARIANTS if n != "bfloat16" or fast_step_type(device) == torch.bfloat16]
+    names = [n for n in VARIANTS if n != "bfloat16" or has_bfloat16(device)]
     variants = {name: networks(name, arguments.full, arguments.device) for name in names}
     step = Step(variants, arguments.size, arguments.cutouts)
     gigaflop = step.gigaflop()
@@ -369,7 +374,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "threads": torch.get_num_threads(),
         "spin_count": os.environ.get("GOMP_SPINCOUNT"),
-        "winograd": frozen_forward.winograd_works(),
+        "processor": platform.processor() or platform.machine(),
+        "arithmetic": {name: str(variants[name].arithmetic) for name in names},
         "step_seconds": steps,
         "step_times_faster": ratios(steps),
         "stages_seconds": {

@@ -22,6 +22,7 @@ from render.cli.exits import report_errors, report_interruption
 from render.cli.options import (
     FILE,
     SETTINGS,
+    convolutions_option,
     device_option,
     draft_option,
     latents_option,
@@ -115,6 +116,7 @@ def cli(ctx: click.Context) -> None:
 @draft_option
 @device_option
 @precision_option
+@convolutions_option
 @latents_option
 @click.option(
     "--fresh", is_flag=True, help="Make every keyframe anew; the old latents are moved aside."
@@ -169,6 +171,7 @@ def check(expand: bool, **options: Any) -> None:
 @draft_option
 @device_option
 @precision_option
+@convolutions_option
 @latents_option
 @click.option(
     "--force",
@@ -242,13 +245,14 @@ def interpolate(
 
         journey = plan_journey(inputs, output, **options)
         check_overwrite(output, force, inputs)
-        chosen = load_device(device, "float32", log, [f"the generator {journey.generator}"])
+        names = [f"the generator {journey.generator}"]
+        chosen = load_device(device, "float32", "auto", log, names)
 
         from render.cli.progress import display
         from render.film.interpolate import make_journey
 
         with report_interruption(log, lambda: "Interrupted."), display(log.display) as show:
-            make_journey(journey, output, chosen.device, show)
+            make_journey(journey, output, chosen, show)
         what = f"{journey.frame_count} frames, {float(journey.frame_count / journey.fps):.4g} s"
         report_made(log, output, what, journey.size, time.monotonic() - began)
 

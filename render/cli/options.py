@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from render.errors import InputError
+from render.plan.arithmetic import CONVOLUTIONS, PRECISIONS
 
 
 class File(click.Path):
@@ -27,7 +28,6 @@ class File(click.Path):
         return super().convert(value, param, ctx)
 
 
-PRECISIONS = ("auto", "float32", "bfloat16")
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 FILE = File(path_type=Path)
 latents_option = click.option(
@@ -45,10 +45,19 @@ device_option = click.option(
 )
 precision_option = click.option(
     "--precision",
-    type=click.Choice(PRECISIONS),
+    type=click.Choice(("auto", *PRECISIONS)),
     default="auto",
-    help="What steps are computed in; auto is bfloat16 where the device is fast in it, else "
+    envvar="RENDER_PRECISION",
+    help="What steps are computed in; auto is bfloat16 where the device is faster in it, else "
     "float32. Latents, losses and frames are float32 always.",
+)
+convolutions_option = click.option(
+    "--convolutions",
+    type=click.Choice(("auto", *CONVOLUTIONS)),
+    default="auto",
+    envvar="RENDER_CONVOLUTIONS",
+    help="How a CPU computes the generator's convolutions; auto tries all once and keeps the "
+    "fastest. The pictures are alike, their last bits are not.",
 )
 draft_option = click.option(
     "--draft",

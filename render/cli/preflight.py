@@ -45,7 +45,9 @@ def plan_film(board: Storyboard, is_draft: bool) -> Plan:
     return make_plan(board, models, file_digest)
 
 
-def load_device(name: str, precision: str, log: Log, models: Iterable[str]) -> Device:
+def load_device(
+    name: str, precision: str, convolutions: str, log: Log, models: Iterable[str]
+) -> Device:
     """The device that computes; raises InputError where it is not there.
 
     Says which models will be loaded first, because importing torch takes seconds.
@@ -56,7 +58,7 @@ def load_device(name: str, precision: str, log: Log, models: Iterable[str]) -> D
         log.tell("loading", loading, f"{loading} ...")
     from render.synthesis.device import choose_device
 
-    return choose_device(name, precision)
+    return choose_device(name, precision, convolutions)
 
 
 def model_names(plan: Plan) -> list[str]:

@@ -45,7 +45,7 @@ def render_film(request: RenderRequest) -> None:
         check_overwrite(file, request.force, files_needed(board))
     check_latents(request.latents_folder)
     plan.models.require()
-    device = load_device(request.device, request.precision, request.log, model_names(plan))
+    device = load_chosen_device(request, plan)
     if request.fresh:
         asked = time.monotonic()
         set_aside(request.latents_folder, request.yes, files_needed(board))
@@ -97,7 +97,7 @@ def render_still(request: RenderRequest, at: str) -> None:
     check_overwrite(output, request.force, files_needed(plan.board))
     check_latents(folder)
     plan.models.require()
-    device = load_device(request.device, request.precision, log, model_names(plan))
+    device = load_chosen_device(request, plan)
 
     from render.cli.progress import display
     from render.film.film import make_still
@@ -123,17 +123,29 @@ def prepare(
 
     log = request.log
     store = Store(request.latents_folder, plan.latent_shape)
-    todo, total = missing_keyframes(plan, store, frame), len(plan.needed_keyframes(frame))
-    if device.precision_named and len(todo) < total:
-        _note_kept_precision(log, total - len(todo), total, whole_film=frame is None)
+    needed, todo = plan.needed_keyframes(frame), missing_keyframes(plan, store, frame)
+    missing = {keyframe.key for keyframe in todo}
+    if kept := [keyframe for keyframe in needed if keyframe.key not in missing]:
+        begun_with = store.arithmetic(kept[-1].key)
+        if device.differs_from(begun_with):
+            _note_kept_precision(log, len(kept), len(needed), whole_film=frame is None)
+        device = device.like(begun_with)
     at_once = check_memory(plan, device, log, request.force) if todo else None
     store.prepare()
     for warning in word_warnings(plan) if todo else ():
         log.say("warning", warning)
     models = load_models(plan.models, device, at_once, steps=bool(todo))
+    if request.verbose:
+        log.say("note", f"computing in {models.arithmetic}")
     for remark in remarks(plan, models):
         log.say("warning", remark)
     return models, store, todo
+
+
+def load_chosen_device(request: RenderRequest, plan: Plan) -> Device:
+    """The device that a request names, after saying which models will be loaded."""
+    how = request.device, request.precision, request.convolutions
+    return load_device(*how, request.log, model_names(plan))
 
 
 def _note_kept_precision(log: Log, kept: int, total: int, *, whole_film: bool) -> None:

@@ -17,6 +17,7 @@ class RenderRequest:
     draft: bool = False
     device: str = "auto"
     precision: str = "auto"
+    convolutions: str = "auto"
     latents: Path | None = None  # None is a folder beside the storyboard
     fresh: bool = False  # move the old latents aside
     yes: bool = False  # without asking

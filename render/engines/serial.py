@@ -60,7 +60,8 @@ class SerialEngine:
                     f"{plan.board.shots[keyframe.shot].name!r} became NaN; a smaller step size "
                     "or smaller loss weights may prevent this. Finished keyframes are kept"
                 )
-            store.save(keyframe.key, latent, note_of(plan, "latent", keyframe))
+            note = note_of(plan, "latent", keyframe, arithmetic=models.arithmetic)
+            store.save(keyframe.key, latent, note)
 
     def close(self) -> None:
         """Nothing is held."""

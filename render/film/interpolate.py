@@ -18,8 +18,10 @@ from render.media.provenance import to_text
 from render.media.video import video_writer
 from render.plan.journey import Journey, JourneyError, Stop, journey_note, smaller_size_advice
 from render.plan.progress import Progress
+from render.synthesis.device import Device
 from render.synthesis.images import load_image
 from render.synthesis.latents import load_latent
+from render.synthesis.probe import choose_arithmetic
 from render.synthesis.resource_errors import memory_shortage
 from render.weights.library import known_models
 
@@ -27,7 +29,7 @@ DECODING = 3000  # bytes per pixel: five of the widest tensors of taming's decod
 
 
 def make_journey(
-    journey: Journey, output: Path, device: torch.device, show: Callable[[Progress], None]
+    journey: Journey, output: Path, device: Device, show: Callable[[Progress], None]
 ) -> None:
     """Writes the film of a journey to `output`, and reports every frame to `show`.
 
@@ -56,11 +58,11 @@ def frame_progress(number: int, count: int) -> Progress:
 class JourneyPainter:
     """Paints the pictures of a journey, in batches; caches the codes of three stops."""
 
-    def __init__(self, journey: Journey, device: torch.device) -> None:
+    def __init__(self, journey: Journey, device: Device) -> None:
         """Loads the journey's generator onto `device`; raises ModelError."""
         self.journey = journey
-        self.generator = load_generator(known_models("generator")[journey.generator]).on(device)
-        generator = self.generator
+        self.generator = load_generator(known_models("generator")[journey.generator])
+        generator = self.generator.on(device.device, choose_arithmetic(device, self.generator))
 
         @lru_cache(maxsize=3)
         def codes(index: int) -> Tensor:

@@ -3,10 +3,9 @@
 The modules and their weights are taming's; only the computation differs, because the weights are
 never trained. A convolution need not keep its input for the backward pass, and the output of a
 normalisation and its activation is computed again there: a quarter of the memory of autograd's own
-graph is kept. On CPUs with one to three threads, large 3x3 convolutions use NNPACK's Winograd
-transform (Lavin & Gray 2016), which with one thread is two to four times as fast as oneDNN. The
-algorithm is chosen by shapes and the number of threads, never by a timing, so the same film on the
-same machine is the same to the last byte.
+graph is kept. On a CPU, convolutions are computed in one of three ways (`set_convolutions`), of
+which each is the fastest somewhere: plane by plane as taming does, with the channels of a pixel
+side by side, or the large ones by NNPACK's Winograd transform (Lavin & Gray 2016).
 """
 
 from __future__ import annotations
@@ -22,11 +21,33 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
 
-WINOGRAD_PIXELS = 32 * 32  # of an image, from which NNPACK is faster than oneDNN
-# From how many channels NNPACK is faster, by the number of torch's threads. Within torch it uses
-# one thread, and is 1.5 times as fast as one thread of oneDNN with 32 channels, 2.4 with 64 and 3
-# to 4 with more. (Splitting a convolution over threads, by rows or by channels, was no faster.)
+WINOGRAD_PIXELS = 32 * 32  # of an image, from which NNPACK can be faster than oneDNN
+# From how many channels NNPACK can be faster, by the number of torch's threads. Within torch it
+# uses one thread. (Splitting a convolution over threads, by rows or by channels, was no faster.)
 WINOGRAD_CHANNELS = {1: 16, 2: 64, 3: 128}
+
+
+def has_winograd() -> bool:
+    """Returns whether the way "winograd" differs from "plain" here."""
+    return torch.get_num_threads() in WINOGRAD_CHANNELS and winograd_works()
+
+
+def set_convolutions(network: nn.Module, way: str) -> None:
+    """Sets how a network's convolutions are computed on a CPU: one of CONVOLUTIONS
+    (plan/arithmetic.py). Activations take their layout in memory from the weights."""
+    is_last = way == "channels-last"
+    network.to(memory_format=torch.channels_last if is_last else torch.contiguous_format)
+    channels = WINOGRAD_CHANNELS.get(torch.get_num_threads(), math.inf)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            is_winograd = (
+                way == "winograd"
+                and layer.kernel_size == (3, 3)
+                and layer.padding == (1, 1)
+                and min(layer.weight.shape[:2]) >= channels
+                and winograd_works()
+            )
+            setattr(layer, "winograd", is_winograd)  # noqa: B010 (a module's own type is Tensor)
 
 
 def decode(decoder: Decoder, cells: Tensor) -> Tensor:
@@ -103,26 +124,37 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, layer: nn.Conv2d) -> Tensor:
         ctx.layer, ctx.shape = layer, x.shape
-        return convolve(x, layer.weight, layer.bias, int(layer.padding[0]))
+        if uses_winograd(x, layer):
+            return winograd(x, layer.weight, layer.bias)
+        return F.conv2d(x, layer.weight, layer.bias, padding=layer.padding)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        weight, padding = ctx.layer.weight, int(ctx.layer.padding[0])
-        if uses_winograd(gradient, weight, padding):
+        layer = ctx.layer
+        if uses_winograd(gradient, layer):
             # The gradient is the same convolution with the kernel flipped.
-            return convolve(gradient, flipped_kernel(ctx.layer), None, padding), None
-        back = conv2d_input(ctx.shape, weight, gradient, padding=padding)  # type: ignore[no-untyped-call]
+            return winograd(gradient, flipped_kernel(layer), None), None
+        padding = int(layer.padding[0])
+        back = conv2d_input(ctx.shape, layer.weight, gradient, padding=padding)  # type: ignore[no-untyped-call]
         return back, None
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
-    """Returns a convolution of stride 1, by the fastest algorithm for its shape."""
-    if not uses_winograd(x, weight, padding):
-        return F.conv2d(x, weight, bias, padding=padding)
+def uses_winograd(x: Tensor, layer: nn.Conv2d) -> bool:
+    """Returns whether a layer's convolution of x (B, C, H, W), or its gradient, uses NNPACK."""
+    return (
+        getattr(layer, "winograd", False)
+        and x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and x.shape[-2] * x.shape[-1] >= WINOGRAD_PIXELS
+    )
+
+
+def winograd(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Returns a 3x3 convolution with a padding of 1, by NNPACK."""
     # One image at a time, because NNPACK uses another and slower algorithm for a batch.
-    winograd = torch._nnpack_spatial_convolution
-    parts = [winograd(part, weight, bias, 1) for part in torch.split(x.contiguous(), 1)]
+    convolve = torch._nnpack_spatial_convolution
+    parts = [convolve(part, weight, bias, 1) for part in torch.split(x.contiguous(), 1)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
@@ -134,20 +166,6 @@ def flipped_kernel(layer: nn.Conv2d) -> Tensor:
         layer.register_buffer("flipped", kernel, persistent=False)
         layer.flipped_version = version  # type: ignore[assignment]
     return layer.get_buffer("flipped")
-
-
-def uses_winograd(x: Tensor, weight: Tensor, padding: int) -> bool:
-    """Returns whether a convolution of these shapes uses NNPACK."""
-    channels = WINOGRAD_CHANNELS.get(torch.get_num_threads(), math.inf)
-    return (
-        x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and weight.shape[2:] == (3, 3)
-        and padding == 1
-        and x.shape[-2] * x.shape[-1] >= WINOGRAD_PIXELS
-        and min(weight.shape[:2]) >= channels
-        and winograd_works()
-    )
 
 
 @cache
@@ -179,7 +197,8 @@ def norm_and_swish(norm: nn.GroupNorm, x: Tensor) -> Tensor:
 class _NormAndSwish(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, norm: nn.GroupNorm) -> Tensor:
-        x = x.contiguous()
+        ctx.layout = layout_of(x)
+        x = x.contiguous(memory_format=ctx.layout)
         sizes = (*x.shape[:2], x.shape[2] * x.shape[3], norm.num_groups)
         ctx.weight, ctx.sizes = norm.weight, sizes
         ctx.arguments = (norm.weight, norm.bias, *sizes, norm.eps)
@@ -192,8 +211,15 @@ class _NormAndSwish(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         x, mean, deviation = ctx.saved_tensors
         y = torch.ops.aten.native_group_norm(x, *ctx.arguments)[0]
-        inner = torch.ops.aten.silu_backward(gradient.contiguous(), y)
+        inner = torch.ops.aten.silu_backward(gradient.contiguous(memory_format=ctx.layout), y)
         outer = torch.ops.aten.native_group_norm_backward(
             inner, x, mean, deviation, ctx.weight, *ctx.sizes, [True, False, False]
         )
         return outer[0], None
+
+
+def layout_of(x: Tensor) -> torch.memory_format:
+    """Returns in which of the two layouts a tensor (B, C, H, W) lies, or should."""
+    last = torch.channels_last
+    is_last = x.is_contiguous(memory_format=last) and not x.is_contiguous()
+    return last if is_last else torch.contiguous_format

@@ -21,6 +21,7 @@ from taming.modules.diffusionmodules.model import Decoder, Encoder
 from torch import Tensor, nn
 
 from render.generators import frozen_forward
+from render.plan.arithmetic import PLAIN, Arithmetic
 from render.weights.catalog import Model, ModelError
 from render.weights.library import require_weights, weights_digest
 
@@ -71,15 +72,19 @@ class Generator(nn.Module):
         self.step_decoder: Decoder | None = None  # a copy in `step_type`, see `on`
         self.requires_grad_(False).eval()
 
-    def on(self, device: torch.device, step_type: torch.dtype = torch.float32) -> Generator:
+    def on(self, device: torch.device, arithmetic: Arithmetic = PLAIN) -> Generator:
         """Moves the generator, with weights loaded, to a device, and returns it.
 
-        If `step_type` is not float32, `paint(..., step=True)` uses a copy of the decoder in it.
+        If the arithmetic's precision is not float32, `paint(..., step=True)` uses a copy of the
+        decoder in it. Its convolutions count on a CPU only.
         """
         self.step_decoder = None
         self.to(device)
-        if step_type != torch.float32:
-            self.step_decoder = deepcopy(self.decoder).to(step_type)
+        way = arithmetic.convolutions if device.type == "cpu" else "plain"
+        frozen_forward.set_convolutions(self.encoder, way)
+        frozen_forward.set_convolutions(self.decoder, way)
+        if arithmetic.precision != "float32":
+            self.step_decoder = deepcopy(self.decoder).to(getattr(torch, arithmetic.precision))
         return self
 
     @property
@@ -115,7 +120,8 @@ class Generator(nn.Module):
 
         A Gumbel model chooses codes as it encodes, so its latent is already quantised.
         """
-        latent: Tensor = self.quant_conv(frozen_forward.encode(self.encoder, picture * 2 - 1))
+        encoded = frozen_forward.encode(self.encoder, picture * 2 - 1)
+        latent: Tensor = self.quant_conv(encoded).contiguous()
         if self.to_codes is not None:
             return self._look_up(self.to_codes(latent).argmax(dim=1))
         return latent
@@ -146,7 +152,7 @@ class Generator(nn.Module):
         cells = self.post_quant_conv(codes)
         decoder = self.step_decoder if step and self.step_decoder else self.decoder
         picture = frozen_forward.decode(decoder, cells.to(decoder.conv_in.weight.dtype)).float()
-        return clamp_with_gradient((picture + 1) / 2)
+        return clamp_with_gradient((picture.contiguous() + 1) / 2)
 
     def decode(self, latent: Tensor) -> Tensor:
         """Returns the pictures (B, 3, H, W) of a latent: quantised, then painted."""

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from render import __version__
+from render.plan.arithmetic import Arithmetic
 from render.plan.key import ALGORITHM
 from render.plan.plan import ActivePrompt, Keyframe, Plan
 
 
 def note_of(
-    plan: Plan, kind: str, keyframe: Keyframe | None = None, frame: int | None = None
+    plan: Plan,
+    kind: str,
+    keyframe: Keyframe | None = None,
+    frame: int | None = None,
+    arithmetic: Arithmetic | None = None,
 ) -> dict[str, Any]:
     """The note of a film, a frame or a latent (`kind`): enough to make it again.
 
@@ -35,6 +40,8 @@ def note_of(
         note["draft"] = True
     if frame is not None:
         note |= {"frame": frame, "time": float(frame / board.fps)}
+    if arithmetic is not None:
+        note["arithmetic"] = str(arithmetic)
     if keyframe is not None:
         note |= {
             "shot": board.shots[keyframe.shot].name,

@@ -7,11 +7,12 @@ reported before torch is loaded.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from render.errors import InputError
 from render.plan import memory
+from render.plan.arithmetic import Arithmetic
 
 if TYPE_CHECKING:
     import torch
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Device:
-    """A device, and the type in which the networks of a step compute on it.
+    """A device, and how the networks of a step compute on it.
 
     Latents, quantiser, losses and Adam are float32 everywhere, and so is every picture that is
     stored or shown.
     """
 
     device: torch.device
-    step_type: torch.dtype  # of the generator's decoder and the perceptors' transformers
-    precision_named: bool = False  # the user named the type, instead of leaving it to `auto`
+    precision: str | None = None  # of PRECISIONS, as the user named it; None is the fastest
+    convolutions: str | None = None  # of CONVOLUTIONS, likewise
 
     def memory_budget(self) -> memory.MemoryBudget:
         """The memory that steps may use on this device."""
@@ -37,18 +38,47 @@ class Device:
         available = memory.machine_memory()
         if is_gpu:
             available = int(torch.cuda.get_device_properties(self.device).total_memory)
-        return memory.MemoryBudget(available, is_gpu, self.step_type.itemsize)
+        step_type: torch.dtype = getattr(torch, self.step_precision())
+        return memory.MemoryBudget(available, is_gpu, step_type.itemsize)
+
+    def step_precision(self) -> str:
+        """The precision of the generator's decoder and the perceptors' transformers in a step: the
+        named one, else the fastest."""
+        from render.synthesis.probe import fastest_precision
+
+        return self.precision or fastest_precision(self.device)
 
     def __str__(self) -> str:
-        return f"{self.device}, steps in {str(self.step_type).removeprefix('torch.')}"
+        return f"{self.device}, steps in {self.step_precision()}"
+
+    def differs_from(self, arithmetic: Arithmetic | None) -> bool:
+        """Whether the user named another arithmetic than that of these latents."""
+        named = self.precision, self.convolutions
+        kept = (arithmetic.precision, arithmetic.convolutions) if arithmetic else (None, None)
+        return any(own and own != other for own, other in zip(named, kept, strict=True))
+
+    def like(self, arithmetic: Arithmetic | None) -> Device:
+        """The device with the arithmetic of latents that a film goes on from, where the user named
+        none and the device has it: bfloat16 that a processor only emulates would take hours."""
+        from render.synthesis.probe import has_bfloat16
+
+        if arithmetic is None:
+            return self
+        precision = self.precision
+        if arithmetic.precision == "float32" or has_bfloat16(self.device):
+            precision = precision or arithmetic.precision
+        return replace(
+            self, precision=precision, convolutions=self.convolutions or arithmetic.convolutions
+        )
 
 
-def choose_device(device: str, precision: str) -> Device:
+def choose_device(device: str, precision: str = "auto", convolutions: str = "auto") -> Device:
     """The device of a name (auto, cpu, cuda, cuda:1, mps); raises InputError where it is absent.
 
-    `precision` is auto, float32 or bfloat16. auto is bfloat16 where it is faster.
-    It changes a transformer's gradient by 1% and the decoder's by 5%, less than another draw of one
-    step's cutouts does. Films of several prompts and seeds came as near to their prompts.
+    `precision` and `convolutions` are auto, which is what is fastest there, or one of the tables of
+    plan/arithmetic.py.
+    bfloat16 changes a transformer's gradient by 1% and the decoder's by 5%, less than another draw
+    of one step's cutouts does. Films of several prompts and seeds came as near to their prompts.
     """
     # Limits how long idle OpenMP threads spin. Ten times longer makes a small film's step a third
     # faster on a quiet machine, and three times slower beside another busy program.
@@ -71,21 +101,5 @@ def choose_device(device: str, precision: str) -> Device:
         torch.cuda.set_device(number)  # torch's streams and memory calls default to it
     if device == "mps" and not mps:
         raise InputError("--device mps: torch sees no Metal device; --device cpu works")
-    chosen = torch.device(device)
-    if precision == "auto":
-        return Device(chosen, fast_step_type(chosen))
-    return Device(chosen, getattr(torch, precision), precision_named=True)
-
-
-def fast_step_type(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device multiplies twice as many of its numbers as of float32 in the same
-    time, elsewhere float32. In float16, small gradients would underflow."""
-    import torch
-
-    is_fast = False
-    if device.type == "cuda":
-        is_fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif device.type == "cpu":  # AVX-512 with BF16 (Zen 4, Cooper Lake) or AMX (Sapphire Rapids)
-        names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-        is_fast = any(getattr(torch.cpu, name, bool)() for name in names)
-    return torch.bfloat16 if is_fast else torch.float32
+    named = (None if value == "auto" else value for value in (precision, convolutions))
+    return Device(torch.device(device), *named)

@@ -17,6 +17,7 @@ from torch import Tensor
 from render.errors import InputError
 from render.media.atomic import atomic_write, file_errors, remove_stale_partials
 from render.media.safetensors_header import LARGEST_LATENT, has_latent, is_whole, latent_path
+from render.plan.arithmetic import Arithmetic, parse_arithmetic
 
 FORMAT = "render.latent.1"
 # The ends of sentences: what to do about a file that cannot be used.
@@ -87,6 +88,10 @@ class Store:
                 f"{self.shape}; {PUT_RIGHT}{OR_MAKE_AGAIN}"
             )
         return latent
+
+    def arithmetic(self, key: str) -> Arithmetic | None:
+        """Returns how the latent under a key was computed; None if its note does not say."""
+        return parse_arithmetic(load_latent(self.path(key))[1].get("arithmetic"))
 
     def check(self, keys: Iterable[str]) -> None:
         """Loads each latent once; raises LatentError with a line for each that cannot be used."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+
 from render.generators.vqgan import load_generator
 from render.synthesis.classifier import load_classifier
 from render.synthesis.clip_perceptor import load_clip
@@ -12,6 +14,7 @@ from render.synthesis.device import Device
 from render.synthesis.graph_check import recording_works
 from render.synthesis.models import Models
 from render.synthesis.perceptor import Perceptor
+from render.synthesis.probe import choose_arithmetic
 from render.synthesis.resource_errors import memory_shortage
 from render.weights.catalog import Model
 from render.weights.selection import FilmModels
@@ -30,12 +33,15 @@ def load_models(
     """
     advice = "Smaller models need less: `render models` lists their sizes."
     with memory_shortage(lambda: advice, "Nothing was changed."):
-        generator = load_generator(chosen.generator.model).on(device.device, device.step_type)
+        generator = load_generator(chosen.generator.model)
+        arithmetic = choose_arithmetic(device, generator)
+        generator.on(device.device, arithmetic)
+        step_type: torch.dtype = getattr(torch, arithmetic.precision)
         perceptors = tuple(
-            (load_perceptor(one.model).on(device.device, device.step_type, at_once), one.weight)
+            (load_perceptor(one.model).on(device.device, step_type, at_once), one.weight)
             for one in chosen.perceptors
         )
-        models = Models(generator, perceptors, device.memory_budget())
+        models = Models(generator, perceptors, device.memory_budget(), arithmetic)
         if not steps or device.device.type != "cuda":
             return models
         if recording_works(models):

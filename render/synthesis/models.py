@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from render.generators.vqgan import Generator
+from render.plan.arithmetic import PLAIN, Arithmetic
 from render.plan.memory import HOST_MEMORY, MemoryBudget
 from render.synthesis.optimize import ONE_BY_ONE, StepRunner
 from render.synthesis.perceptor import Perceptor
@@ -19,6 +20,7 @@ class Models:
     generator: Generator
     perceptors: tuple[tuple[Perceptor, float], ...]
     memory_budget: MemoryBudget = HOST_MEMORY  # for their steps
+    arithmetic: Arithmetic = PLAIN  # how they compute, which a latent's note says
     runner: StepRunner = ONE_BY_ONE  # how their steps are launched
     recording_failed: bool = False  # recording steps as a CUDA graph was tried and failed
 

@@ -120,7 +120,7 @@ def test_a_long_zoom_stays_as_sharp_as_its_start(
     )
     board = parse(text, tmp_path)
     chosen = choose_models(board.generator, board.perceptors)
-    models, store = load_models(chosen, choose_device("cpu", "float32")), Store(tmp_path)
+    models, store = load_models(chosen, choose_device("cpu", "float32", "plain")), Store(tmp_path)
     plan = make_plan(board, chosen, file_digest)
     todo = missing_keyframes(plan, store)
     make_keyframes(plan, models, store, todo, Meter(plan, todo, 0), lambda report: None)

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from render.generators import frozen_forward
 from render.generators.vqgan import Generator
+from render.plan.arithmetic import CONVOLUTIONS, Arithmetic
 
 WITH_ATTENTION = copy.deepcopy(tiny.GENERATOR)
 WITH_ATTENTION["ddconfig"]["attn_resolutions"] = [16]  # besides that of the middle blocks
-both_algorithms = pytest.mark.parametrize("winograd", [True, False], ids=["winograd", "onednn"])
+CPU = torch.device("cpu")
+every_way = pytest.mark.parametrize("way", CONVOLUTIONS)
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +31,11 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def generator(winograd: bool, monkeypatch: pytest.MonkeyPatch) -> Generator:
-    """A tiny generator with attention, whose convolutions use Winograd's transform or do not."""
-    if not winograd:
-        monkeypatch.setattr(frozen_forward, "winograd_works", lambda: False)
-    elif not frozen_forward.winograd_works():
+def generator(way: str) -> Generator:
+    """A tiny generator with attention, whose convolutions are computed in this way."""
+    if way == "winograd" and not frozen_forward.winograd_works():
         pytest.skip("this torch or CPU has no NNPACK")
-    return tiny.generator(WITH_ATTENTION)
+    return tiny.generator(WITH_ATTENTION).on(CPU, Arithmetic(convolutions=way))
 
 
 def painted(generator: Generator, batch: int = 1) -> tuple[Tensor, Tensor]:
@@ -61,19 +61,19 @@ def assert_equal_to_reference(generator: Generator, batch: int = 1) -> None:
     assert relative_error(gradient, expected_gradient) < 1e-4
 
 
-@both_algorithms
+@every_way
 def test_it_paints_what_taming_paints(generator: Generator) -> None:
     assert_equal_to_reference(generator)
 
 
-@both_algorithms
+@every_way
 def test_it_encodes_what_taming_encodes(generator: Generator) -> None:
     picture = torch.rand(2, 3, 48, 80, generator=torch.Generator().manual_seed(0))
     expected = reference_generator(generator).encode(picture)
     assert relative_error(generator.encode(picture), expected) < 1e-5
 
 
-@both_algorithms
+@every_way
 def test_twice_is_the_same_bits(generator: Generator) -> None:
     first, second = painted(generator), painted(generator)
     assert torch.equal(first[0], second[0])
@@ -99,7 +99,7 @@ def test_weights_that_are_trained_get_gradients() -> None:
     assert all(parameter.grad is not None for parameter in generator.decoder.parameters())
 
 
-@both_algorithms
+@every_way
 def test_a_batch_equals_the_reference(generator: Generator) -> None:
     assert_equal_to_reference(generator, batch=3)
 
@@ -115,13 +115,29 @@ def test_winograd_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(x, *rest)
 
     monkeypatch.setattr(torch, "_nnpack_spatial_convolution", counted)
-    painted(tiny.generator())
+    painted(tiny.generator().on(CPU, Arithmetic(convolutions="winograd")))
     assert (48, 80) in used  # the largest, forward and backward
     assert not any(height * width < frozen_forward.WINOGRAD_PIXELS for height, width in used)
     used.clear()
     torch.set_num_threads(4)  # of which NNPACK would use one
+    assert not frozen_forward.has_winograd()
+    painted(tiny.generator().on(CPU, Arithmetic(convolutions="winograd")))
     painted(tiny.generator())
     assert not used
+
+
+def test_channels_lie_side_by_side_throughout(monkeypatch: pytest.MonkeyPatch) -> None:
+    layouts = []
+    real = torch.ops.aten.native_group_norm
+
+    def counted(x: Tensor, *rest: object) -> object:
+        layouts.append(frozen_forward.layout_of(x))
+        return real(x, *rest)
+
+    monkeypatch.setattr(torch.ops.aten, "native_group_norm", counted)
+    painted(tiny.generator(WITH_ATTENTION).on(CPU, Arithmetic(convolutions="channels-last")))
+    assert len(layouts) > 20
+    assert set(layouts) == {torch.channels_last}
 
 
 def test_a_winograd_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +178,7 @@ def test_steps_in_sixteen_bits_have_nearly_the_same_gradient() -> None:
         return picture.detach(), gradient
 
     expected = painted(step=True)
-    generator.on(torch.device("cpu"), torch.bfloat16)
+    generator.on(CPU, Arithmetic("bfloat16"))
     shown, actual = painted(step=False), painted(step=True)
     assert all(map(torch.equal, shown, expected))  # pictures that are shown stay float32
     assert 0 < relative_error(actual[0], expected[0]) < 0.01

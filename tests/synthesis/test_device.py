@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from render.errors import InputError
+from render.plan.arithmetic import PLAIN, Arithmetic
 from render.plan.memory import MemoryBudget
-from render.synthesis.device import Device, choose_device, fast_step_type
+from render.synthesis import probe
+from render.synthesis.device import Device, choose_device
 
 
 @pytest.fixture(autouse=True)
@@ -21,28 +23,30 @@ def thread_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 CPU = torch.device("cpu")
-THIRTY_TWO, SIXTEEN = torch.float32, torch.bfloat16
 
 
-@pytest.mark.parametrize(
-    "instruction", ["_is_avx512_bf16_supported", "_is_amx_tile_supported", None]
-)
-def test_auto_precision_is_bfloat16_where_the_cpu_multiplies_it(
-    monkeypatch: pytest.MonkeyPatch, instruction: str | None
-) -> None:
-    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.setattr(torch.cpu, name, lambda name=name: name == instruction, raising=False)
-    assert choose_device("cpu", "auto") == Device(CPU, SIXTEEN if instruction else THIRTY_TWO)
-    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")  # as in another torch
-    has_amx = instruction == "_is_amx_tile_supported"
-    assert fast_step_type(CPU) == (SIXTEEN if has_amx else THIRTY_TWO)
-    assert fast_step_type(torch.device("mps")) == THIRTY_TWO
+def test_what_is_named_is_used() -> None:
+    assert choose_device("cpu") == Device(CPU)
+    assert choose_device("cpu", "float32") == Device(CPU, "float32")
+    chosen = choose_device("cpu", "bfloat16", "winograd")
+    assert chosen == Device(CPU, "bfloat16", "winograd")
+    assert str(chosen) == "cpu, steps in bfloat16"
 
 
-def test_a_named_precision_is_used() -> None:
-    assert choose_device("cpu", "float32") == Device(CPU, THIRTY_TWO, precision_named=True)
-    assert choose_device("cpu", "bfloat16") == Device(CPU, SIXTEEN, precision_named=True)
-    assert str(Device(CPU, SIXTEEN)) == "cpu, steps in bfloat16"
+def test_a_film_goes_on_as_it_was_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = Arithmetic("bfloat16", "winograd")
+    monkeypatch.setattr(probe, "has_bfloat16", lambda device: True)
+    assert Device(CPU).like(begun) == Device(CPU, "bfloat16", "winograd")
+    assert Device(CPU, "float32").like(begun) == Device(CPU, "float32", "winograd")
+    assert Device(CPU, None, "plain").like(begun) == Device(CPU, "bfloat16", "plain")
+    assert Device(CPU).like(None) == Device(CPU)
+    monkeypatch.setattr(probe, "has_bfloat16", lambda device: False)
+    assert Device(CPU).like(begun) == Device(CPU, None, "winograd")
+    assert Device(CPU, "float32").differs_from(begun)
+    assert Device(CPU, "float32").differs_from(None)
+    assert not Device(CPU, "bfloat16").differs_from(begun)
+    assert not Device(CPU).differs_from(begun)
+    assert Device(CPU).like(PLAIN) == Device(CPU, "float32", "plain")
 
 
 def test_the_named_gpu_becomes_the_current_one(
@@ -52,22 +56,20 @@ def test_the_named_gpu_becomes_the_current_one(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", selected.append)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     with pytest.raises(InputError, match="torch sees 2 CUDA devices"):
         choose_device("cuda:2", "float32")
-    assert choose_device("cuda:1", "auto") == Device(torch.device("cuda:1"), SIXTEEN)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
-    assert choose_device("auto", "auto") == Device(torch.device("cuda"), THIRTY_TWO)
+    assert choose_device("cuda:1") == Device(torch.device("cuda:1"))
+    assert choose_device("auto") == Device(torch.device("cuda"))
     assert selected == [1, 0]
 
 
 def test_the_memory_budget_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("render.plan.memory.machine_memory", lambda: 7)
-    assert Device(CPU, THIRTY_TWO).memory_budget() == MemoryBudget(7)
-    assert Device(CPU, SIXTEEN).memory_budget() == MemoryBudget(7, bytes_per_number=2)
+    assert Device(CPU, "float32").memory_budget() == MemoryBudget(7)
+    assert Device(CPU, "bfloat16").memory_budget() == MemoryBudget(7, bytes_per_number=2)
     properties = SimpleNamespace(total_memory=5)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
-    assert Device(torch.device("cuda:1"), SIXTEEN).memory_budget() == MemoryBudget(
+    assert Device(torch.device("cuda:1"), "bfloat16").memory_budget() == MemoryBudget(
         5, is_gpu=True, bytes_per_number=2
     )
 

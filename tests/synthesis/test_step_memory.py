@@ -12,10 +12,11 @@ import tiny
 import torch
 
 from render.generators.vqgan import Generator
+from render.plan.arithmetic import Arithmetic
 from render.synthesis.clip_perceptor import ClipPerceptor, build_clip
 from render.synthesis.cutouts import cut_out, sample_cutouts
-from render.synthesis.device import fast_step_type
 from render.synthesis.frozen_towers import speed_up_tower
+from render.synthesis.probe import has_bfloat16
 from render.weights.library import known_models
 
 SCRIPT = """
@@ -40,7 +41,7 @@ size, seconds, precision = sys.argv[1:]
 board = parse(f"version: 1\\nsize: {size}\\nfps: 8\\ndefaults: {{cutouts: 4, iterations: 1, "
               f"keyframes: 1s}}\\nshots:\\n  - {{duration: {seconds}s, prompts: sea}}\\n", Path())
 plan = plan_film(board, False)
-machine = choose_device("cpu", precision)
+machine = choose_device("cpu", precision, "channels-last")
 models = load_models(plan.models, machine)
 store = Store(Path("latents"))
 todo = missing_keyframes(plan, store)
@@ -49,7 +50,7 @@ ffmpeg = int(ENCODER * plan.size[0] * plan.size[1] / 1e6)
 print(peak(), step_memory(plan, machine.memory_budget()) - ffmpeg, imported)
 """
 # A CPU that emulates bfloat16 takes five minutes for the large size.
-IS_FAST = fast_step_type(torch.device("cpu")) is torch.bfloat16
+IS_FAST = has_bfloat16(torch.device("cpu"))
 LARGE_IN_BFLOAT16 = "512x384" if IS_FAST else "128x96"
 IMPORTED = 770 * 2**20  # of the build of torch that the prediction was measured with
 
@@ -102,7 +103,7 @@ def test_512_pixels_in_bfloat16_need_less_than_two_gibibytes() -> None:
         perceptor = ClipPerceptor(clip)
     needed = {}
     for step_type in (torch.float32, torch.bfloat16):
-        generator.on(meta, step_type)
+        generator.on(meta, Arithmetic(str(step_type).removeprefix("torch.")))
         perceptor.on(meta, step_type)
         latent = torch.empty(1, 256, 32, 32, device=meta, requires_grad=True)
 
