@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from open_clip.timm_model import TimmModel
 
+from render.generators.readout import LEVELS, Readout
 from render.generators.vqgan import Generator
 from render.starter.words import WordTable
 from render.synthesis.classifier import Classifier, build_tower
@@ -56,6 +57,15 @@ def generator(config: dict = GENERATOR, seed: int = 0) -> Generator:
     made = Generator(config, digest=f"tiny-{seed}")
     made.load_taming(taming_state(config, seed))
     return made
+
+
+def with_readouts(generator: Generator) -> Generator:
+    """A generator with readouts whose numbers are random."""
+    for level in LEVELS:
+        torch.manual_seed(level)
+        readout = Readout(generator.decoder.up[level].block[-1].out_channels)
+        generator.readouts[level] = readout
+    return generator
 
 
 def perceptor(seed: int = 0) -> ClipPerceptor:

@@ -9,6 +9,8 @@ The variants take turns in one process, so that other load on the machine slows 
 reference  taming's and open_clip's own modules, and kornia's augmentations one after another, as
            in the VQGAN+CLIP notebooks
 float32    Render's modules, as on most CPUs
+half       the same, looking at a picture of half the size, read from the decoder's features
+quarter    the same, at a quarter
 bfloat16   Render's modules, on a device that is fast in bfloat16
 
 Prints one JSON object: for every variant the median and the best of `--repeats` rounds and how many
@@ -47,6 +49,7 @@ from render import __version__
 from render.film.blends import lerp
 from render.film.frames import to_frames
 from render.film.interpolate import pictures_at_once
+from render.generators.readout import LEVELS, Readout
 from render.generators.vqgan import Generator, load_generator
 from render.media.video import write_video
 from render.plan.arithmetic import Arithmetic
@@ -60,7 +63,8 @@ from render.synthesis.optimize import ONE_BY_ONE, StepRunner, optimize
 from render.synthesis.probe import choose_arithmetic, has_bfloat16
 from render.weights.library import known_models
 
-VARIANTS = ("reference", "float32", "bfloat16")
+# The level of the picture that a step of each variant looks at.
+VARIANTS = {"reference": 0, "float32": 0, "half": 1, "quarter": 2, "bfloat16": 0}
 AUGMENTATIONS = nn.Sequential(
     augmentation.RandomAffine(15, (0.1, 0.1), shear=5, padding_mode="border", p=0.7),
     augmentation.RandomPerspective(0.7, p=0.7),
@@ -99,6 +103,7 @@ class Networks:
     generator: Generator
     perceptor: ClipPerceptor
     arithmetic: Arithmetic
+    level: int
 
 
 class Step:
@@ -124,7 +129,7 @@ class Step:
         marks = [clock(device)]
         codes = generator.quantise(self.latent)
         marks.append(clock(device))
-        picture = generator.paint(codes, step=True)
+        picture = generator.paint(codes, step=True, level=networks.level)
         marks.append(clock(device))
         if variant == "reference":
             cutouts = augmented(pooled(picture, self.cutouts, perceptor.side))
@@ -158,7 +163,8 @@ class Step:
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
-            picture = generator.paint(generator.quantise(self.latent), step=True)
+            codes, level = generator.quantise(self.latent), self.variants[variant].level
+            picture = generator.paint(codes, step=True, level=level)
         assert picture.requires_grad
         return sum(storages.values())
 
@@ -183,7 +189,9 @@ class Step:
             draw = sample_cutouts(self.cutouts, (pixels, pixels), (0.4, 1.0), step)
             return draw.on(device, pixels, (side,))
 
-        def loss(latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts) -> Tensor:
+        def loss(
+            latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts, level: int
+        ) -> Tensor:
             embeddings = networks.perceptor.embed_cutouts(cut_out(picture, cutouts, side))
             return networks.perceptor.distance(embeddings[:, None], self.target[None]).mean()
 
@@ -197,6 +205,7 @@ class Step:
             steps=steps,
             step_size=0.1,
             smoothing=0.5,
+            level_at=lambda step: networks.level,
             runner=runner,
         ):
             marks.append(clock(device))
@@ -314,13 +323,19 @@ def networks(variant: str, full: bool, device: str) -> Networks:
         perceptor = load(known_models("perceptor")["starter"])
     if reference:
         generator = with_taming_forward(generator)
-    convolutions = "plain" if reference else "auto"
-    machine = choose_device(device, "float32" if reference else variant, convolutions)
+    level = VARIANTS[variant]
+    generator.readouts = {
+        level: Readout(generator.decoder.up[level].block[-1].out_channels)  # only timed
+        for level in LEVELS
+    }
+    precision = "bfloat16" if variant == "bfloat16" else "float32"
+    machine = choose_device(device, precision, "plain" if reference else "auto")
     arithmetic = choose_arithmetic(machine, generator)
     return Networks(
         generator.on(machine.device, arithmetic),
         perceptor.on(machine.device, getattr(torch, arithmetic.precision)),
         arithmetic,
+        level,
     )
 
 
@@ -351,7 +366,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     gigaflop = step.gigaflop()
     saved = {variant: round(step.bytes_saved(variant) / 2**20, 1) for variant in names}
     rounds: dict[str, list[dict[str, float]]] = {variant: [] for variant in names}
-    decoding_names = names[:2]  # frames are decoded in float32 on every device
+    decoding_names = names[:2]  # frames are decoded whole and in float32 on every device
     decodes: dict[str, list[float]] = {variant: [] for variant in decoding_names}
     for number in range(arguments.repeats + 1):
         for variant in names:
@@ -364,7 +379,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
                 decodes[variant].append(seconds)
     steps = {name: summary([sum(r.values()) for r in taken]) for name, taken in rounds.items()}
     decoding = {name: summary(taken) for name, taken in decodes.items()}
-    peak = {name: peaks(device, getattr(torch, name)) for name in names[1:]}
+    types = [name for name in names if name in ("float32", "bfloat16")]
+    peak = {name: peaks(device, getattr(torch, name)) for name in types}
     frame = statistics.median(step.journey(arguments.size, 16) for _ in range(3))
     return {
         "models": "full size, random" if arguments.full else "starter",

@@ -36,10 +36,11 @@ STAGES = {
     "export": "write render/starter/*.safetensors from the last checkpoints",
     "sketches": "draw pictures with the exported student, for the stage decoder",
     "decoder": "train the decoder of the exported generator further, against a discriminator",
+    "readouts": "fit the exported generator's small pictures (render/generators/readout.py)",
     "evaluate": "measure the exported files (tools/eval_starter.py)",
     "all": "every stage, one after the other, and export again before evaluate",
 }
-ALL = (*list(STAGES)[:-2], "export", "evaluate")
+ALL = (*list(STAGES)[:-3], "export", "readouts", "evaluate")
 
 
 def arguments() -> argparse.Namespace:
@@ -164,6 +165,10 @@ def main() -> None:
                 options.target.mkdir(parents=True, exist_ok=True)
                 for part, state in export(options.work, options.target):
                     say(f"{part}  {state}")
+            elif stage == "readouts":
+                from starter.export import export_readouts
+
+                say(f"readouts  {export_readouts(options.target)}")
         if stage == "evaluate":
             from eval_starter import evaluate
 

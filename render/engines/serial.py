@@ -41,7 +41,7 @@ class SerialEngine:
     ) -> None:
         """An engine for the keyframes `todo`, of which it starts none before it is asked for."""
         self.plan, self.models, self.store, self.meter, self.show = plan, models, store, meter, show
-        self.cached: tuple[tuple[Path | None, int | None], ShotStatistics] | None = None
+        self.cached: tuple[tuple[Path | None, int | None], dict[int, ShotStatistics]] | None = None
 
     def make(self, keyframe: Keyframe) -> None:
         """Optimise a keyframe from its parent's latent and store it; raises FilmError."""
@@ -77,17 +77,22 @@ class SerialEngine:
             return None
         return self.store.load(self.plan.keyframes[index].key).to(self.models.device)
 
-    def statistics(self, keyframe: Keyframe) -> ShotStatistics:
-        """The palette and sharpness that the keyframe keeps.
+    def statistics(self, keyframe: Keyframe) -> dict[int, ShotStatistics]:
+        """The palette and sharpness that the keyframe keeps, for each level of its steps.
 
         The latest are cached: consecutive keyframes mostly share them.
         """
-        settings = keyframe.settings
+        settings, generator = keyframe.settings, self.models.generator
         source = (settings.palette if settings.keeps_palette else None, keyframe.reference)
         if self.cached is None or self.cached[0] != source:
             reference = self.latent(keyframe.reference)
-            generator = self.models.generator
-            self.cached = source, shot_statistics(self.plan, source[0], reference, generator)
+            self.cached = (
+                source,
+                {
+                    level: shot_statistics(self.plan, source[0], reference, generator, level)
+                    for level in (0, *generator.readouts)
+                },
+            )
         return self.cached[1]
 
     def sketch_progress(self, keyframe: Keyframe, step: SketchStep) -> Progress:

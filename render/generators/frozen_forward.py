@@ -52,14 +52,21 @@ def set_convolutions(network: nn.Module, way: str) -> None:
 
 def decode(decoder: Decoder, cells: Tensor) -> Tensor:
     """Returns the decoder's output for (B, C, h, w): (B, 3, H, W) in -1 to 1, differentiable."""
-    x = middle_blocks(decoder.mid, frozen_convolution(decoder.conv_in, cells))
-    for index in reversed(range(decoder.num_resolutions)):
-        level = decoder.up[index]
-        x = level_blocks(level, x)
-        if index:
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = frozen_convolution(level.upsample.conv, x) if level.upsample.with_conv else x
+    x = features(decoder, cells, 0)
     return frozen_convolution(decoder.conv_out, norm_and_swish(decoder.norm_out, x))
+
+
+def features(decoder: Decoder, cells: Tensor, level: int) -> Tensor:
+    """Returns what the decoder makes of cells (B, C, h, w) at a resolution: (B, C', H / 2^level,
+    W / 2^level), differentiable."""
+    x = middle_blocks(decoder.mid, frozen_convolution(decoder.conv_in, cells))
+    for index in reversed(range(level, decoder.num_resolutions)):
+        x = level_blocks(decoder.up[index], x)
+        if index > level:
+            upsample = decoder.up[index].upsample
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = frozen_convolution(upsample.conv, x) if upsample.with_conv else x
+    return x
 
 
 def encode(encoder: Encoder, picture: Tensor) -> Tensor:

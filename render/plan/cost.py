@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import statistics
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,10 +18,15 @@ from render.media.atomic import atomic_write, nearest_folder
 from render.plan.memory import MemoryBudget, cutouts_at_once, machine_memory, step_memory
 from render.plan.plan import Keyframe, Plan
 from render.text import megabytes_text
+from render.weights.catalog import Model
 from render.weights.vocabulary import names_things
 
 GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in float32, until this machine has been measured
 GUESSED_START = 7.0  # seconds until the first step, likewise
+MOST_HALVED = 2  # levels of a generator's readouts
+WHOLE_STEPS, LEAST_WHOLE = 0.25, 2  # share and least number of a keyframe's last, whole steps
+ENLARGED = 3.0
+DECODED = (1.0, 0.5, 0.3)  # the share of a decode that a step takes at each level, by time
 BLEND = 50.0  # GFLOP that blending two pictures costs a megapixel, by time and not by arithmetic
 CANDIDATE_CUTOUTS = 400  # compared before a chain starts, by initial_picture (960 with regions)
 
@@ -54,7 +60,6 @@ class Costs:
         megapixels = plan.size[0] * plan.size[1] / 1e6
         self.plan = plan
         self.decode = plan.models.generator.model.gflop_per_megapixel * megapixels
-        self.cutout = sum(chosen.model.gflop_per_cutout for chosen in plan.models.perceptors)
         self.blend = BLEND * megapixels
 
     @cached_property
@@ -66,26 +71,41 @@ class Costs:
         once = self.decode * min(1.0, len(self.plan.keyframes) / count)
         return (1 - blended) * self.decode + blended * (once + self.blend)
 
-    def step(self, keyframe: Keyframe) -> float:
-        """One step, forward and backward: with frozen weights both cost the same."""
-        return 2 * (self.decode + self.cutout * keyframe.settings.cutouts)
+    def step(self, keyframe: Keyframe, level: int = 0) -> float:
+        """One step, forward and backward: with frozen weights both cost the same. `level` is that
+        of `step_level`."""
+        cutouts = self.cutout(keyframe) * keyframe.settings.cutouts
+        return 2 * (self.decode * DECODED[level] + cutouts)
+
+    def cutout(self, keyframe: Keyframe, with_classifiers: bool = True) -> float:
+        """One cutout through the perceptors that take part in a keyframe, forward only."""
+        return sum(
+            model.gflop_per_cutout
+            for model in (chosen.model for chosen in self.plan.models.perceptors)
+            if (with_classifiers and takes_part(model, keyframe)) or not model.is_classifier
+        )
 
     def start(self, keyframe: Keyframe) -> float:
         """What comes before the first step: choosing among candidates and a sketch where a chain
         starts from nothing, else two decodes of the parent or init image."""
         if not begins_anew(keyframe):
             return 2 * self.decode
-        return self.cutout * CANDIDATE_CUTOUTS + self.sketch(keyframe) + self.decode
+        candidates = self.cutout(keyframe, with_classifiers=False) * CANDIDATE_CUTOUTS
+        return candidates + self.sketch(keyframe) + self.decode
 
     def sketch(self, keyframe: Keyframe) -> float:
         """All steps of the sketch that a chain starts from; 0 where no classifier draws one."""
         if not is_sketched(self.plan, keyframe):
             return 0.0
-        return 2 * self.cutout * sketch_cutouts(keyframe.settings.cutouts) * keyframe.steps
+        cutouts = sketch_cutouts(keyframe.settings.cutouts)
+        return 2 * self.cutout(keyframe) * cutouts * keyframe.steps
 
     def keyframe(self, keyframe: Keyframe) -> float:
         """The start and all steps of a keyframe."""
-        return self.start(keyframe) + self.step(keyframe) * self.steps(keyframe)
+        steps = self.steps(keyframe)
+        levels = Counter(step_level(self.plan, keyframe, step, steps) for step in range(steps))
+        each = (count * self.step(keyframe, level) for level, count in levels.items())
+        return self.start(keyframe) + sum(each)
 
     def steps(self, keyframe: Keyframe) -> int:
         """How many steps the generator takes part in."""
@@ -99,6 +119,15 @@ class Costs:
 def begins_anew(keyframe: Keyframe) -> bool:
     """Whether a keyframe starts a chain, and from no image."""
     return keyframe.parent is None and keyframe.init is None
+
+
+def takes_part(model: Model, keyframe: Keyframe) -> bool:
+    """Whether a perceptor takes part in a keyframe: not a classifier of prompts that name no
+    thing."""
+    if not model.is_classifier or dict(keyframe.settings.losses)["likeness"]:
+        return True
+    prompts = [prompt for prompt in keyframe.prompts if not prompt.latent]
+    return any(p.image is not None or names_things(model, p.text or "") for p in prompts)
 
 
 def is_sketched(plan: Plan, keyframe: Keyframe) -> bool:
@@ -129,6 +158,28 @@ def steps_in_latent(plan: Plan, keyframe: Keyframe) -> int:
         return keyframe.steps
     share = max(chosen.model.after_sketch for chosen in plan.models.perceptors)
     return math.ceil(share * keyframe.steps)
+
+
+def step_level(plan: Plan, keyframe: Keyframe, step: int, steps: int) -> int:
+    """How often the picture that a step (0 to `steps` - 1) looks at is halved.
+
+    The last steps look at the whole picture. The others see no less of it than their perceptors
+    need: a cutout of mean size is not enlarged more than ENLARGED times for the largest input.
+    """
+    if step >= steps - max(LEAST_WHOLE, math.ceil(WHOLE_STEPS * steps)):
+        return 0
+    low, high = keyframe.settings.cutout_size
+    cutout = (low + high) / 2 * min(plan.size)
+    needed = max((chosen.model.input_size for chosen in plan.models.perceptors), default=0)
+    level = MOST_HALVED
+    while level and cutout / 2**level * ENLARGED < needed:
+        level -= 1
+    return level
+
+
+def halved_size(size: tuple[int, int], level: int) -> tuple[int, int]:
+    """A (width, height), halved as often as that."""
+    return size[0] >> level, size[1] >> level
 
 
 def estimate(

@@ -21,7 +21,7 @@ from render.plan.plan import ActivePrompt, Keyframe
 from render.storyboard.model import OF_PALETTE, OF_PARENT
 from render.weights.selection import FilmModels
 
-ALGORITHM = 5  # incremented when the same storyboard gives other pictures; see the changelog
+ALGORITHM = 6  # incremented when the same storyboard gives other pictures; see the changelog
 FileDigest = Callable[[Path], str]
 
 

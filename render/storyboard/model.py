@@ -181,7 +181,7 @@ class Settings:
     """
 
     first_steps: int = 100  # optimisation steps of a keyframe that starts a chain
-    later_steps: int = 15  # optimisation steps of every later keyframe
+    later_steps: int = 8  # optimisation steps of every later keyframe
     every: Fraction = Fraction(1, 2)  # seconds between keyframes
     between: str = "auto"  # how frames between keyframes are made: one of BETWEEN
     first_step_size: float = 0.8  # of a keyframe that starts a chain

@@ -40,7 +40,7 @@ def recording_works(models: Models, runner: StepRunner = RECORDED) -> bool:
     def cutouts_at(step: int) -> Cutouts:
         return sample_cutouts(4, size, (0.4, 1.0), step).on(models.device, min(size), models.sides)
 
-    def loss(latent: Tensor, codes: Tensor, now: Tensor, cutouts: Cutouts) -> Tensor:
+    def loss(latent: Tensor, codes: Tensor, now: Tensor, cutouts: Cutouts, level: int) -> Tensor:
         inputs = LossInputs(
             latent, codes, now, picture, start, cutouts, targets, (), *statistics, generator.unit
         )

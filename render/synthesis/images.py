@@ -105,3 +105,8 @@ def named_mask(name: str, size: tuple[int, int], device: torch.device) -> Tensor
 def _load_mask(path: Path, device: torch.device, size: tuple[int, int]) -> Tensor:
     """Returns a mask file as (1, 1, height, width) in [0, 1], cached for the next keyframes."""
     return load_image(path, device, size).mean(1, keepdim=True)
+
+
+def halved(picture: Tensor, level: int) -> Tensor:
+    """Returns a picture (B, C, H, W) averaged over squares of 2^level pixels."""
+    return F.avg_pool2d(picture, 2**level) if level else picture

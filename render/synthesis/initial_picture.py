@@ -73,6 +73,8 @@ def choose_initial_picture(
     crop of each candidate, and six of each on the shortlist, cost about as much as a few steps.
     """
     grey = grey_clouds(plan.size, keyframe.seed).to(device)
+    # What a classifier finds in soft fields of colour says nothing of a thing.
+    prompt_targets = tuple(t for t in prompt_targets if not t.perceptor.knows_things)
     if not prompt_targets:
         return grey
     candidates = draw_candidates(candidate_size(plan.size), derived_seed(keyframe.seed, "ground"))

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 from torch import Tensor
 from torch.nn import functional as F
 
-from render.plan.cost import is_sketched, steps_in_latent
+from render.plan.cost import halved_size, is_sketched, step_level, steps_in_latent
 from render.plan.key import derived_seed
 from render.plan.plan import Keyframe, Plan
 from render.synthesis.cutouts import Cutouts, sample_cutouts
+from render.synthesis.images import halved
 from render.synthesis.initial_picture import choose_initial_picture, enlarged
 from render.synthesis.losses import LossInputs, weighted_sum
 from render.synthesis.models import Models
 from render.synthesis.optimize import Step, optimize
 from render.synthesis.picture_statistics import ShotStatistics
 from render.synthesis.sketch import SketchStep, sketch
-from render.synthesis.targets import FilmTargets, make_latent_targets, make_prompt_targets
+from render.synthesis.targets import (
+    FilmTargets,
+    PromptTarget,
+    make_latent_targets,
+    make_prompt_targets,
+    resized_masks,
+)
 from render.synthesis.warm_start import newly_exposed, release_newly_exposed, warm_start
 
 STEP_SIZE_AFTER_SKETCH = 0.4  # times the step size of a keyframe: its things have their places
@@ -29,42 +37,58 @@ def optimize_keyframe(
     models: Models,
     film_targets: FilmTargets,
     parent: Tensor | None,
-    statistics: ShotStatistics | None = None,
+    statistics: Mapping[int, ShotStatistics] | None = None,
 ) -> Iterator[SketchStep | Step]:
     """Optimise one keyframe; yields after every step, those of its sketch first if it has one.
 
     `parent` is the latent (1, C, h, w) that it continues from, None where a chain starts;
-    `statistics` are the palette and sharpness to keep.
+    `statistics` are the palette and sharpness to keep, by the level of `step_level`.
     """
-    statistics = statistics or ShotStatistics()
     generator, settings = models.generator, keyframe.settings
     prompt_targets = make_prompt_targets(plan, keyframe, models, film_targets)
     latent_targets = make_latent_targets(plan, keyframe.prompts, generator, film_targets)
     start, parent_picture = warm_start(plan, keyframe, generator, parent)
+    sides = tuple(dict.fromkeys(target.perceptor.side for target in prompt_targets))
     exposed = newly_exposed(keyframe, plan.size, models.device)
 
-    def cutouts_at(step: int) -> Cutouts:
-        seed = derived_seed(keyframe.seed, step)
-        draw = sample_cutouts(settings.cutouts, plan.size, settings.cutout_size, seed)
-        return draw.on(models.device, min(plan.size), models.sides)
+    initial, steps, step_size = start, keyframe.steps, keyframe.step_size
 
-    def loss(latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts) -> Tensor:
+    def level_at(step: int) -> int:
+        return step_level(plan, keyframe, step, steps) if generator.readouts else 0
+
+    def cutouts_at(step: int) -> Cutouts:
+        seed, size = derived_seed(keyframe.seed, step), halved_size(plan.size, level_at(step))
+        draw = sample_cutouts(settings.cutouts, size, settings.cutout_size, seed)
+        return draw.on(models.device, min(size), sides)
+
+    @cache
+    def references_at(level: int) -> tuple[Tensor | None, tuple[PromptTarget, ...]]:
+        """The parent's picture and the targets with their masks in the size of a level."""
+        size = halved_size(plan.size, level)
+        parent_halved = None if parent_picture is None else halved(parent_picture, level)
+        return parent_halved, tuple(resized_masks(target, size) for target in prompt_targets)
+
+    def loss(
+        latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts, level: int
+    ) -> Tensor:
+        parent_halved, targets = references_at(level)
+        keep = statistics[level] if statistics else ShotStatistics()
         inputs = LossInputs(
             latent,
             codes,
             picture,
-            release_newly_exposed(parent_picture, picture, exposed),
+            release_newly_exposed(parent_halved, picture, exposed),
             release_newly_exposed(start, latent, exposed),
             cutouts,
-            prompt_targets,
+            targets,
             latent_targets,
-            statistics.palette,
-            statistics.sharpness,
+            keep.palette,
+            keep.sharpness,
             generator.unit,
+            level,
         )
         return weighted_sum(inputs, settings.losses)
 
-    initial, steps, step_size = start, keyframe.steps, keyframe.step_size
     if initial is None:
         picture = choose_initial_picture(plan, keyframe, generator.device, prompt_targets)
         if is_sketched(plan, keyframe):
@@ -82,5 +106,6 @@ def optimize_keyframe(
         step_size=step_size,
         smoothing=settings.smoothing,
         exposed=None if exposed is None else F.avg_pool2d(exposed, generator.factor),
+        level_at=level_at,
         runner=models.runner,
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
-from render.generators.vqgan import load_generator
+import render.starter
+from render.generators.readout import load_readouts, save_readouts
+from render.generators.vqgan import Generator, fit_readouts, load_generator
 from render.synthesis.classifier import load_classifier
 from render.synthesis.clip_perceptor import load_clip
 from render.synthesis.cuda_graph import RECORDED
@@ -17,7 +21,10 @@ from render.synthesis.perceptor import Perceptor
 from render.synthesis.probe import choose_arithmetic
 from render.synthesis.resource_errors import memory_shortage
 from render.weights.catalog import Model
+from render.weights.library import models_folder
 from render.weights.selection import FilmModels
+
+EMBEDDED_READOUTS = Path(render.starter.__file__).parent / "readouts.safetensors"
 
 
 def load_models(
@@ -35,6 +42,8 @@ def load_models(
     with memory_shortage(lambda: advice, "Nothing was changed."):
         generator = load_generator(chosen.generator.model)
         arithmetic = choose_arithmetic(device, generator)
+        if steps:
+            prepare_readouts(generator)
         generator.on(device.device, arithmetic)
         step_type: torch.dtype = getattr(torch, arithmetic.precision)
         perceptors = tuple(
@@ -47,6 +56,19 @@ def load_models(
         if recording_works(models):
             return replace(models, runner=RECORDED)
         return replace(models, recording_failed=True)
+
+
+def prepare_readouts(generator: Generator) -> None:
+    """Gives a generator, whose weights are on the CPU, its readouts: those that come with Render,
+    or those kept in the folder of models, or fitted now and kept there."""
+    kept = models_folder() / f"readouts-{generator.digest[:16]}.safetensors"
+    for path in (EMBEDDED_READOUTS, kept):
+        if readouts := load_readouts(path, generator.digest):
+            generator.readouts = readouts
+            return
+    fit_readouts(generator)
+    with suppress(OSError):  # fitted again for the next render
+        save_readouts(generator.readouts, kept, generator.digest)
 
 
 def load_perceptor(model: Model) -> Perceptor:

@@ -40,6 +40,7 @@ class LossInputs:
     palette: Tensor | None = None  # (2, 3): `palette_of` the picture whose colours are kept
     sharpness: Tensor | None = None  # (): `sharpness_of` the shot's first keyframe
     unit: float = 1.0  # the generator's, in which losses measure latents
+    level: int = 0  # how often the picture is halved
 
     @cached_property
     def picture_palette(self) -> Tensor:
@@ -140,12 +141,14 @@ def region_strength(shares: Tensor) -> Tensor:
 def smoothness(inputs: LossInputs) -> Tensor:
     """How much neighbouring pixels differ: squared total variation.
 
-    The mean squared difference of vertical neighbours plus that of horizontal ones, 0 to 2.
+    The mean squared difference of vertical neighbours plus that of horizontal ones, 0 to 2; of a
+    halved picture as if of the whole one, whose neighbours are half as far apart.
     """
     picture = inputs.picture
-    return (picture[..., 1:, :] - picture[..., :-1, :]).square().mean() + (
+    total: Tensor = (picture[..., 1:, :] - picture[..., :-1, :]).square().mean() + (
         picture[..., :, 1:] - picture[..., :, :-1]
     ).square().mean()
+    return total / 4.0**inputs.level
 
 
 def commitment(inputs: LossInputs) -> Tensor:
@@ -206,7 +209,8 @@ def edges(inputs: LossInputs) -> Tensor:
     """
     if inputs.parent is None:
         return inputs.picture.new_zeros(())
-    return F.mse_loss(sobel(inputs.picture), sobel(inputs.parent))
+    difference: Tensor = F.mse_loss(sobel(inputs.picture), sobel(inputs.parent))
+    return difference / 4.0**inputs.level
 
 
 def colours(inputs: LossInputs) -> Tensor:

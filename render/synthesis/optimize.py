@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Protocol
 
 import torch
@@ -39,8 +39,9 @@ class Painter(Protocol):
     def quantise(self, latent: Tensor) -> Tensor:
         """Returns the codes (B, C, h, w) of a latent; the gradient passes through."""
 
-    def paint(self, codes: Tensor, *, step: bool = False) -> Tensor:
-        """Returns the pictures (B, 3, H, W) in [0, 1] of codes; with `step` for a step only."""
+    def paint(self, codes: Tensor, *, step: bool = False, level: int = 0) -> Tensor:
+        """Returns the pictures (B, 3, H, W) in [0, 1] of codes; with `step` for a step only, then
+        perhaps halved `level` times."""
 
 
 @dataclass(frozen=True)
@@ -64,22 +65,29 @@ class StepRunner:
 ONE_BY_ONE = StepRunner(lambda step: step)
 
 
+def whole_picture(step: int) -> int:
+    """The level 0 of every step: its picture is never halved."""
+    return 0
+
+
 def optimize(
     start: Tensor,
     generator: Painter,
     cutouts_at: Callable[[int], Cutouts],
-    loss: Callable[[Tensor, Tensor, Tensor, Cutouts], Tensor],
+    loss: Callable[[Tensor, Tensor, Tensor, Cutouts, int], Tensor],
     *,
     steps: int,
     step_size: float,
     smoothing: float,
     exposed: Tensor | None = None,
+    level_at: Callable[[int], int] = whole_picture,
     runner: StepRunner = ONE_BY_ONE,
 ) -> Iterator[Step]:
     """Adam from a latent (B, C, h, w); yields after every step.
 
-    `cutouts_at(step)` returns a step's cutouts, `loss(latent, codes, picture, cutouts)` a scalar
-    computed with tensors only, the same way every time. `step_size` is in units of the generator.
+    `level_at(step)` says how often the picture that a step looks at is halved, `cutouts_at(step)`
+    returns its cutouts, and `loss(latent, codes, picture, cutouts, level)` a scalar computed with
+    tensors only, for each level the same way every time. `step_size` is in units of the generator.
     `smoothing` is the decay of the bias-corrected running average (as Adam's own, Kingma & Ba
     2015). In the first third of the steps, only what the camera newly `exposed`, (1, 1, h, w) in
     [0, 1], may change. Zero steps yield the start once. Each channel of the latent stays in the
@@ -106,12 +114,13 @@ def optimize(
             return start + exposed * (latent - start)
         return latent
 
-    def run_step(cutouts: Cutouts, only_exposed: bool) -> Tensor:
+    def run_step(cutouts: Cutouts, only_exposed: bool, level: int) -> Tensor:
         """Everything that a step does on its device."""
         optimizer.zero_grad(set_to_none=True)
         latent = changed(sum_offsets(start, offsets), only_exposed)
         codes = generator.quantise(latent)
-        value = loss(latent, codes, generator.paint(codes, step=True), cutouts)
+        picture = generator.paint(codes, step=True, level=level)
+        value = loss(latent, codes, picture, cutouts, level)
         if value.requires_grad:  # else every weight is 0 at this time
             value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -122,11 +131,17 @@ def optimize(
             average.mul_(smoothing).add_(changed(inside, only_exposed), alpha=1 - smoothing)
         return value.detach()
 
-    run_all = runner.prepare(partial(run_step, only_exposed=False))
-    run_exposed = partial(run_step, only_exposed=True)  # too few steps to be worth a recording
+    @cache
+    def prepared(level: int) -> StepFunction:
+        """The step of a level, as the runner launches it."""
+        return runner.prepare(partial(run_step, only_exposed=False, level=level))
+
     for step in range(steps):
         set_step_sizes(optimizer, step_size * generator.unit, step, steps)
-        run = run_exposed if exposed is not None and step < steps // 3 else run_all
+        level = level_at(step)
+        run = prepared(level)
+        if exposed is not None and step < steps // 3:  # too few to be worth a recording
+            run = partial(run_step, only_exposed=True, level=level)
         value = run(cutouts_at(step))
         total_weight = total_weight * smoothing + (1 - smoothing)
         yield Step(step + 1, steps, value, average / total_weight)

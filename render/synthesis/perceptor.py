@@ -27,6 +27,7 @@ class Perceptor(nn.Module):
     # The factors of its weight in prompts, in a keyframe that starts a chain and in later ones.
     first_pull: float = 1.0
     later_pull: float = 1.0
+    knows_things: bool = False  # a classifier, which knows no colours, light or style
 
     def __init__(
         self, visual: nn.Module, digest: str, mean: tuple[float, ...], std: tuple[float, ...]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from render.generators.vqgan import Generator
 from render.plan.plan import Plan
-from render.synthesis.images import load_image
+from render.synthesis.images import halved, load_image
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,21 @@ class ShotStatistics:
 
 @torch.no_grad()
 def shot_statistics(
-    plan: Plan, picture: Path | None, first: Tensor | None, generator: Generator
+    plan: Plan, picture: Path | None, first: Tensor | None, generator: Generator, level: int = 0
 ) -> ShotStatistics:
-    """Returns what later keyframes of a shot keep of its first one, whose latent is (1, C, h, w).
+    """Returns what later keyframes of a shot keep of its first one, whose latent is (1, C, h, w),
+    in steps that look at pictures halved `level` times.
 
     The sharpness is that of the first keyframe; the palette is that of `picture`, a file scaled and
     cropped to the frame, or else of the first keyframe.
     """
-    first_picture = None if first is None else generator.decode(first)
+    first_picture = None
+    if first is not None:
+        first_picture = generator.paint(generator.quantise(first), level=level)
     sharpness = None if first_picture is None else sharpness_of(first_picture)
     source = first_picture
     if picture is not None:
-        source = load_image(picture, generator.device, plan.size)
+        source = halved(load_image(picture, generator.device, plan.size), level)
     return ShotStatistics(None if source is None else palette_of(source), sharpness)
 
 

@@ -10,7 +10,7 @@ keyframe then paint it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from render.plan.plan import Keyframe, Plan
 from render.synthesis.cutouts import Cutouts, sample_cutouts
 from render.synthesis.losses import LossInputs, weighted_sum
 from render.synthesis.optimize import optimize
-from render.synthesis.targets import PromptTarget
+from render.synthesis.targets import PromptTarget, resized_masks
 
 SKETCH_SIDE = 128  # pixels of the shorter side
 STEP_SIZE = 0.05  # of colours in 0 to 1
@@ -55,7 +55,7 @@ class Raster:
         """Returns the picture as it is."""
         return latent
 
-    def paint(self, codes: Tensor, *, step: bool = False) -> Tensor:
+    def paint(self, codes: Tensor, *, step: bool = False, level: int = 0) -> Tensor:
         """Returns the picture in [0, 1]."""
         return clamp_with_gradient(codes)
 
@@ -86,7 +86,9 @@ def sketch(
         draw = sample_cutouts(count, size, CUTOUT_SIZE, seed)
         return draw.on(device, min(size), sides)
 
-    def loss(latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts) -> Tensor:
+    def loss(
+        latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts, level: int
+    ) -> Tensor:
         inputs = LossInputs(latent, codes, picture, None, None, cutouts, masked)
         return weighted_sum(inputs, LOSSES)
 
@@ -100,10 +102,3 @@ def sketch(
         smoothing=settings.smoothing,
     ):
         yield SketchStep(step.index, step.steps, step.loss, step.average.clamp(0, 1))
-
-
-def resized_masks(target: PromptTarget, size: tuple[int, int]) -> PromptTarget:
-    """Returns a target with its masks scaled to (width, height)."""
-    if target.masks is None:
-        return target
-    return replace(target, masks=F.interpolate(target.masks, size=size[::-1], mode="area"))

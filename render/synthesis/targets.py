@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -112,8 +112,11 @@ def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
 def make_prompt_targets(
     plan: Plan, keyframe: Keyframe, models: Models, targets: FilmTargets
 ) -> tuple[PromptTarget, ...]:
-    """Returns the targets of a keyframe's texts and images, one for each perceptor; none if it has
-    neither."""
+    """Returns the targets of a keyframe's texts and images, one for each perceptor that knows
+    something of them; none if it has neither.
+
+    For the loss `likeness` every perceptor takes part.
+    """
     prompts = tuple(prompt for prompt in keyframe.prompts if not prompt.latent)
     if not prompts:
         return ()
@@ -128,12 +131,21 @@ def make_prompt_targets(
     prompt_targets = []
     for (perceptor, weight), table in zip(models.perceptors, targets.embedded, strict=True):
         embeddings = torch.stack([table[prompt.text, prompt.image] for prompt in prompts])
+        if not (embeddings.any() or dict(keyframe.settings.losses)["likeness"]):
+            continue  # a classifier of prompts that name no thing: it would pull nowhere
         pull = perceptor.first_pull if keyframe.parent is None else perceptor.later_pull
         own_stops = perceptor.stops(embeddings, weights, stops)
         prompt_targets.append(
             PromptTarget(perceptor, weight, pull, embeddings, weights, own_stops, masks)
         )
     return tuple(prompt_targets)
+
+
+def resized_masks(target: PromptTarget, size: tuple[int, int]) -> PromptTarget:
+    """Returns a target with its masks scaled to (width, height)."""
+    if target.masks is None:
+        return target
+    return replace(target, masks=F.interpolate(target.masks, size=size[::-1], mode="area"))
 
 
 def make_latent_targets(

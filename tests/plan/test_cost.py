@@ -18,6 +18,7 @@ from render.plan.cost import (
     estimate,
     known_speed,
     remember_speed,
+    step_level,
 )
 from render.plan.memory import (
     step_memory,
@@ -48,7 +49,8 @@ def test_only_a_chain_without_an_image_costs_the_choice_of_an_initial_picture(
     first, later, *_, from_image, _, _ = plan.keyframes
     assert (first.parent, later.parent, from_image.parent) == (None, 0, None)
     assert from_image.init == tmp_path / "a.png"
-    assert costs.start(first) == costs.cutout * CANDIDATE_CUTOUTS + costs.decode > 2 * costs.decode
+    candidates = costs.cutout(first) * CANDIDATE_CUTOUTS
+    assert costs.start(first) == candidates + costs.decode > 2 * costs.decode
     assert costs.start(later) == costs.start(from_image) == 2 * costs.decode
 
 
@@ -112,3 +114,44 @@ def test_latents_that_do_not_fit_on_the_disk_are_reported(
     )
     monkeypatch.chdir(tmp_path)
     assert disk_shortfall(10**18, Path("film.latents")) == message
+
+
+def levels(size: str, perceptor: str = "starter", steps: int = 8) -> list[int]:
+    """How often the picture of each step of a keyframe is halved."""
+    text = f"version: 1\nsize: {size}\nmodels: {{perceptors: {perceptor}}}\nshots:\n"
+    plan = plan_for(parse(text + "  - {duration: 1s, prompts: sea}\n", Path()), 8)
+    return [step_level(plan, plan.keyframes[0], step, steps) for step in range(steps)]
+
+
+def test_the_last_steps_look_at_the_whole_picture() -> None:
+    assert levels("256x256") == [2] * 6 + [0] * 2
+    assert levels("256x256", steps=100) == [2] * 75 + [0] * 25
+    assert levels("256x256", steps=2) == [0] * 2
+    assert levels("256x256", steps=1) == [0]
+
+
+def test_a_step_looks_at_no_less_than_its_perceptors_need() -> None:
+    assert [max(levels(size)) for size in ("512x512", "160x96", "64x48")] == [2, 1, 0]
+    both = "[starter, starter-objects]"
+    assert [max(levels(size, both)) for size in ("512x512", "320x192", "160x96")] == [2, 1, 0]
+    large = [max(levels(size, "ViT-B/32")) for size in ("1024x1024", "384x384", "192x192")]
+    assert large == [2, 1, 0]
+
+
+def test_steps_that_look_at_less_cost_less() -> None:
+    plan = two_shot_plan()
+    costs, (first, *_) = Costs(plan), plan.keyframes
+    assert costs.step(first, 2) < costs.step(first, 1) < costs.step(first)
+    steps = sum(costs.step(first, step_level(plan, first, n, 100)) for n in range(100))
+    assert costs.keyframe(first) == pytest.approx(costs.start(first) + steps)
+
+
+def test_a_classifier_costs_nothing_where_it_knows_no_thing() -> None:
+    def cutout(prompt: str, settings: str = "") -> float:
+        text = f"version: 1\nshots:\n  - {{duration: 1s, prompts: {prompt}{settings}}}\n"
+        plan = plan_for(parse(text, Path()), 8)
+        return Costs(plan).cutout(plan.keyframes[0])
+
+    alone = cutout("a red glow")
+    assert cutout("a castle on a hill") > alone
+    assert cutout("a red glow", ", losses: {likeness: 1}") > alone

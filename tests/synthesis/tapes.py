@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import tiny
 import torch
@@ -21,6 +22,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from render.plan.plan import Plan
 from render.storyboard.parser import parse
+from render.synthesis import keyframe as optimised
 from render.synthesis.cuda_graph import RecordedStep, Thunk
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.models import Models
@@ -106,13 +108,14 @@ def recorded_plan(folder: Path, border: str = "dream") -> Plan:
 
 
 def steps_of(plan: Plan, number: int, runner: StepRunner) -> list[Step]:
-    """The steps of a keyframe; those of a later one embed their cutouts in parts."""
+    """The steps of a keyframe, of which the first look at small pictures; those of a later one
+    embed their cutouts in parts."""
     parts = 4 if number else None
     perceptors = tuple((one.on(torch.device("cpu"), at_once=parts), w) for one, w in PERCEPTORS)
-    models = Models(tiny.generator(), perceptors, runner=runner)
+    models = Models(tiny.with_readouts(tiny.generator()), perceptors, runner=runner)
     keyframe, generator = plan.keyframes[number], models.generator
     parent = generator.codebook[:8].T.reshape(1, 4, 2, 4).repeat(1, 1, 8, 6) if number else None
-    statistics = shot_statistics(plan, None, parent, generator)
-    return list(
-        optimize_keyframe(plan, keyframe, models, embed_targets(plan, models), parent, statistics)
-    )
+    statistics = {level: shot_statistics(plan, None, parent, generator, level) for level in (0, 1)}
+    targets = embed_targets(plan, models)
+    with patch.object(optimised, "step_level", lambda plan, keyframe, step, steps: step < 4):
+        return list(optimize_keyframe(plan, keyframe, models, targets, parent, statistics))

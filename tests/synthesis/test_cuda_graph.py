@@ -79,7 +79,8 @@ def test_no_recorded_operation_reads_from_the_host(
     plan = recorded_plan(tmp_path, "mirror")
     perceptors = tuple((deepcopy(one).on(meta), weight) for one, weight in PERCEPTORS)
     models = Models(tiny.generator().on(meta), perceptors, runner=runner_with(one_device))
-    statistics = ShotStatistics(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
+    empty = ShotStatistics(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
+    statistics = {0: empty}
     latent = torch.empty(1, 4, 16, 24, device="meta")
     list(
         optimize_keyframe(

@@ -84,3 +84,8 @@ def test_thread_waiting_set_in_the_environment_is_kept(monkeypatch: pytest.Monke
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     choose_device("cpu", "float32")
     assert os.environ["GOMP_SPINCOUNT"] == "7"
+
+
+def test_numbers_too_small_to_matter_are_zero() -> None:
+    choose_device("cpu", "float32")
+    assert torch.tensor([1e-39]).mul(1.0).item() == 0.0

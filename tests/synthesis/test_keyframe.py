@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from tiny_film import MODELS, optimised_first_keyframe, tiny_plan
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from render.plan.plan import ActivePrompt
+from render.synthesis import keyframe as optimised
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.models import Models
 from render.synthesis.optimize import Step
-from render.synthesis.picture_statistics import ShotStatistics
+from render.synthesis.picture_statistics import ShotStatistics, shot_statistics
 from render.synthesis.targets import (
     embed_targets,
 )
@@ -90,7 +92,8 @@ def test_no_step_waits_for_the_device(number: int) -> None:
     keyframe = replace(
         plan.keyframes[number], prompts=(*plan.keyframes[number].prompts, latent_prompt)
     )
-    statistics = ShotStatistics(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
+    empty = ShotStatistics(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
+    statistics = {0: empty}
     optimising = optimize_keyframe(
         plan, keyframe, models, targets, latent if number else None, statistics
     )
@@ -124,3 +127,27 @@ def test_a_step_runs_few_operations() -> None:
     with Operations() as operations:
         next(optimising)
     assert operations.count < 800
+
+
+def test_the_first_steps_look_at_small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, generator = tiny_plan(EVERY_LOSS), tiny.with_readouts(deepcopy(MODELS.generator))
+    monkeypatch.setattr(optimised, "step_level", lambda plan, keyframe, step, steps: 2 - step // 2)
+    levels, real = [], generator.paint
+
+    def counted(codes: torch.Tensor, *, step: bool = False, level: int = 0) -> torch.Tensor:
+        if step:
+            levels.append(level)
+        return real(codes, step=step, level=level)
+
+    monkeypatch.setattr(generator, "paint", counted)
+    models = replace(MODELS, generator=generator)
+    keyframe = replace(plan.keyframes[1], steps=5)
+    parent = optimised_first_keyframe(plan)
+    statistics = {
+        level: shot_statistics(plan, None, parent, generator, level) for level in (0, 1, 2)
+    }
+    *_, last = optimize_keyframe(
+        plan, keyframe, models, embed_targets(plan, models), parent, statistics
+    )
+    assert levels == [2, 2, 1, 1, 0]
+    assert torch.isfinite(last.average).all()

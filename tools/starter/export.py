@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from starter.loop import write_tensors as write
 from starter.models import MEAN, STD
 from starter.teacher import SentenceEncoder
 from torch import Tensor
+
+from render.generators.readout import save_readouts
+from render.generators.vqgan import fit_readouts, load_generator
+from render.weights.catalog import GENERATORS
 
 NEAR = 0.5  # the lowest cosine between sentence vectors at which a word stands in for another
 LICENCE = "MIT"
@@ -40,6 +45,17 @@ def export_generator(work: Path, target: Path) -> dict[str, Any]:
     }
     write(target / "generator.safetensors", halved(kept["average"]), metadata)
     return {"step": kept["step"], "minutes": kept["elapsed"] / 60, "codes": kept["coded"]}
+
+
+def export_readouts(target: Path) -> dict[int, float]:
+    """Writes readouts.safetensors for the exported generator; returns the error of each level as
+    PSNR in dB."""
+    row = GENERATORS["starter"]
+    path = str((target / str(row.embedded)).resolve())
+    generator = load_generator(replace(row, embedded=path))
+    errors = fit_readouts(generator)
+    save_readouts(generator.readouts, target / "readouts.safetensors", generator.digest)
+    return errors
 
 
 def stand_ins(known: set[int]) -> Tensor:

@@ -16,8 +16,10 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from render.curves.curve import constant
+from render.generators.readout import load_readouts
 from render.generators.vqgan import load_generator
 from render.media.digest import file_digest
+from render.plan.arithmetic import Arithmetic
 from render.plan.key import ALGORITHM
 from render.plan.planner import make_plan
 from render.storyboard.model import STARTERS, Prompt, Settings, Shot, Storyboard
@@ -26,6 +28,7 @@ from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.load import load_perceptor
 from render.synthesis.models import Models
 from render.synthesis.optimize import Step
+from render.synthesis.probe import fastest_convolutions
 from render.synthesis.targets import embed_targets
 from render.weights.catalog import GENERATORS, PERCEPTORS
 from render.weights.selection import ChosenModel, FilmModels
@@ -54,8 +57,10 @@ def load_pair(folder: Path) -> Models:
     generator, *perceptors = (
         dataclasses.replace(row, embedded=str(folder.resolve() / str(row.embedded))) for row in rows
     )
+    painter = load_generator(generator)
+    painter.readouts = load_readouts(folder / "readouts.safetensors", painter.digest) or {}
     return Models(
-        load_generator(generator),
+        painter.on(torch.device("cpu"), Arithmetic(convolutions=fastest_convolutions(painter))),
         tuple(
             (load_perceptor(row), weight)
             for row, (_, weight) in zip(perceptors, STARTERS, strict=True)
