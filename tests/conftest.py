@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,14 @@ os.environ["RENDER_PRECISION"], os.environ["RENDER_CONVOLUTIONS"] = "float32", "
 # A job in the background of a shell is started with Ctrl-C ignored, and every process that the
 # tests start would inherit that; a handler of our own is reset in them to what a terminal gives.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def numbers_of_every_size() -> Iterator[None]:
+    """Takes back what `choose_device` sets for the process: hypothesis needs small numbers."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ Prints one JSON object: for every variant the median and the best of `--repeats`
 times faster than the reference it is; seconds per step of the inner loop itself (on CUDA launched
 one by one, and recorded as a graph); and the device's highest speed (a convolution and a matrix
 product, by the same clock). A number taken on a busy machine is worth nothing: `idle_share_before`
-says how idle this one was. Set GOMP_SPINCOUNT=1000, as Render does for itself. tools/plot_bench.py
+says how idle this one was. Set GOMP_SPINCOUNT=3000, as Render does for itself. tools/plot_bench.py
 draws the result.
 """
 

@@ -14,7 +14,7 @@ changed.
 The columns are the optimisation steps in all, the figures of tools/quality.py (flicker, drift,
 sharpness, distance by the judge, statistics that did not guide), and seconds of wall time; each is
 a mean over `--prompts`. Beside Render it needs what tools/quality.py needs. Set
-GOMP_SPINCOUNT=1000, as Render does for itself.
+GOMP_SPINCOUNT=3000, as Render does for itself.
 """
 
 from __future__ import annotations

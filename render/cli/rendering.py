@@ -134,7 +134,8 @@ def prepare(
     store.prepare()
     for warning in word_warnings(plan) if todo else ():
         log.say("warning", warning)
-    models = load_models(plan.models, device, at_once, steps=bool(todo))
+    say = partial(log.say, "note")
+    models = load_models(plan.models, device, at_once, steps=bool(todo), say=say)
     if request.verbose:
         log.say("note", f"computing in {models.arithmetic}")
     for remark in remarks(plan, models):

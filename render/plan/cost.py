@@ -27,6 +27,7 @@ MOST_HALVED = 2  # levels of a generator's readouts
 WHOLE_STEPS, LEAST_WHOLE = 0.25, 2  # share and least number of a keyframe's last, whole steps
 ENLARGED = 3.0
 DECODED = (1.0, 0.5, 0.3)  # the share of a decode that a step takes at each level, by time
+KEPT_SPEEDS = 5  # measured ones, of which the median counts
 BLEND = 50.0  # GFLOP that blending two pictures costs a megapixel, by time and not by arithmetic
 CANDIDATE_CUTOUTS = 400  # compared before a chain starts, by initial_picture (960 with regions)
 
@@ -102,10 +103,13 @@ class Costs:
 
     def keyframe(self, keyframe: Keyframe) -> float:
         """The start and all steps of a keyframe."""
+        return self.start(keyframe) + self.first(keyframe, self.steps(keyframe))
+
+    def first(self, keyframe: Keyframe, count: int) -> float:
+        """The first `count` steps of a keyframe."""
         steps = self.steps(keyframe)
-        levels = Counter(step_level(self.plan, keyframe, step, steps) for step in range(steps))
-        each = (count * self.step(keyframe, level) for level, count in levels.items())
-        return self.start(keyframe) + sum(each)
+        levels = Counter(step_level(self.plan, keyframe, step, steps) for step in range(count))
+        return sum(times * self.step(keyframe, level) for level, times in levels.items())
 
     def steps(self, keyframe: Keyframe) -> int:
         """How many steps the generator takes part in."""
@@ -232,28 +236,41 @@ def speed_file(models_folder: Path) -> Path:
 
 
 def known_speed(models_folder: Path, device: str) -> Speed | None:
-    """What the last render on this device measured; None if there was none."""
-    try:
-        rate, start = map(float, json.loads(speed_file(models_folder).read_text())[device])
-        return Speed(rate, start) if 0.01 < rate < 1e7 and 0 < start < 600 else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    """The median of what the last renders on this device measured; None if there was none.
+
+    One render beside other work may be four times slower than the next.
+    """
+    measured = _measured_speeds(speed_file(models_folder)).get(device, [])
+    if not measured:
         return None
+    rates, starts = zip(*measured, strict=True)
+    return Speed(statistics.median(rates), statistics.median(starts))
 
 
 def remember_speed(
     models_folder: Path, device: str, gflop: float, seconds: float, start: float
 ) -> None:
-    """Keep the speed for the next estimate. Only a hint: nothing fails if it cannot be written."""
+    """Keep the speed for the next estimates. Only a hint: nothing fails if it cannot be written."""
     if gflop < 100 or seconds < 5:
         return  # too short: start-up would count as speed
     path = speed_file(models_folder)
-    try:
-        speeds = {}
-        with suppress(OSError, ValueError, TypeError, RecursionError):  # missing or damaged
-            speeds = dict(json.loads(path.read_text()))
-        speeds[device] = [round(gflop / seconds, 2), round(start, 2)]
+    speeds = _measured_speeds(path)
+    now = (round(gflop / seconds, 2), round(start, 2))
+    speeds[device] = [*speeds.get(device, []), now][-KEPT_SPEEDS:]
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as partial:
             partial.write_text(json.dumps(speeds))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return
+
+
+def _measured_speeds(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """The rates and starts that a file holds, by device; invalid ones are left out."""
+    speeds: dict[str, list[tuple[float, float]]] = {}
+    with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
+        for device, measured in json.loads(path.read_text()).items():
+            with suppress(ValueError, TypeError):
+                pairs = [(float(rate), float(start)) for rate, start in measured]
+                speeds[device] = [
+                    (rate, start) for rate, start in pairs if 0.01 < rate < 1e7 and 0 < start < 600
+                ]
+    return speeds

@@ -44,7 +44,7 @@ class Meter:
 
     def at_step(self, keyframe: Keyframe, step: int) -> float:
         """The share done after a step of a keyframe; step 0 means that its start is done."""
-        return self._at(keyframe, self.costs.start(keyframe) + self.costs.step(keyframe) * step)
+        return self._at(keyframe, self.costs.start(keyframe) + self.costs.first(keyframe, step))
 
     def at_sketch(self, keyframe: Keyframe, share: float) -> float:
         """The share done after a share of the sketch that a keyframe starts from."""

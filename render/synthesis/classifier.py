@@ -109,6 +109,10 @@ class Classifier(Perceptor):
         margins: Tensor = (logits - logits.mean(1, keepdim=True)) / MARGIN
         return margins
 
+    def reads(self, text: str) -> bool:
+        """Returns whether a text names a class."""
+        return bool(self.table.read(text).shares)
+
     def unread_words(self, text: str) -> str:
         """Returns "": the table reads a text to its end."""
         return ""

@@ -80,10 +80,10 @@ def choose_device(device: str, precision: str = "auto", convolutions: str = "aut
     bfloat16 changes a transformer's gradient by 1% and the decoder's by 5%, less than another draw
     of one step's cutouts does. Films of several prompts and seeds came as near to their prompts.
     """
-    # Limits how long idle OpenMP threads spin. Ten times longer makes a small film's step a third
-    # faster on a quiet machine, and three times slower beside another busy program.
+    # Limits how long idle OpenMP threads spin. A third of it makes a small film a third slower on a
+    # quiet machine; twice as long is no faster, and half as slow again beside a busy program.
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     import torch
 
     # The same bytes every time: no kernel is chosen by measuring it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,12 +29,17 @@ EMBEDDED_READOUTS = Path(render.starter.__file__).parent / "readouts.safetensors
 
 
 def load_models(
-    chosen: FilmModels, device: Device, at_once: int | None = None, steps: bool = True
+    chosen: FilmModels,
+    device: Device,
+    at_once: int | None = None,
+    steps: bool = True,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> Models:
     """The film's models on a device.
 
     At most `at_once` cutouts go through a perceptor together, all of them where it is None. Where
-    `steps` will be made on a GPU, recording them is tried first.
+    `steps` will be made on a GPU, recording them is tried first. `say` is told what will take some
+    seconds.
 
     Raises ModelError when weights are not on this machine, FilmError when they do not fit into
     memory.
@@ -43,7 +49,7 @@ def load_models(
         generator = load_generator(chosen.generator.model)
         arithmetic = choose_arithmetic(device, generator)
         if steps:
-            prepare_readouts(generator)
+            prepare_readouts(generator, say)
         generator.on(device.device, arithmetic)
         step_type: torch.dtype = getattr(torch, arithmetic.precision)
         perceptors = tuple(
@@ -58,7 +64,7 @@ def load_models(
         return replace(models, recording_failed=True)
 
 
-def prepare_readouts(generator: Generator) -> None:
+def prepare_readouts(generator: Generator, say: Callable[[str], None]) -> None:
     """Gives a generator, whose weights are on the CPU, its readouts: those that come with Render,
     or those kept in the folder of models, or fitted now and kept there."""
     kept = models_folder() / f"readouts-{generator.digest[:16]}.safetensors"
@@ -66,6 +72,7 @@ def prepare_readouts(generator: Generator) -> None:
         if readouts := load_readouts(path, generator.digest):
             generator.readouts = readouts
             return
+    say("fitting the generator's small pictures, once: seconds, or a minute or two for a large one")
     fit_readouts(generator)
     with suppress(OSError):  # fitted again for the next render
         save_readouts(generator.readouts, kept, generator.digest)

@@ -77,6 +77,10 @@ class Perceptor(nn.Module):
         signed weights (p,) pull no further, from those that the storyboard gives (p,)."""
         return stops
 
+    def reads(self, text: str) -> bool:
+        """Returns whether the perceptor makes anything of a text; if not, its target is 0."""
+        return True
+
     def unread_words(self, text: str) -> str:
         """Returns the end of a text that the perceptor does not reach; "" if it reads all of it."""
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -130,15 +131,21 @@ def make_prompt_targets(
     stops = torch.tensor([prompt.stop for prompt in prompts], device=device)
     prompt_targets = []
     for (perceptor, weight), table in zip(models.perceptors, targets.embedded, strict=True):
+        if not (concerns(prompts, perceptor) or dict(keyframe.settings.losses)["likeness"]):
+            continue
         embeddings = torch.stack([table[prompt.text, prompt.image] for prompt in prompts])
-        if not (embeddings.any() or dict(keyframe.settings.losses)["likeness"]):
-            continue  # a classifier of prompts that name no thing: it would pull nowhere
         pull = perceptor.first_pull if keyframe.parent is None else perceptor.later_pull
         own_stops = perceptor.stops(embeddings, weights, stops)
         prompt_targets.append(
             PromptTarget(perceptor, weight, pull, embeddings, weights, own_stops, masks)
         )
     return tuple(prompt_targets)
+
+
+def concerns(prompts: Iterable[ActivePrompt], perceptor: Perceptor) -> bool:
+    """Returns whether a perceptor knows something of a picture or text among the prompts. If not,
+    it would pull nowhere."""
+    return any(prompt.text is None or perceptor.reads(prompt.text) for prompt in prompts)
 
 
 def resized_masks(target: PromptTarget, size: tuple[int, int]) -> PromptTarget:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from plan.samples import two_shot_plan
 
-from render.plan.cost import Costs
+from render.plan.cost import Costs, step_level
 from render.plan.progress import Meter
 
 
@@ -50,8 +50,7 @@ def test_the_start_of_a_keyframe_counts_with_its_first_step() -> None:
     meter = Meter(plan, todo, plan.frame_count)
     for before, after in pairwise(todo):
         at_end, at_first_step = meter.at_step(before, before.steps), meter.at_step(after, 1)
-        work = costs.start(after) + costs.step(after)
+        step = costs.step(after, step_level(plan, after, 0, after.steps))
+        work = costs.start(after) + step
         assert at_first_step - at_end == pytest.approx(work / meter.total)
-        assert meter.at_step(after, 2) - at_first_step == pytest.approx(
-            costs.step(after) / meter.total
-        )
+        assert meter.at_step(after, 2) - at_first_step == pytest.approx(step / meter.total)

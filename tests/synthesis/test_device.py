@@ -80,7 +80,7 @@ def test_thread_waiting_set_in_the_environment_is_kept(monkeypatch: pytest.Monke
     assert "GOMP_SPINCOUNT" not in os.environ
     monkeypatch.delenv("OMP_WAIT_POLICY")
     choose_device("cpu", "float32")
-    assert os.environ["GOMP_SPINCOUNT"] == "1000"
+    assert os.environ["GOMP_SPINCOUNT"] == "3000"
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     choose_device("cpu", "float32")
     assert os.environ["GOMP_SPINCOUNT"] == "7"

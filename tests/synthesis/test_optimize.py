@@ -17,7 +17,7 @@ def run(steps: int = 20, smoothing: float = 0.5) -> list[Step]:
     target = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     start = torch.zeros(1, 4, 8, 8)
 
-    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, cutouts: object):  # type: ignore[no-untyped-def]
+    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, *rest: object):  # type: ignore[no-untyped-def]
         return (picture - target).square().mean()
 
     return list(
@@ -48,7 +48,7 @@ def test_what_a_step_moves_out_of_the_box_can_return_at_once() -> None:
     raster = Raster(torch.device("cpu"))  # its latent is its picture, from -0.2 to 1.2
     aims = deque([3.0] * 30 + [0.6] * 70)
 
-    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, cutouts: object):  # type: ignore[no-untyped-def]
+    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, *rest: object):  # type: ignore[no-untyped-def]
         return (latent - aims.popleft()).square().mean()
 
     start = torch.full((1, 3, 16, 16), -2.0)  # outside, as an encoded picture may be
@@ -127,7 +127,7 @@ def test_only_newly_exposed_cells_move_for_the_first_third_of_the_steps() -> Non
     exposed = torch.zeros(1, 1, 4, 4)
     exposed[..., 2:] = 1
 
-    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, cutouts: object):  # type: ignore[no-untyped-def]
+    def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, *rest: object):  # type: ignore[no-untyped-def]
         return (picture - 1).square().mean()
 
     taken = optimize(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from PIL import Image
 from plans import plan_for
@@ -121,3 +122,21 @@ def test_an_excluded_latent_pushes_no_further_than_the_distance_of_two_codes(
         )
         stops[extra] = (latent_target.weight, latent_target.stop)
     assert list(stops.values()) == [(-1.0, -1.0), (-1.0, -0.3)]
+
+
+def test_a_classifier_of_prompts_without_a_thing_takes_no_part() -> None:
+    classifier = tiny.classifier()
+    models = replace(MODELS, perceptors=(*MODELS.perceptors[:1], (classifier, 1.0)))
+
+    def taking_part(prompt: str, more: str = "") -> list[object]:
+        text = f"version: 1\nsize: 48x32\nshots:\n  - {{duration: 1s, prompts: {prompt}{more}}}\n"
+        plan = plan_for(parse(text, Path()), 4)
+        targets = embed_targets(plan, models)
+        made = make_prompt_targets(plan, plan.keyframes[0], models, targets)
+        return [target.perceptor for target in made]
+
+    both = [MODELS.perceptors[0][0], classifier]
+    assert taking_part("a lighthouse") == both
+    assert taking_part("a red glow") == both[:1]
+    assert taking_part("a red glow | a lighthouse") == both
+    assert taking_part("a red glow", ", losses: {likeness: 1}") == both
