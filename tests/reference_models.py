@@ -18,7 +18,7 @@ class ReferenceGenerator(Generator):
         codes = self.codebook[self.to_codes(latent).argmax(dim=1)]  # (B, h, w, C)
         return codes.permute(0, 3, 1, 2).contiguous()
 
-    def paint(self, codes: Tensor, *, step: bool = False) -> Tensor:
+    def paint(self, codes: Tensor, *, step: bool = False, level: int = 0) -> Tensor:
         """Returns what `Generator.paint` returns; `step` changes nothing."""
         return clamp_with_gradient((self.decoder(self.post_quant_conv(codes)) + 1) / 2)
 

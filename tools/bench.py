@@ -136,7 +136,7 @@ class Step:
         else:
             size = (picture.shape[-1], picture.shape[-2])
             draw, side = sample_cutouts(self.cutouts, size, (0.4, 1.0), seed), perceptor.side
-            cutouts = cut_out(picture, draw.on(device, min(size), (side,)), side)
+            cutouts = cut_out(picture, draw.on(device, min(size), {side: 1.0}), side)
         marks.append(clock(device))
         loss = perceptor.distance(
             perceptor.embed_cutouts(cutouts)[:, None], self.target[None]
@@ -187,7 +187,7 @@ class Step:
 
         def cutouts_at(step: int) -> Cutouts:
             draw = sample_cutouts(self.cutouts, (pixels, pixels), (0.4, 1.0), step)
-            return draw.on(device, pixels, (side,))
+            return draw.on(device, pixels, {side: 1.0})
 
         def loss(
             latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts, level: int

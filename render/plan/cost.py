@@ -75,31 +75,33 @@ class Costs:
     def step(self, keyframe: Keyframe, level: int = 0) -> float:
         """One step, forward and backward: with frozen weights both cost the same. `level` is that
         of `step_level`."""
-        cutouts = self.cutout(keyframe) * keyframe.settings.cutouts
+        count = keyframe.settings.cutouts
+        cutouts = sum(
+            model.gflop_per_cutout * math.ceil(model.cutout_share * count)
+            for model in self.taking_part(keyframe)
+        )
         return 2 * (self.decode * DECODED[level] + cutouts)
 
-    def cutout(self, keyframe: Keyframe, with_classifiers: bool = True) -> float:
-        """One cutout through the perceptors that take part in a keyframe, forward only."""
-        return sum(
-            model.gflop_per_cutout
-            for model in (chosen.model for chosen in self.plan.models.perceptors)
-            if (with_classifiers and takes_part(model, keyframe)) or not model.is_classifier
-        )
+    def taking_part(self, keyframe: Keyframe) -> list[Model]:
+        """The perceptors that take part in a keyframe."""
+        models = (chosen.model for chosen in self.plan.models.perceptors)
+        return [model for model in models if takes_part(model, keyframe)]
 
     def start(self, keyframe: Keyframe) -> float:
         """What comes before the first step: choosing among candidates and a sketch where a chain
         starts from nothing, else two decodes of the parent or init image."""
         if not begins_anew(keyframe):
             return 2 * self.decode
-        candidates = self.cutout(keyframe, with_classifiers=False) * CANDIDATE_CUTOUTS
+        judges = [model for model in self.taking_part(keyframe) if not model.is_classifier]
+        candidates = sum(model.gflop_per_cutout for model in judges) * CANDIDATE_CUTOUTS
         return candidates + self.sketch(keyframe) + self.decode
 
     def sketch(self, keyframe: Keyframe) -> float:
         """All steps of the sketch that a chain starts from; 0 where no classifier draws one."""
         if not is_sketched(self.plan, keyframe):
             return 0.0
-        cutouts = sketch_cutouts(keyframe.settings.cutouts)
-        return 2 * self.cutout(keyframe) * cutouts * keyframe.steps
+        each = sum(model.gflop_per_cutout for model in self.taking_part(keyframe))
+        return 2 * each * sketch_cutouts(keyframe.settings.cutouts) * keyframe.steps
 
     def keyframe(self, keyframe: Keyframe) -> float:
         """The start and all steps of a keyframe."""

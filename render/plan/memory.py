@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,14 +77,15 @@ def step_memory(
     # decoded in float32.
     decoder = (0.7e9 + 11.5e9 * (generator.gflop_per_megapixel / 3856) ** 0.5) * megapixels
     # 25.5 MiB a cutout of ViT-B/32's 8.8 GFLOP, and each cutout's gradient in the picture's size.
-    together = min(cutouts, at_once or cutouts)
     perceptors = 0.0
     for chosen in plan.models.perceptors:
+        seen = math.ceil(chosen.model.cutout_share * cutouts)
+        together = min(seen, at_once or seen)
         width_of_number = budget.bytes_per_number if chosen.model.is_transformer else 4
         own = chosen.model.memory_per_cutout
         own = own or 3.1e6 * chosen.model.gflop_per_cutout * width_of_number / 4
         activations = own * together
-        perceptors += activations + 12e6 * megapixels * cutouts
+        perceptors += activations + 12e6 * megapixels * seen
     if budget.is_gpu:
         return int(GPU_MEMORY + weights + decoder + perceptors)
     return int(BASE_MEMORY + ENCODER * megapixels + 2 * weights + decoder + perceptors)

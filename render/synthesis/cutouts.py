@@ -9,7 +9,7 @@ cutout, and the picture is sampled once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -40,33 +40,47 @@ class CutoutDraw:
     noise: Tensor | None  # (n, 1, 1, 1): standard deviations
     seed: int
 
-    def on(self, device: torch.device, shorter_side: int, sides: Iterable[int]) -> Cutouts:
-        """Returns the cutouts as tensors on `device`, for perceptors whose inputs have these sides.
+    def on(self, device: torch.device, shorter_side: int, sides: Mapping[int, float]) -> Cutouts:
+        """Returns the cutouts as tensors on `device`, for perceptors whose inputs have these sides,
+        each with the share of the cutouts that it sees, of every size alike.
 
         `shorter_side` is the shorter side of the picture in pixels. Never waits for the device.
         """
-        by_side = {side: self._sized(device, shorter_side, side) for side in sides}
+        by_side = {
+            side: self._sized(device, shorter_side, side, self._seen(share))
+            for side, share in sides.items()
+        }
         return Cutouts(send(self.homographies, device), send(self.gains, device), by_side)
 
-    def _sized(self, device: torch.device, shorter_side: int, side: int) -> SizedCutouts:
-        """Returns the part of `on` that depends on the perceptor's side."""
-        levels = indices_by_level(self, side, shorter_side)
+    def _seen(self, share: float) -> Tensor:
+        """Returns the indices (m,) of a share of the cutouts, whose sizes are the same in every
+        step."""
+        count = len(self.extents)
+        spread = (torch.arange(math.ceil(share * count)) / share).long()
+        return self.extents.argsort()[spread].sort().values
+
+    def _sized(
+        self, device: torch.device, shorter_side: int, side: int, seen: Tensor
+    ) -> SizedCutouts:
+        """Returns the part of `on` that depends on the perceptor's side, of the cutouts `seen`."""
+        levels = indices_by_level(self.extents[seen], side, shorter_side)
         order = torch.tensor([index for indices in levels for index in indices]).argsort()
-        shape = torch.Size((len(self.homographies), 3, side, side))
+        shape = torch.Size((len(seen), 3, side, side))
         noise = None
         if self.noise is not None:
-            noise = send(self.noise, device) * draw_noise(shape, self.seed ^ 0x5EED, device)
-        matrices = tuple(send(self.homographies[indices], device) for indices in levels)
-        return SizedCutouts(matrices, send(order, device), noise)
+            noise = send(self.noise[seen], device) * draw_noise(shape, self.seed ^ 0x5EED, device)
+        matrices = tuple(send(self.homographies[seen[indices]], device) for indices in levels)
+        return SizedCutouts(matrices, send(order, device), noise, send(seen, device))
 
 
 @dataclass(frozen=True)
 class SizedCutouts:
-    """The tensors of the n cutouts that depend on the side S of a perceptor's input."""
+    """The tensors of the m cutouts that perceptors whose inputs have one side S see."""
 
-    matrices: tuple[Tensor, ...]  # (m, 3, 3) by level: read from the picture, its half, quarter...
-    order: Tensor  # (n,): the position of each cutout in the concatenated levels
-    noise: Tensor | None  # (n, 3, S, S)
+    matrices: tuple[Tensor, ...]  # (k, 3, 3) by level: read from the picture, its half, quarter...
+    order: Tensor  # (m,): the position of each cutout in the concatenated levels
+    noise: Tensor | None  # (m, 3, S, S)
+    seen: Tensor  # (m,): which of the n cutouts
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,7 @@ class Cutouts:
         """Yields every tensor, in an order that is the same in every step."""
         yield from (self.homographies, self.gains)
         for sized in self.sides.values():
-            yield from (*sized.matrices, sized.order)
+            yield from (*sized.matrices, sized.order, sized.seen)
             if sized.noise is not None:
                 yield sized.noise
 
@@ -155,7 +169,7 @@ def compose_homographies(
 
 
 def cut_out(picture: Tensor, cutouts: Cutouts, side: int) -> Tensor:
-    """Returns the cutouts (n, 3, side, side) of a picture (1, 3, H, W) in [0, 1], differentiable in
+    """Returns the cutouts (m, 3, side, side) of a picture (1, 3, H, W) in [0, 1], differentiable in
     the picture.
 
     A cutout that shrinks the picture is read from a copy of the picture that is averaged to about
@@ -175,7 +189,7 @@ def cut_out(picture: Tensor, cutouts: Cutouts, side: int) -> Tensor:
             parts.append(
                 F.grid_sample(source, points, padding_mode="reflection", align_corners=False)
             )
-    cut = torch.cat(parts)[sized.order] * cutouts.gains  # (n, 3, S, S)
+    cut = torch.cat(parts)[sized.order] * cutouts.gains[sized.seen]  # (m, 3, S, S)
     return cut if sized.noise is None else cut + sized.noise
 
 
@@ -211,13 +225,13 @@ def per_pixel(width: int, height: int, device: torch.device) -> Tensor:
     return torch.tensor([2 / width, 2 / height], device=device)
 
 
-def indices_by_level(draw: CutoutDraw, side: int, shorter_side: int) -> list[list[int]]:
+def indices_by_level(extents: Tensor, side: int, shorter_side: int) -> list[list[int]]:
     """Returns the indices of the cutouts that read the picture itself, its half, its quarter, ...
 
     `side` is the perceptor's side, `shorter_side` the picture's, in pixels. Depends on the extents
     only, so each list has the same length in every step.
     """
-    shrink = draw.extents / side  # picture pixels per cutout pixel
+    shrink = extents / side  # picture pixels per cutout pixel
     levels = torch.log2(shrink).round().clamp(0, math.log2(shorter_side)).long().tolist()
     return [
         [index for index, own in enumerate(levels) if own == level]

@@ -17,6 +17,7 @@ from render.synthesis.initial_picture import choose_initial_picture, enlarged
 from render.synthesis.losses import LossInputs, weighted_sum
 from render.synthesis.models import Models
 from render.synthesis.optimize import Step, optimize
+from render.synthesis.perceptor import seen_sides
 from render.synthesis.picture_statistics import ShotStatistics
 from render.synthesis.sketch import SketchStep, sketch
 from render.synthesis.targets import (
@@ -48,7 +49,7 @@ def optimize_keyframe(
     prompt_targets = make_prompt_targets(plan, keyframe, models, film_targets)
     latent_targets = make_latent_targets(plan, keyframe.prompts, generator, film_targets)
     start, parent_picture = warm_start(plan, keyframe, generator, parent)
-    sides = tuple(dict.fromkeys(target.perceptor.side for target in prompt_targets))
+    sides = seen_sides(target.perceptor for target in prompt_targets)
     exposed = newly_exposed(keyframe, plan.size, models.device)
 
     initial, steps, step_size = start, keyframe.steps, keyframe.step_size

@@ -82,4 +82,5 @@ def load_perceptor(model: Model) -> Perceptor:
     """The named perceptor; raises ModelError when its weights are missing or do not fit."""
     perceptor = load_classifier(model) if model.is_classifier else load_clip(model)
     perceptor.first_pull, perceptor.later_pull = model.pull
+    perceptor.cutout_share = model.cutout_share
     return perceptor

@@ -107,7 +107,8 @@ def _prompt_terms(inputs: LossInputs) -> Iterator[Tensor]:
         )
         if prompt_target.masks is not None:
             shares = region_shares(prompt_target.masks, inputs.cutouts)
-            strength = strength * region_strength(shares)
+            seen = inputs.cutouts.sides[prompt_target.perceptor.side].seen
+            strength = strength * region_strength(shares[seen])
         yield prompt_target.weight * prompt_target.pull * (stopped * strength).sum(1).mean()
 
 

@@ -10,7 +10,7 @@ from render.generators.vqgan import Generator
 from render.plan.arithmetic import PLAIN, Arithmetic
 from render.plan.memory import HOST_MEMORY, MemoryBudget
 from render.synthesis.optimize import ONE_BY_ONE, StepRunner
-from render.synthesis.perceptor import Perceptor
+from render.synthesis.perceptor import Perceptor, seen_sides
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,6 @@ class Models:
         return self.generator.device
 
     @property
-    def sides(self) -> tuple[int, ...]:
-        """The sides of the perceptors' cutouts in pixels, each once."""
-        return tuple(dict.fromkeys(perceptor.side for perceptor, _ in self.perceptors))
+    def sides(self) -> dict[int, float]:
+        """The sides of the perceptors' cutouts in pixels, each with the share that is seen."""
+        return seen_sides(perceptor for perceptor, _ in self.perceptors)

@@ -7,6 +7,7 @@ cutouts are embedded and how far two embeddings are apart, so that losses need n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ class Perceptor(nn.Module):
     # The factors of its weight in prompts, in a keyframe that starts a chain and in later ones.
     first_pull: float = 1.0
     later_pull: float = 1.0
+    cutout_share: float = 1.0  # of a step's cutouts in the latent, which it sees
     knows_things: bool = False  # a classifier, which knows no colours, light or style
 
     def __init__(
@@ -110,3 +112,12 @@ def angular_distance(a: Tensor, b: Tensor) -> Tensor:
     # Kept below 1, where the slope of asin is infinite: opposite vectors would give NaN.
     half_chord: Tensor = (a - b).norm(dim=-1).div(2).clamp(max=1 - 1e-6)
     return half_chord.arcsin().square().mul(2)
+
+
+def seen_sides(perceptors: Iterable[Perceptor]) -> dict[int, float]:
+    """Returns the sides of the perceptors' inputs in pixels, each with the largest share of a
+    step's cutouts that one of them sees."""
+    sides: dict[int, float] = {}
+    for perceptor in perceptors:
+        sides[perceptor.side] = max(sides.get(perceptor.side, 0.0), perceptor.cutout_share)
+    return sides

@@ -77,7 +77,7 @@ def sketch(
     settings, size, device = keyframe.settings, sketch_size(plan.size), start.device
     small = F.interpolate(start, size=size[::-1], mode="area")
     masked = tuple(resized_masks(target, size) for target in prompt_targets)
-    sides = tuple(dict.fromkeys(target.perceptor.side for target in prompt_targets))
+    sides = dict.fromkeys((target.perceptor.side for target in prompt_targets), 1.0)
     raster = Raster(device)
 
     def cutouts_at(step: int) -> Cutouts:

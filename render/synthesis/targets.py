@@ -105,7 +105,7 @@ def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
     cutouts without noise."""
     height, width = picture.shape[-2:]
     draw = sample_cutouts(16, (width, height), (0.6, 1.0), seed=0, noise=False)
-    cutouts = draw.on(picture.device, min(width, height), (perceptor.side,))
+    cutouts = draw.on(picture.device, min(width, height), {perceptor.side: 1.0})
     seen = perceptor.embed_cutouts(cut_out(picture, cutouts, perceptor.side))
     return perceptor.embed_image(seen)
 

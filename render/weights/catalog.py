@@ -47,6 +47,8 @@ class Model:
     is_classifier: bool = False
     # Perceptors: the factors of its weight in a keyframe that starts a chain, and in later ones.
     pull: tuple[float, float] = (1.0, 1.0)
+    # Perceptors: the share of a step's cutouts that it sees, other than in a sketch.
+    cutout_share: float = 1.0
     # Perceptors: the share of a keyframe's steps that it needs in the latent after a sketch. More
     # of them weave the embedded generator's cells into the picture; others have not been measured.
     after_sketch: float = 0.4
@@ -266,6 +268,7 @@ PERCEPTORS: dict[str, Model] = {
             memory_per_cutout=9.8e6,
             is_classifier=True,
             pull=(12.0, 0.5),
+            cutout_share=0.5,
             after_sketch=0.1,
         ),
         Model(

@@ -49,7 +49,7 @@ def test_only_a_chain_without_an_image_costs_the_choice_of_an_initial_picture(
     first, later, *_, from_image, _, _ = plan.keyframes
     assert (first.parent, later.parent, from_image.parent) == (None, 0, None)
     assert from_image.init == tmp_path / "a.png"
-    candidates = costs.cutout(first) * CANDIDATE_CUTOUTS
+    candidates = 0.145 * CANDIDATE_CUTOUTS  # `starter` alone
     assert costs.start(first) == candidates + costs.decode > 2 * costs.decode
     assert costs.start(later) == costs.start(from_image) == 2 * costs.decode
 
@@ -158,7 +158,7 @@ def test_a_classifier_costs_nothing_where_it_knows_no_thing() -> None:
     def cutout(prompt: str, settings: str = "") -> float:
         text = f"version: 1\nshots:\n  - {{duration: 1s, prompts: {prompt}{settings}}}\n"
         plan = plan_for(parse(text, Path()), 8)
-        return Costs(plan).cutout(plan.keyframes[0])
+        return Costs(plan).step(plan.keyframes[0])
 
     alone = cutout("a red glow")
     assert cutout("a castle on a hill") > alone

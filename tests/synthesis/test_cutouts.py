@@ -10,7 +10,7 @@ CPU = torch.device("cpu")
 
 
 def cutouts_of(picture: torch.Tensor, draw: CutoutDraw, side: int) -> torch.Tensor:
-    return cut_out(picture, draw.on(CPU, min(picture.shape[-2:]), (side,)), side)
+    return cut_out(picture, draw.on(CPU, min(picture.shape[-2:]), {side: 1.0}), side)
 
 
 def test_the_same_seed_gives_the_same_cutouts_whatever_the_global_state() -> None:
@@ -76,9 +76,21 @@ def test_the_tensors_have_the_same_shapes_in_every_step() -> None:
     """So that a step can be recorded: which cutouts read the halved picture is random, how many is
     not."""
     cutouts = [
-        sample_cutouts(16, (160, 96), (0.4, 1.0), seed=seed).on(CPU, 96, (64, 32))
+        sample_cutouts(16, (160, 96), (0.4, 1.0), seed=seed).on(CPU, 96, {64: 0.5, 32: 1.0})
         for seed in range(30)
     ]
     assert len({tuple(tensor.shape for tensor in step.tensors()) for step in cutouts}) == 1
     assert {len(matrices) > 0 for matrices in cutouts[0].sides[32].matrices} == {True}
     assert len({step.sides[32].matrices[0].sum().item() for step in cutouts}) == 30
+
+
+def test_a_side_may_see_a_share_of_the_cutouts() -> None:
+    draw = sample_cutouts(8, (64, 48), (0.4, 1.0), seed=1, noise=False)
+    picture = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    every = cut_out(picture, draw.on(CPU, 48, {16: 1.0}), 16)
+    some = draw.on(CPU, 48, {16: 0.5, 24: 1.0})
+    seen = some.sides[16].seen
+    assert torch.equal(cut_out(picture, some, 16), every[seen])
+    assert draw.extents[seen].sort().values.tolist() == draw.extents.sort().values[::2].tolist()
+    assert len(cut_out(picture, some, 24)) == 8
+    assert len(cut_out(picture, draw.on(CPU, 48, {16: 0.01}), 16)) == 1

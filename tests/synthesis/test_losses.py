@@ -41,7 +41,7 @@ def inputs(
         picture,
         parent=torch.full_like(picture, 0.5) if parent else None,
         parent_latent=torch.zeros_like(latent) if parent else None,
-        cutouts=draw.on(latent.device, 32, (perceptor.side,)),
+        cutouts=draw.on(latent.device, 32, {perceptor.side: 1.0}),
         prompt_targets=(prompt_target,),
         palette=palette_of(torch.rand(1, 3, 32, 48)) if parent else None,
         sharpness=sharpness_of(torch.rand(1, 3, 32, 48)) if parent else None,

@@ -147,9 +147,8 @@ def test_the_cost_and_the_progress_include_the_sketch() -> None:
     plan, other = plan_of("a lighthouse"), plan_of("a red sky")
     keyframe = plan.keyframes[0]
     costs = Costs(plan)
-    expected = (
-        2 * costs.cutout(keyframe) * sketch_cutouts(keyframe.settings.cutouts) * keyframe.steps
-    )
+    each = sum(chosen.model.gflop_per_cutout for chosen in plan.models.perceptors)
+    expected = 2 * each * sketch_cutouts(keyframe.settings.cutouts) * keyframe.steps
     assert costs.sketch(keyframe) == pytest.approx(expected)
     assert expected > 0
     assert costs.start(keyframe) == pytest.approx(Costs(other).start(other.keyframes[0]) + expected)

@@ -109,7 +109,7 @@ def test_512_pixels_in_bfloat16_need_less_than_two_gibibytes() -> None:
 
         def step(latent: torch.Tensor = latent) -> torch.Tensor:
             picture = generator.paint(generator.quantise(latent), step=True)
-            cutouts = sample_cutouts(32, size, (0.4, 1), 0).on(meta, 512, (224,))
+            cutouts = sample_cutouts(32, size, (0.4, 1), 0).on(meta, 512, {224: 1.0})
             return perceptor.embed_cutouts(cut_out(picture, cutouts, 224))
 
         weights = [
