@@ -221,6 +221,7 @@ def still(at: str, quiet: bool, log_format: str, **options: Any) -> None:
 @click.option("--codec", default="h264", show_default=True, help="How it is encoded.")
 @click.option("--quality", type=int, default=17, show_default=True, help="Less is better.")
 @device_option
+@convolutions_option
 @click.option("--force", is_flag=True, help="Overwrite OUT.mp4 even if Render did not write it.")
 @quiet_option
 @log_option
@@ -229,6 +230,7 @@ def interpolate(
     output: Path,
     force: bool,
     device: str,
+    convolutions: str,
     quiet: bool,
     log_format: str,
     **options: Any,
@@ -246,7 +248,7 @@ def interpolate(
         journey = plan_journey(inputs, output, **options)
         check_overwrite(output, force, inputs)
         names = [f"the generator {journey.generator}"]
-        chosen = load_device(device, "float32", "auto", log, names)
+        chosen = load_device(device, "float32", convolutions, log, names)
 
         from render.cli.progress import display
         from render.film.interpolate import make_journey

@@ -128,7 +128,7 @@ def prepare(
     if kept := [keyframe for keyframe in needed if keyframe.key not in missing]:
         begun_with = store.arithmetic(kept[-1].key)
         if device.differs_from(begun_with):
-            _note_kept_precision(log, len(kept), len(needed), whole_film=frame is None)
+            _note_kept_arithmetic(log, len(kept), len(needed), whole_film=frame is None)
         device = device.like(begun_with)
     at_once = check_memory(plan, device, log, request.force) if todo else None
     store.prepare()
@@ -149,11 +149,10 @@ def load_chosen_device(request: RenderRequest, plan: Plan) -> Device:
     return load_device(*how, request.log, model_names(plan))
 
 
-def _note_kept_precision(log: Log, kept: int, total: int, *, whole_film: bool) -> None:
-    """Say that stored keyframes keep their precision, which is not in their keys."""
+def _note_kept_arithmetic(log: Log, kept: int, total: int, *, whole_film: bool) -> None:
+    """Say that stored keyframes keep their arithmetic, which is not in their keys."""
     fresh = "; --fresh makes all anew" if whole_film else ""
     log.say(
         "note",
-        f"{kept} of {total} keyframes are there and stay as they were made, whatever their "
-        f"precision{fresh}",
+        f"{kept} of {total} keyframes are there and stay as they were computed{fresh}",
     )

@@ -40,6 +40,8 @@ def set_convolutions(network: nn.Module, way: str) -> None:
     channels = WINOGRAD_CHANNELS.get(torch.get_num_threads(), math.inf)
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
+            layer._buffers.pop("flipped", None)
+            layer.__dict__.pop("flipped_version", None)
             is_winograd = (
                 way == "winograd"
                 and layer.kernel_size == (3, 3)

@@ -27,6 +27,7 @@ LEVELS = (1, 2)  # how often the size of the picture is halved
 KNEE = 0.7  # standard deviations from the mean at which a feature's curve bends
 PICTURES, SIDE = 20, 160  # how many pictures are decoded for a fit, and their side in pixels
 HELD_OUT = 4  # of them, on which the error is measured
+LEAST_PSNR = 25  # dB, below which a readout would mislead
 RIDGE = 1e-6  # of the mean square of a feature
 
 
@@ -134,9 +135,9 @@ def save_readouts(readouts: dict[int, Readout], path: Path, digest: str) -> None
         partial.write_bytes(save(tensors, {"generator": digest}))
 
 
-def load_readouts(path: Path, digest: str) -> dict[int, Readout] | None:
-    """Returns the readouts of a file; None if it has none of the generator whose weights have this
-    SHA-256."""
+def load_readouts(path: Path, digest: str, decoder: Decoder) -> dict[int, Readout] | None:
+    """Returns the readouts of a file, by level; None if it is not of the generator whose weights
+    have this SHA-256, or damaged. A level may be missing: its fit was too poor."""
     try:
         with safe_open(str(path), framework="pt") as file:
             if (file.metadata() or {}).get("generator") != digest:
@@ -144,10 +145,14 @@ def load_readouts(path: Path, digest: str) -> dict[int, Readout] | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         readouts = {}
         for level in LEVELS:
-            readout = Readout(len(tensors[f"{level}.mean"]))
-            own = {n: tensors[f"{level}.{n}"] for n in readout.state_dict()}
-            readout.load_state_dict(own)
-            readouts[level] = readout
-    except (OSError, SafetensorError, KeyError, RuntimeError):
+            own = {
+                name.partition(".")[2]: tensor
+                for name, tensor in tensors.items()
+                if name.startswith(f"{level}.") and torch.isfinite(tensor).all()
+            }
+            if own:
+                readouts[level] = Readout(decoder.up[level].block[-1].out_channels)
+                readouts[level].load_state_dict(own)  # raises an error for other shapes
+    except (OSError, SafetensorError, RuntimeError):
         return None
     return readouts

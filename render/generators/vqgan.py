@@ -21,7 +21,13 @@ from taming.modules.diffusionmodules.model import Decoder, Encoder
 from torch import Tensor, nn
 
 from render.generators import frozen_forward
-from render.generators.readout import LEVELS, Readout, fit_readout, study_pictures
+from render.generators.readout import (
+    LEAST_PSNR,
+    LEVELS,
+    Readout,
+    fit_readout,
+    study_pictures,
+)
 from render.plan.arithmetic import PLAIN, Arithmetic
 from render.weights.catalog import Model, ModelError
 from render.weights.library import require_weights, weights_digest
@@ -171,14 +177,17 @@ class Generator(nn.Module):
 @torch.no_grad()
 def fit_readouts(generator: Generator) -> dict[int, float]:
     """Gives a generator its readouts, fitted to the pictures that it makes of study pictures;
-    returns their errors as PSNR in dB. Takes seconds; a generator of full size a minute."""
+    returns their errors as PSNR in dB. One that is too poor is left out, and steps look at larger
+    pictures. Takes seconds; a generator of full size a minute."""
     cells = [
         generator.post_quant_conv(generator.quantise(generator.encode(picture)))
         for picture in study_pictures()
     ]
     errors = {}
     for level in LEVELS:
-        generator.readouts[level], errors[level] = fit_readout(generator.decoder, level, cells)
+        readout, errors[level] = fit_readout(generator.decoder, level, cells)
+        if errors[level] >= LEAST_PSNR:  # not so where it is no number
+            generator.readouts[level] = readout
     return errors
 
 

@@ -29,9 +29,10 @@ class Arithmetic:
 
     precision: str = "float32"  # of a step's decoder and transformers
     convolutions: str = "plain"  # of the generator
+    device: str = "cpu"  # torch's name of the kind
 
     def __str__(self) -> str:
-        return f"{self.precision}, {self.convolutions} convolutions"
+        return f"{self.device}, {self.precision}, {self.convolutions} convolutions"
 
 
 PLAIN = Arithmetic()
@@ -39,9 +40,11 @@ PLAIN = Arithmetic()
 
 def parse_arithmetic(text: object) -> Arithmetic | None:
     """Returns the arithmetic that a note names; None for anything else."""
-    found = re.fullmatch(r"(\w+), ([\w-]+) convolutions", text) if isinstance(text, str) else None
-    if found and found[1] in PRECISIONS and found[2] in CONVOLUTIONS:
-        return Arithmetic(found[1], found[2])
+    if not isinstance(text, str):
+        return None
+    found = re.fullmatch(r"(\w+), (\w+), ([\w-]+) convolutions", text)
+    if found and found[2] in PRECISIONS and found[3] in CONVOLUTIONS:
+        return Arithmetic(found[2], found[3], found[1])
     return None
 
 
@@ -56,28 +59,39 @@ def machine_name(torch_version: str, threads: int) -> str:
     return f"{processor}, torch {torch_version}, {threads} threads"
 
 
-def known_choice(models_folder: Path, machine: str, subject: str) -> str | None:
-    """Returns what a probe on this machine chose for a subject; None if there was none."""
-    try:
-        choice = json.loads(choices_file(models_folder).read_text())[machine][subject]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return choice if choice in PRECISIONS + CONVOLUTIONS else None
+def known_choice(
+    models_folder: Path, machine: str, subject: str, among: tuple[str, ...]
+) -> str | None:
+    """Returns which `among` these a probe on this machine chose for a subject; None if there was no
+    probe."""
+    choice = _known_choices(choices_file(models_folder)).get(machine, {}).get(subject)
+    return choice if choice in among else None
 
 
 def remember_choice(models_folder: Path, machine: str, subject: str, choice: str) -> None:
     """Keeps a choice. Nothing fails if it cannot be written: then the next render probes again."""
     path = choices_file(models_folder)
-    choices: dict[str, dict[str, str]] = {}
-    with suppress(OSError, ValueError, TypeError, RecursionError):  # missing or damaged
-        choices = dict(json.loads(path.read_text()))
-    try:
-        choices[machine] = {**choices.get(machine, {}), subject: choice}
+    choices = _known_choices(path)
+    choices[machine] = {**choices.get(machine, {}), subject: choice}
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as partial:
             partial.write_text(json.dumps(choices, indent=1))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return
+
+
+def _known_choices(path: Path) -> dict[str, dict[str, str]]:
+    """Returns the choices that a file holds, by machine and subject; what is no choice is left
+    out."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):  # missing or damaged
+        return {}
+    machines = found.items() if isinstance(found, dict) else ()
+    return {
+        machine: {subject: choice for subject, choice in own.items() if isinstance(choice, str)}
+        for machine, own in machines
+        if isinstance(own, dict)
+    }
 
 
 def choices_file(models_folder: Path) -> Path:

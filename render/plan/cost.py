@@ -270,7 +270,7 @@ def _measured_speeds(path: Path) -> dict[str, list[tuple[float, float]]]:
     speeds: dict[str, list[tuple[float, float]]] = {}
     with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
         for device, measured in json.loads(path.read_text()).items():
-            with suppress(ValueError, TypeError):
+            with suppress(ValueError, TypeError, OverflowError):
                 pairs = [(float(rate), float(start)) for rate, start in measured]
                 speeds[device] = [
                     (rate, start) for rate, start in pairs if 0.01 < rate < 1e7 and 0 < start < 600

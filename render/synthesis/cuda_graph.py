@@ -1,4 +1,4 @@
-"""Steps recorded once a keyframe as a CUDA graph, and then launched whole.
+"""Steps recorded as a CUDA graph, for a keyframe and a size of its picture, and launched whole.
 
 On a GPU, launching a step's thousand kernels one by one takes longer than computing them. A graph
 reads the same memory and computes the same shapes every time, so a step takes tensors only, which

@@ -53,23 +53,25 @@ class Device:
 
     def differs_from(self, arithmetic: Arithmetic | None) -> bool:
         """Whether the user named another arithmetic than that of these latents."""
-        named = self.precision, self.convolutions
+        named = self.precision, self.convolutions if self.device.type == "cpu" else None
         kept = (arithmetic.precision, arithmetic.convolutions) if arithmetic else (None, None)
         return any(own and own != other for own, other in zip(named, kept, strict=True))
 
     def like(self, arithmetic: Arithmetic | None) -> Device:
         """The device with the arithmetic of latents that a film goes on from, where the user named
-        none and the device has it: bfloat16 that a processor only emulates would take hours."""
+        none, the latents come from a device of the same kind, and this one has it: bfloat16 that a
+        processor only emulates would take hours."""
+        from render.generators.frozen_forward import has_winograd
         from render.synthesis.probe import has_bfloat16
 
-        if arithmetic is None:
+        if arithmetic is None or arithmetic.device != self.device.type:
             return self
-        precision = self.precision
+        precision, convolutions = self.precision, self.convolutions
         if arithmetic.precision == "float32" or has_bfloat16(self.device):
             precision = precision or arithmetic.precision
-        return replace(
-            self, precision=precision, convolutions=self.convolutions or arithmetic.convolutions
-        )
+        if arithmetic.convolutions != "winograd" or has_winograd():
+            convolutions = convolutions or arithmetic.convolutions
+        return replace(self, precision=precision, convolutions=convolutions)
 
 
 def choose_device(device: str, precision: str = "auto", convolutions: str = "auto") -> Device:

@@ -66,7 +66,7 @@ def choose_initial_picture(
     prompt_targets: tuple[PromptTarget, ...],
 ) -> Tensor:
     """Returns the picture (1, 3, H, W) of the candidate that the perceptors find nearest to the
-    prompts, with grey clouds; without prompts, the grey clouds alone.
+    prompts, with grey clouds; without prompts, or with classifiers only, the grey clouds alone.
 
     Optimising from grey often converges to the wrong brightness: a night that begins by brightening
     never turns dark again, and the path from grey to fire passes through every other colour. One

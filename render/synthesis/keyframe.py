@@ -55,7 +55,8 @@ def optimize_keyframe(
     initial, steps, step_size = start, keyframe.steps, keyframe.step_size
 
     def level_at(step: int) -> int:
-        return step_level(plan, keyframe, step, steps) if generator.readouts else 0
+        level = step_level(plan, keyframe, step, steps)
+        return max(own for own in (0, *generator.readouts) if own <= level)
 
     def cutouts_at(step: int) -> Cutouts:
         seed, size = derived_seed(keyframe.seed, step), halved_size(plan.size, level_at(step))

@@ -47,7 +47,7 @@ def load_models(
     advice = "Smaller models need less: `render models` lists their sizes."
     with memory_shortage(lambda: advice, "Nothing was changed."):
         generator = load_generator(chosen.generator.model)
-        arithmetic = choose_arithmetic(device, generator)
+        arithmetic = choose_arithmetic(device, generator, say)
         if steps:
             prepare_readouts(generator, say)
         generator.on(device.device, arithmetic)
@@ -69,7 +69,8 @@ def prepare_readouts(generator: Generator, say: Callable[[str], None]) -> None:
     or those kept in the folder of models, or fitted now and kept there."""
     kept = models_folder() / f"readouts-{generator.digest[:16]}.safetensors"
     for path in (EMBEDDED_READOUTS, kept):
-        if readouts := load_readouts(path, generator.digest):
+        readouts = load_readouts(path, generator.digest, generator.decoder)
+        if readouts is not None:
             generator.readouts = readouts
             return
     say("fitting the generator's small pictures, once: seconds, or a minute or two for a large one")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -17,6 +17,8 @@ from render.synthesis.cutouts import Cutouts
 BETAS = (0.8, 0.99)
 # How far a step moves each level of offsets, from single cells to eighths of the latent.
 LEVEL_STEPS = (0.3, 0.5, 0.5, 0.5)
+
+WORTH_RECORDING = 5  # steps left of a keyframe, from which a new level's step is recorded
 
 StepFunction = Callable[[Cutouts], Tensor]
 
@@ -58,7 +60,7 @@ class Step:
 class StepRunner:
     """How the steps of a keyframe are launched: one by one, or as `cuda_graph` records them."""
 
-    prepare: Callable[[StepFunction], StepFunction]  # called once a keyframe
+    prepare: Callable[[StepFunction], StepFunction]  # called for each level of a keyframe
     captures: bool = False  # then Adam keeps its step size and its count of steps as tensors
 
 
@@ -131,16 +133,16 @@ def optimize(
             average.mul_(smoothing).add_(changed(inside, only_exposed), alpha=1 - smoothing)
         return value.detach()
 
-    @cache
-    def prepared(level: int) -> StepFunction:
-        """The step of a level, as the runner launches it."""
-        return runner.prepare(partial(run_step, only_exposed=False, level=level))
-
+    prepared: tuple[int, StepFunction] | None = None  # of the current level only: it holds memory
     for step in range(steps):
         set_step_sizes(optimizer, step_size * generator.unit, step, steps)
-        level = level_at(step)
-        run = prepared(level)
-        if exposed is not None and step < steps // 3:  # too few to be worth a recording
+        level, only_exposed = level_at(step), exposed is not None and step < steps // 3
+        if prepared is None or prepared[0] != level:
+            run_all = partial(run_step, only_exposed=False, level=level)
+            prepared = None
+            prepared = level, run_all if steps - step < WORTH_RECORDING else runner.prepare(run_all)
+        run = prepared[1]
+        if only_exposed:  # too few to be worth a recording
             run = partial(run_step, only_exposed=True, level=level)
         value = run(cutouts_at(step))
         total_weight = total_weight * smoothing + (1 - smoothing)

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from render.errors import InputError
 from render.generators.frozen_forward import has_winograd
 from render.generators.vqgan import Generator
 from render.plan.arithmetic import (
     CONVOLUTIONS,
+    PLAIN,
+    PRECISIONS,
     Arithmetic,
     known_choice,
     machine_name,
@@ -35,13 +38,24 @@ ROUNDS = 3  # of which the fastest counts, after one to warm up
 GAIN = 1.2  # how many times faster bfloat16 must be, because its gradients are coarser
 
 
-def choose_arithmetic(device: Device, generator: Generator) -> Arithmetic:
+def choose_arithmetic(
+    device: Device, generator: Generator, say: Callable[[str], None] = lambda sentence: None
+) -> Arithmetic:
     """Returns how to compute with a generator, whose weights are on the CPU, on a device: as its
-    user named, else the fastest."""
-    convolutions = device.convolutions
-    if device.device.type != "cpu":
+    user named, else the fastest. `say` is told before a probe.
+
+    Raises InputError for convolutions that this machine does not have.
+    """
+    kind, convolutions = device.device.type, device.convolutions
+    if kind != "cpu":
         convolutions = "plain"
-    return Arithmetic(device.step_precision(), convolutions or fastest_convolutions(generator))
+    if convolutions == "winograd" and not has_winograd():
+        raise InputError(
+            "--convolutions winograd: this torch and processor have none for "
+            f"{torch.get_num_threads()} threads (up to 3 with NNPACK); channels-last works"
+        )
+    convolutions = convolutions or fastest_convolutions(generator, say)
+    return Arithmetic(device.step_precision(), convolutions, kind)
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -61,19 +75,21 @@ def fastest_precision(device: torch.device) -> str:
         return "float32"
     if device.type == "cuda":
         return "bfloat16"  # twice as fast by the processor's design
-    return _remembered("precision", _measure_precision)
+    return _remembered("precision", PRECISIONS, _measure_precision)
 
 
-def fastest_convolutions(generator: Generator) -> str:
+def fastest_convolutions(
+    generator: Generator, say: Callable[[str], None] = lambda sentence: None
+) -> str:
     """Returns which of CONVOLUTIONS are fastest in this generator's decoder on the CPU."""
     subject = f"convolutions of {generator.digest or 'a generator'}"
-    return _remembered(subject, lambda: _measure_convolutions(generator))
+    return _remembered(subject, CONVOLUTIONS, lambda: _measure_convolutions(generator, say))
 
 
-def _remembered(subject: str, measure: Callable[[], str]) -> str:
+def _remembered(subject: str, among: tuple[str, ...], measure: Callable[[], str]) -> str:
     """Returns the known choice for a subject on this machine, or measures and keeps it."""
     machine = machine_name(torch.__version__, torch.get_num_threads())
-    choice = known_choice(models_folder(), machine, subject)
+    choice = known_choice(models_folder(), machine, subject, among)
     if choice is None:
         choice = measure()
         remember_choice(models_folder(), machine, subject, choice)
@@ -98,8 +114,9 @@ def _measure_precision() -> str:
     return "bfloat16" if is_faster else "float32"
 
 
-def _measure_convolutions(generator: Generator) -> str:
+def _measure_convolutions(generator: Generator, say: Callable[[str], None]) -> str:
     """Returns the convolutions with which the decoder and its gradient take the least time."""
+    say("trying which convolutions are fastest here, once: a second, or ten for a large generator")
     cells = max(1, SIDE // generator.factor)
     latent = torch.zeros(1, len(generator.low), cells, cells, requires_grad=True)
     seconds = {}
@@ -109,6 +126,7 @@ def _measure_convolutions(generator: Generator) -> str:
             seconds[way] = seconds_of(
                 lambda: torch.autograd.grad(generator.paint(latent).sum(), latent)
             )
+    generator.on(torch.device("cpu"), PLAIN)
     return min(seconds, key=seconds.__getitem__)
 
 

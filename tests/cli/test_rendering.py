@@ -75,7 +75,7 @@ def test_another_precision_continues_from_the_stored_keyframes(run: Run) -> None
     assert "of memory (on cpu, steps in bfloat16)" in err
     stored = {path: path.read_bytes() for path in Path("film.latents").iterdir()}
     code, _, err = run("film", *common, "float32", "-o", "b.mp4")
-    assert (code, "3 of 3 keyframes are there and stay as they were made" in err) == (0, True)
+    assert (code, "3 of 3 keyframes are there and stay as they were computed" in err) == (0, True)
     assert "stay as they were" not in run("film", *common, "auto", "-o", "b.mp4")[2]
     assert {path: path.read_bytes() for path in Path("film.latents").iterdir()} == stored
     assert Path("a.mp4").read_bytes() == Path("b.mp4").read_bytes()
@@ -83,6 +83,24 @@ def test_another_precision_continues_from_the_stored_keyframes(run: Run) -> None
     names = [path.name for path in stored]
     assert sorted(path.name for path in Path("c.latents").iterdir()) == sorted(names)
     assert any((Path("c.latents") / path.name).read_bytes() != stored[path] for path in stored)
+
+
+def test_a_film_goes_on_with_the_arithmetic_of_its_latents(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = ("film", "film.yaml", "--device", "cpu", "-v", "-o", "a.mp4")
+    code, _, err = run(*common, "--convolutions", "plain")
+    assert (code, "computing in cpu, float32, plain convolutions" in err) == (0, True)
+    stored = {path: path.read_bytes() for path in Path("film.latents").iterdir()}
+    first = min(stored)
+    first.unlink()
+    monkeypatch.delenv("RENDER_CONVOLUTIONS")
+    monkeypatch.setattr(
+        "render.synthesis.probe.fastest_convolutions", lambda *given: pytest.fail("it was probed")
+    )
+    code, _, err = run(*common)
+    assert (code, "computing in cpu, float32, plain convolutions" in err) == (0, True)
+    assert first.read_bytes() == stored[first]
 
 
 def test_a_still_of_stored_keyframes_needs_no_memory_for_steps(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import tiny
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional as F
 
+from render.generators import vqgan
 from render.generators.readout import (
     LEVELS,
     dead_leaves,
@@ -24,9 +27,10 @@ from render.weights.catalog import GENERATORS
 
 @pytest.fixture(scope="module")
 def tiny_generator() -> Generator:
-    """The tiny generator, whose weights are random, with fitted readouts."""
+    """The tiny generator, whose weights are random, with readouts however poor."""
     generator = tiny.generator()
-    fit_readouts(generator)
+    with patch.object(vqgan, "LEAST_PSNR", 0):
+        fit_readouts(generator)
     return generator
 
 
@@ -34,7 +38,7 @@ def tiny_generator() -> Generator:
 def embedded() -> Generator:
     """The embedded generator with the readouts that come with it."""
     generator = load_generator(GENERATORS["starter"])
-    readouts = load_readouts(EMBEDDED_READOUTS, generator.digest)
+    readouts = load_readouts(EMBEDDED_READOUTS, generator.digest, generator.decoder)
     assert readouts is not None, "run tools/train_starter.py readouts"
     generator.readouts = readouts
     return generator
@@ -84,16 +88,38 @@ def test_their_gradient_points_where_the_whole_picture_s_does(
 
 
 def test_readouts_are_read_back(tiny_generator: Generator, tmp_path: Path) -> None:
-    path = tmp_path / "models" / "readouts.safetensors"
+    path, decoder = tmp_path / "models" / "readouts.safetensors", tiny_generator.decoder
     save_readouts(tiny_generator.readouts, path, "digest")
-    again = load_readouts(path, "digest")
+    again = load_readouts(path, "digest", decoder)
     assert again is not None
     x = torch.randn(1, len(tiny_generator.readouts[1].mean), 8, 8)
     assert torch.equal(again[1](x), tiny_generator.readouts[1](x))
-    assert load_readouts(path, "another generator") is None
+    assert load_readouts(path, "another generator", decoder) is None
     path.write_bytes(path.read_bytes()[:-10])
-    assert load_readouts(path, "digest") is None
-    assert load_readouts(tmp_path / "absent", "digest") is None
+    assert load_readouts(path, "digest", decoder) is None
+    assert load_readouts(tmp_path / "absent", "digest", decoder) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"1.mean": torch.tensor(1.0)}, {"1.mean": torch.zeros(5, 1, 1)}, {"1.odd": torch.zeros(2)}],
+)
+def test_a_file_of_other_shapes_is_not_used(
+    tiny_generator: Generator, tmp_path: Path, changed: dict[str, torch.Tensor]
+) -> None:
+    path = tmp_path / "readouts.safetensors"
+    own = {f"1.{name}": value for name, value in tiny_generator.readouts[1].state_dict().items()}
+    save_file({**own, **changed}, path, {"generator": "digest"})
+    assert load_readouts(path, "digest", tiny_generator.decoder) is None
+
+
+def test_a_poor_fit_is_not_used(tmp_path: Path) -> None:
+    generator = tiny.generator()
+    generator.decoder.conv_out.weight.fill_(torch.nan)
+    fit_readouts(generator)
+    assert generator.readouts == {}
+    save_readouts({}, tmp_path / "readouts.safetensors", "digest")
+    assert load_readouts(tmp_path / "readouts.safetensors", "digest", generator.decoder) == {}
 
 
 def test_study_pictures_are_the_same_every_time() -> None:

@@ -38,7 +38,7 @@ def test_recorded_steps_end_on_the_bits_of_unrecorded_ones(
     plan = recorded_plan(tmp_path)
     plain = steps_of(plan, number, ONE_BY_ONE)
     recorded = steps_of(plan, number, ON_TAPE)
-    assert len(TAPES) == 2  # of steps that look at small pictures, and of the others
+    assert len(TAPES) == 1  # the last steps are too few to be worth another
     one_by_one = steps_of(plan, number, LAUNCHED)
     assert len({step.loss.item() for step in recorded}) == 7
     for left, right in zip(recorded, one_by_one, strict=True):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from render.errors import InputError
+from render.generators import frozen_forward
 from render.plan.arithmetic import PLAIN, Arithmetic
 from render.plan.memory import MemoryBudget
 from render.synthesis import probe
@@ -36,12 +37,18 @@ def test_what_is_named_is_used() -> None:
 def test_a_film_goes_on_as_it_was_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = Arithmetic("bfloat16", "winograd")
     monkeypatch.setattr(probe, "has_bfloat16", lambda device: True)
+    monkeypatch.setattr(frozen_forward, "has_winograd", lambda: True)
     assert Device(CPU).like(begun) == Device(CPU, "bfloat16", "winograd")
     assert Device(CPU, "float32").like(begun) == Device(CPU, "float32", "winograd")
     assert Device(CPU, None, "plain").like(begun) == Device(CPU, "bfloat16", "plain")
     assert Device(CPU).like(None) == Device(CPU)
     monkeypatch.setattr(probe, "has_bfloat16", lambda device: False)
     assert Device(CPU).like(begun) == Device(CPU, None, "winograd")
+    monkeypatch.setattr(frozen_forward, "has_winograd", lambda: False)
+    assert Device(CPU).like(begun) == Device(CPU)
+    on_gpu = Arithmetic("bfloat16", "plain", "cuda")
+    assert Device(CPU).like(on_gpu) == Device(CPU)
+    assert not Device(torch.device("cuda"), None, "winograd").differs_from(on_gpu)
     assert Device(CPU, "float32").differs_from(begun)
     assert Device(CPU, "float32").differs_from(None)
     assert not Device(CPU, "bfloat16").differs_from(begun)

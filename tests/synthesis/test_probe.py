@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tiny
 import torch
 
+from render.errors import InputError
 from render.generators.vqgan import Generator
 from render.plan.arithmetic import CONVOLUTIONS, PRECISIONS, Arithmetic
 from render.synthesis import probe
@@ -28,16 +30,18 @@ def test_the_fastest_convolutions_are_chosen(monkeypatch: pytest.MonkeyPatch) ->
     for fastest in CONVOLUTIONS:
         seconds = iter([1.0 if way == fastest else 2.0 for way in CONVOLUTIONS])
         monkeypatch.setattr(probe, "seconds_of", lambda run, seconds=seconds: next(seconds))
-        assert probe._measure_convolutions(generator) == fastest
+        said: list[str] = []
+        assert probe._measure_convolutions(generator, said.append) == fastest
+        assert len(said) == 1
 
 
 def test_a_probe_runs_once_for_a_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     probes: list[object] = []
     measure = probe._measure_convolutions
 
-    def counted(generator: Generator) -> str:
+    def counted(generator: Generator, say: Callable[[str], None]) -> str:
         probes.append(generator)
-        return measure(generator)
+        return measure(generator, say)
 
     monkeypatch.setattr(probe, "_measure_convolutions", counted)
     generator = tiny.generator()
@@ -87,10 +91,18 @@ def test_a_processor_without_the_instructions_is_not_probed(
 
 def test_what_the_user_names_is_not_probed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "seconds_of", lambda run: pytest.fail("it was probed"))
+    monkeypatch.setattr(probe, "has_winograd", lambda: True)
     for precision in PRECISIONS:
         for convolutions in CONVOLUTIONS:
             device = Device(CPU, precision, convolutions)
             chosen = probe.choose_arithmetic(device, tiny.generator())
             assert chosen == Arithmetic(precision, convolutions)
     elsewhere = Device(torch.device("meta"), "float32")
-    assert probe.choose_arithmetic(elsewhere, tiny.generator()).convolutions == "plain"
+    chosen = probe.choose_arithmetic(elsewhere, tiny.generator())
+    assert chosen == Arithmetic("float32", "plain", "meta")
+
+
+def test_convolutions_that_are_not_here_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "has_winograd", lambda: False)
+    with pytest.raises(InputError, match="--convolutions winograd"):
+        probe.choose_arithmetic(Device(CPU, "float32", "winograd"), tiny.generator())

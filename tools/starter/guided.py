@@ -58,7 +58,9 @@ def load_pair(folder: Path) -> Models:
         dataclasses.replace(row, embedded=str(folder.resolve() / str(row.embedded))) for row in rows
     )
     painter = load_generator(generator)
-    painter.readouts = load_readouts(folder / "readouts.safetensors", painter.digest) or {}
+    painter.readouts = (
+        load_readouts(folder / "readouts.safetensors", painter.digest, painter.decoder) or {}
+    )
     return Models(
         painter.on(torch.device("cpu"), Arithmetic(convolutions=fastest_convolutions(painter))),
         tuple(
