@@ -141,7 +141,7 @@ def test_the_last_steps_look_at_the_whole_picture() -> None:
 def test_a_step_looks_at_no_less_than_its_perceptors_need() -> None:
     assert [max(levels(size)) for size in ("512x512", "160x96", "64x48")] == [2, 1, 0]
     both = "[starter, starter-objects]"
-    assert [max(levels(size, both)) for size in ("320x192", "160x96", "64x48")] == [2, 1, 0]
+    assert [max(levels(size, both)) for size in ("512x512", "320x192", "160x96")] == [2, 1, 0]
     large = [max(levels(size, "ViT-B/32")) for size in ("1024x1024", "384x384", "192x192")]
     assert large == [2, 1, 0]
 
