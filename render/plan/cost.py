@@ -92,8 +92,8 @@ class Costs:
         starts from nothing, else two decodes of the parent or init image."""
         if not begins_anew(keyframe):
             return 2 * self.decode
-        judges = [model for model in self.taking_part(keyframe) if not model.is_classifier]
-        candidates = sum(model.gflop_per_cutout for model in judges) * CANDIDATE_CUTOUTS
+        each = sum(model.gflop_per_cutout for model in self.taking_part(keyframe))
+        candidates = each * CANDIDATE_CUTOUTS
         return candidates + self.sketch(keyframe) + self.decode
 
     def sketch(self, keyframe: Keyframe) -> float:

@@ -37,8 +37,6 @@ class Classifier(Perceptor):
     the picture already shows something of the class.
     """
 
-    knows_things = True
-
     def __init__(
         self,
         visual: TimmModel,

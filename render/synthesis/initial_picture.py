@@ -66,15 +66,13 @@ def choose_initial_picture(
     prompt_targets: tuple[PromptTarget, ...],
 ) -> Tensor:
     """Returns the picture (1, 3, H, W) of the candidate that the perceptors find nearest to the
-    prompts, with grey clouds; without prompts, or with classifiers only, the grey clouds alone.
+    prompts, with grey clouds; without prompts, the grey clouds alone.
 
     Optimising from grey often converges to the wrong brightness: a night that begins by brightening
     never turns dark again, and the path from grey to fire passes through every other colour. One
     crop of each candidate, and six of each on the shortlist, cost about as much as a few steps.
     """
     grey = grey_clouds(plan.size, keyframe.seed).to(device)
-    # What a classifier finds in soft fields of colour says nothing of a thing.
-    prompt_targets = tuple(t for t in prompt_targets if not t.perceptor.knows_things)
     if not prompt_targets:
         return grey
     candidates = draw_candidates(candidate_size(plan.size), derived_seed(keyframe.seed, "ground"))

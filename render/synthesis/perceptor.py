@@ -29,7 +29,6 @@ class Perceptor(nn.Module):
     first_pull: float = 1.0
     later_pull: float = 1.0
     cutout_share: float = 1.0  # of a step's cutouts in the latent, which it sees
-    knows_things: bool = False  # a classifier, which knows no colours, light or style
 
     def __init__(
         self, visual: nn.Module, digest: str, mean: tuple[float, ...], std: tuple[float, ...]
