@@ -68,7 +68,7 @@ ONE_BY_ONE = StepRunner(lambda step: step)
 
 
 def whole_picture(step: int) -> int:
-    """The level 0 of every step: its picture is never halved."""
+    """The level of a step whose picture is never halved: 0."""
     return 0
 
 

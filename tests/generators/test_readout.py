@@ -21,6 +21,7 @@ from render.generators.readout import (
     study_pictures,
 )
 from render.generators.vqgan import Generator, fit_readouts, load_generator
+from render.plan.cost import DECODED, MOST_HALVED
 from render.synthesis.load import EMBEDDED_READOUTS
 from render.weights.catalog import GENERATORS
 
@@ -120,6 +121,11 @@ def test_a_poor_fit_is_not_used(tmp_path: Path) -> None:
     assert generator.readouts == {}
     save_readouts({}, tmp_path / "readouts.safetensors", "digest")
     assert load_readouts(tmp_path / "readouts.safetensors", "digest", generator.decoder) == {}
+
+
+def test_a_plan_knows_the_levels_of_readouts() -> None:
+    assert list(LEVELS) == list(range(1, MOST_HALVED + 1))
+    assert len(DECODED) == MOST_HALVED + 1
 
 
 def test_study_pictures_are_the_same_every_time() -> None:
