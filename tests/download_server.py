@@ -28,6 +28,7 @@ class Behaviour:
     etag: str = '"1"'
     content_type: str = "application/octet-stream"
     status: int = 200
+    busy: list[tuple[int, str | None]] = field(default_factory=list)  # next statuses, Retry-After
     wrong_start: int = 0  # added to the start of the range that it claims to send
     requested: list[str | None] = field(default_factory=list)  # the Range of every request
 
@@ -54,6 +55,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             if_range = self.headers.get("If-Range", behaviour.etag)
             if requested and behaviour.ranges and if_range == behaviour.etag:
                 begin = int(requested.removeprefix("bytes=").removesuffix("-"))
+            if behaviour.busy:
+                status, retry_after = behaviour.busy.pop(0)
+                self.send_response(status)
+                if retry_after is not None:
+                    self.send_header("Retry-After", retry_after)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             if behaviour.status != 200:
                 self.send_error(behaviour.status)
                 return

@@ -14,11 +14,12 @@ from render.generators.readout import LEVELS, Readout
 from render.generators.vqgan import Generator
 from render.starter.words import WordTable
 from render.synthesis.classifier import Classifier, build_tower
-from render.synthesis.clip_perceptor import MEAN, STD, ClipPerceptor, build_clip
+from render.synthesis.clip_perceptor import MEAN, STD, ClipPerceptor
 from render.synthesis.cutouts import Cutouts
 from render.synthesis.frozen_towers import fold_normalisations, speed_up_tower
 from render.weights.checkpoint import DTYPES, Entry
 from render.weights.convert import write_tensors
+from render.weights.open_clip_models import build_clip
 
 GENERATOR = {
     "ddconfig": {

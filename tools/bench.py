@@ -53,7 +53,7 @@ from render.generators.readout import LEVELS, Readout
 from render.generators.vqgan import Generator, load_generator
 from render.media.video import write_video
 from render.plan.arithmetic import Arithmetic
-from render.synthesis.clip_perceptor import ClipPerceptor, build_clip, load_clip, read_clip
+from render.synthesis.clip_perceptor import ClipPerceptor, load_clip, read_clip
 from render.synthesis.cuda_graph import RECORDED
 from render.synthesis.cutouts import Cutouts, cut_out, sample_cutouts
 from render.synthesis.device import choose_device
@@ -62,6 +62,7 @@ from render.synthesis.images import Frame, to_frame
 from render.synthesis.optimize import ONE_BY_ONE, StepRunner, optimize
 from render.synthesis.probe import choose_arithmetic, has_bfloat16
 from render.weights.library import known_models
+from render.weights.open_clip_models import build_clip
 
 # The level of the picture that a step of each variant looks at.
 VARIANTS = {"reference": 0, "float32": 0, "half": 1, "quarter": 2, "bfloat16": 0}

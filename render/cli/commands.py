@@ -305,12 +305,16 @@ def models(ctx: click.Context) -> None:
 @click.option(
     "--config",
     type=FILE,
-    metavar="FILE.yaml",
-    help="The config of your own VQGAN (taming's model.yaml).",
+    metavar="FILE",
+    help="The config of your own model: taming's YAML of a VQGAN, open_clip's JSON of a CLIP.",
 )
 @quiet_option
 def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> None:
-    """Download the weights of NAME, or take them from a file; checked, resumed, never half-made."""
+    """Download the weights of NAME, or take them from a file; checked, resumed, never half-made.
+
+    NAME is one of `render models`, a new name for a file of your own, or a model of open_clip's
+    with the tag of its weights, as in ViT-B-32:laion400m_e32.
+    """
     log = Log(quiet)
     interrupted = "Interrupted; the same command goes on from here."
     with report_errors(log), report_interruption(log, lambda: interrupted):
@@ -321,18 +325,52 @@ def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> Non
             name.lower() in map(str.lower, known_models(role))
             for role in ("generator", "perceptor")
         )
-        if source is not None and not in_table:
-            shape = None
-            if config is not None:
-                from render.weights.convert import read_config
+        if ":" in name:
+            from render.weights.open_clip_models import tagged_model
 
-                shape = read_config(config)
-            path = add_own_model(name, source, shape)
+            row = tagged_model(name)
+            with download_bar(name, quiet) as shown:
+                path = install_model(row, shown, source)
+            name = row.name
+        elif source is not None and not in_table:
+            path = add_own_model(name, source, None if config is None else read_own_config(config))
         else:
             with download_bar(name, quiet) as shown:
                 path = install_model(find_model(name), shown, source)
     if not quiet:
         write_line(sys.stdout, f"{name} is at {path}")
+
+
+def read_own_config(path: Path) -> dict[str, Any]:
+    """The config of a user's own model: of a CLIP if it is JSON, else of a VQGAN."""
+    if path.suffix.lower() == ".json":
+        from render.weights.open_clip_models import read_perceptor_config
+
+        return read_perceptor_config(path)
+    from render.weights.convert import read_config
+
+    return read_config(path)
+
+
+@models.command("import")
+@click.argument("folders", nargs=-1, type=FILE, metavar="[FOLDER]...")
+@quiet_option
+def import_(folders: tuple[Path, ...], quiet: bool) -> None:
+    """Take weights that another program downloaded, found by their digests in each FOLDER.
+
+    Without a FOLDER, in the caches of OpenAI's clip, of Hugging Face's hub and of torch's. The
+    files there stay as they are.
+    """
+    log = Log(quiet)
+    with report_errors(log), report_interruption(log, lambda: "Interrupted; nothing was lost."):
+        from render.weights.imports import import_weights, usual_folders
+
+        among = folders or tuple(usual_folders())
+        names = import_weights(among, lambda sentence: log.say("note", sentence))
+    if not quiet:
+        where = ", ".join(map(str, among)) or "the usual folders, of which there is none"
+        answer = f"taken: {', '.join(names)}" if names else f"nothing to take in {where}"
+        write_line(sys.stdout, answer)
 
 
 @cli.command()

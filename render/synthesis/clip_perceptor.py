@@ -8,16 +8,11 @@ weights file; the architecture comes from the file's header or from `weights/cat
 from __future__ import annotations
 
 import json
-import logging
-import warnings
 from bisect import bisect_right
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import open_clip
 import torch
-from open_clip.model import CLIP
 from open_clip.transformer import VisionTransformer
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -25,12 +20,11 @@ from torch.nn import functional as F
 
 from render.synthesis.frozen_towers import speed_up_tower
 from render.synthesis.perceptor import Perceptor, angular_distance
-from render.weights.catalog import Model, ModelError
+from render.weights.catalog import OPENAI_MEAN, OPENAI_STD, Model, ModelError
 from render.weights.library import require_weights, weights_digest
+from render.weights.open_clip_models import build_clip
 
-# The normalisation of OpenAI's models; open_clip's LAION models use the same.
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
+MEAN, STD = tuple(OPENAI_MEAN), tuple(OPENAI_STD)
 
 # For a perceptor that was trained on some tokens only: each token, and the trained one that it is
 # read as, which is itself if it was trained. Other tokens have no meaning for the perceptor.
@@ -145,35 +139,6 @@ def read_clip(model: Model) -> ClipPerceptor:
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} does not hold the perceptor {model.name}: {error}") from error
     return ClipPerceptor(clip, weights_digest(model), mean, std)
-
-
-def build_clip(config: dict[str, Any]) -> Any:
-    """Returns open_clip's CLIP of an architecture, with random weights.
-
-    `config` is {"open_clip": the name of an architecture}, or the arguments of open_clip's class.
-    Raises ValueError for a name that open_clip does not have.
-    """
-    # The random weights are replaced at once, so they must not advance the global random state, and
-    # open_clip's warnings about them, and about the activation that a tag expects, do not apply.
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), unlogged():
-        warnings.simplefilter("ignore")
-        if "open_clip" in config:
-            # open_clip might look for an unknown name on the network.
-            if config["open_clip"] not in open_clip.list_models():
-                raise ValueError(f"open_clip knows no model {config['open_clip']!r}")
-            return open_clip.create_model(config["open_clip"], pretrained=None)
-        return CLIP(**{key: dict(v) if isinstance(v, dict) else v for key, v in config.items()})
-
-
-@contextmanager
-def unlogged() -> Iterator[None]:
-    """Suppresses log records below the level of an error."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def readings_of(state: dict[str, Tensor]) -> Readings | None:

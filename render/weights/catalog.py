@@ -33,6 +33,7 @@ class Model:
     sha256: str | None = None  # of the published file
     digest_source: str = ""  # the documents that give addresses, size and digest
     embedded: str | None = None  # file in render/starter
+    parameters: int = 0  # numbers that Render keeps of it; 0 if unknown
     factor: int = 1  # generators: pixels per latent cell along one side
     channels: int = 0  # generators: of the latent
     # Generators: SHA-256 of earlier weights with the same encoder, whose latents these decode too.
@@ -55,8 +56,11 @@ class Model:
 
     @property
     def is_transformer(self) -> bool:
-        """Whether a perceptor's image tower is a vision transformer, by its open_clip name."""
-        return str(self.config.get("open_clip", "")).startswith("ViT-")
+        """Whether a perceptor's image tower is a vision transformer of open_clip's own."""
+        if "open_clip" in self.config:
+            return str(self.config["open_clip"]).startswith("ViT-")
+        vision = self.config.get("vision_cfg", {})
+        return "timm_model_name" not in vision and not isinstance(vision.get("layers"), list)
 
 
 # From configs/imagenet_vqgan.yaml in CompVis/taming-transformers; all f16 models have this shape.
@@ -82,22 +86,15 @@ _RESCUE = (
 )
 _PORTABLE = "https://huggingface.co/pxlpshr/pytti-models/resolve/main/vqgan/"
 _OPENAI = "https://openaipublic.azureedge.net/clip/models/"
-_LAION = "https://huggingface.co/laion/"
+_OPENAI_COPY = _PORTABLE.replace("vqgan/", "clip/")
 _PINNED_TWICE = (
     "SHA-256 and size: pxl-pshr/pytti app/model_mirror.py; the same SHA-256: "
     "somnai-dreams/pytti-core src/pytti/image_models/vqgan.py"
 )
 # The licence of the publishing repository; none is stated for the weights alone.
 _MIT_REPOSITORY = "MIT, as taming-transformers"
-_MIT_OPENAI = "MIT, as openai/CLIP"
-_MIT_LAION = "MIT, its model card"
-_OPENAI_SOURCE = (
-    "SHA-256: in the address, open_clip/pretrained.py; size: pxl-pshr/pytti app/model_mirror.py"
-)
-_OPENAI_MEAN = {
-    "mean": [0.48145466, 0.4578275, 0.40821073],
-    "std": [0.26862954, 0.26130258, 0.27577711],
-}
+OPENAI_MEAN = [0.48145466, 0.4578275, 0.40821073]  # of the colour channels; LAION's models too
+OPENAI_STD = [0.26862954, 0.26130258, 0.27577711]
 
 
 def _vqgan(codes: int, ddconfig: dict[str, Any] = F16, gumbel: bool = False) -> dict[str, Any]:
@@ -115,6 +112,7 @@ GENERATORS: dict[str, Model] = {
             licence="MIT",
             note="small and embedded; for drafts and first films",
             embedded="generator.safetensors",
+            parameters=2_977_715,
             digest_source="part of this package",
             factor=8,
             channels=16,
@@ -125,14 +123,19 @@ GENERATORS: dict[str, Model] = {
             name="vqgan-imagenet-f16-1024",
             role="generator",
             config=_vqgan(1024),
+            parameters=72_141_699,
             licence=_MIT_REPOSITORY,
             note="general pictures, bolder and coarser than 16384; about 1 GB",
             urls=(
                 _HEIBOX + "d/8088892a516d4e3baf92/files/?p=%2Fckpts%2Flast.ckpt&dl=1",
                 _HEIBOX + "f/140747ba53464f49b476/?dl=1",
+                "https://github.com/ieee8023/latentshift/releases/download/weights/"
+                "vqgan_imagenet_f16_1024.ckpt",
             ),
-            digest_source="addresses: nerdyrodent/VQGAN-CLIP download_models.sh and lucidrains/"
-            "DALLE-pytorch dalle_pytorch/vae.py; config: CompVis/taming-transformers "
+            size=957_954_257,
+            digest_source="addresses: nerdyrodent/VQGAN-CLIP download_models.sh, lucidrains/"
+            "DALLE-pytorch dalle_pytorch/vae.py and ieee8023/latentshift "
+            "latentshift/autoencoders.py; config: CompVis/taming-transformers "
             "configs/imagenet_vqgan.yaml; no document gives its SHA-256",
             factor=16,
             channels=256,
@@ -142,6 +145,7 @@ GENERATORS: dict[str, Model] = {
             name="vqgan-imagenet-f16-16384",
             role="generator",
             config=_vqgan(16384),
+            parameters=76_073_859,
             licence=_MIT_REPOSITORY,
             note="general pictures; most VQGAN+CLIP films were made with it",
             urls=(
@@ -161,6 +165,7 @@ GENERATORS: dict[str, Model] = {
             name="vqgan-openimages-f8-gumbel",
             role="generator",
             config=_vqgan(8192, F8, gumbel=True),
+            parameters=68_995_971,
             licence=_MIT_REPOSITORY,
             note="the sharpest: 8 pixels per latent cell, so four times as many cells as f16",
             urls=(
@@ -179,13 +184,13 @@ GENERATORS: dict[str, Model] = {
             name="vqgan-wikiart-f16-16384",
             role="generator",
             config=_vqgan(16384),
+            parameters=76_073_859,
             licence="none stated",
             note="paintings",
             urls=(
                 "https://github.com/pixray/pixray/releases/download/v1.7.1/vqgan_wikiart_16384.ckpt",
                 _RESCUE + "wikiart/wikiart.ckpt",
                 _PORTABLE + "wikiart.ckpt",
-                "http://eaidata.bmk.sh/data/Wikiart_16384/wikiart_f16_16384_8145600.ckpt",
             ),
             size=1_005_327_541,
             sha256="bd08bb46301f98be1712bb2be9f8868cea30b53137cd985d4d6e8da8b3e02c36",
@@ -196,9 +201,46 @@ GENERATORS: dict[str, Model] = {
             gflop_per_megapixel=3856.1,
         ),
         Model(
+            name="vqgan-wikiart-f16-1024",
+            role="generator",
+            config=_vqgan(1024),
+            licence="none stated",
+            note="paintings, bolder and coarser than 16384; about 1 GB",
+            parameters=72_141_699,
+            urls=(
+                "https://github.com/pixray/pixray/releases/download/v1.7.1/vqgan_wikiart_1024.ckpt",
+            ),
+            digest_source="address: the releases of pixray/pixray; number of codes: "
+            "CompVis/taming-transformers issue 53; no document gives its SHA-256",
+            factor=16,
+            channels=256,
+            gflop_per_megapixel=3856.1,
+        ),
+        Model(
+            name="vqgan-sflckr",
+            role="generator",
+            config=_vqgan(1024),
+            licence=_MIT_REPOSITORY,
+            note="landscapes; the download is 4.3 GB, of which the generator takes 0.3 GB",
+            parameters=72_141_699,
+            urls=(
+                _HEIBOX + "d/73487ab6e5314cb5adba/files/?p=%2Fcheckpoints%2Flast.ckpt&dl=1",
+                _RESCUE + "sflickr/sflickr.ckpt",
+                _PORTABLE + "sflckr.ckpt",
+            ),
+            size=4_263_525_412,
+            sha256="8a8adea3da8dab412675772831370dd948e0aa97bb11a9488a2f328b58dbc929",
+            digest_source=_PINNED_TWICE
+            + "; config: CompVis/taming-transformers configs/sflckr_transformer.yaml",
+            factor=16,
+            channels=256,
+            gflop_per_megapixel=3856.1,
+        ),
+        Model(
             name="vqgan-coco",
             role="generator",
             config=_vqgan(8192),
+            parameters=73_976_707,
             licence=_MIT_REPOSITORY,
             note="photographs of everyday scenes",
             urls=(
@@ -217,13 +259,10 @@ GENERATORS: dict[str, Model] = {
             name="vqgan-faceshq",
             role="generator",
             config=_vqgan(1024),
+            parameters=72_141_699,
             licence=_MIT_REPOSITORY,
             note="faces; the download is about 4 GB, of which the generator takes 0.3 GB",
-            urls=(
-                _RESCUE + "faceshq/faceshq.ckpt",
-                "https://app.koofr.net/content/links/a04deec9-0c59-4673-8b37-3d696fe63a5d/files/get/"
-                "last.ckpt?path=%2F2020-11-13T21-41-45_faceshq_transformer%2Fcheckpoints%2Flast.ckpt",
-            ),
+            urls=(_RESCUE + "faceshq/faceshq.ckpt",),
             sha256="3274bba51bd565c90990bbcf7bb5dad0b9b95a6a77011980afc4c3cfc4d1cad1",
             digest_source="SHA-256: somnai-dreams/pytti-core src/pytti/image_models/vqgan.py; "
             "config: CompVis/taming-transformers configs/faceshq_transformer.yaml",
@@ -235,9 +274,51 @@ GENERATORS: dict[str, Model] = {
 }
 
 
-def _clip(open_clip: str, pretrained: str, statistics: dict[str, list[float]]) -> dict[str, Any]:
-    """Returns the config of a published CLIP, under open_clip's names of model and weights."""
-    return {"open_clip": open_clip, "pretrained": pretrained, **statistics}
+def _openai(
+    name: str, open_clip: str, file: str, sha256: str, size: int, note: str, **costs: Any
+) -> Model:
+    """Returns the row of one of OpenAI's CLIPs, under open_clip's name of its architecture."""
+    return Model(
+        name=name,
+        role="perceptor",
+        config={
+            "open_clip": f"{open_clip}-quickgelu",
+            "pretrained": "openai",
+            "mean": OPENAI_MEAN,
+            "std": OPENAI_STD,
+        },
+        licence="MIT, as openai/CLIP",
+        note=note,
+        urls=(f"{_OPENAI}{sha256}/{file}", f"{_OPENAI_COPY}{sha256}/{file}"),
+        size=size,
+        sha256=sha256,
+        digest_source="SHA-256: in the address, open_clip/pretrained.py; size and second address: "
+        "pxl-pshr/pytti app/model_mirror.py",
+        **costs,
+    )
+
+
+def _open_clip(
+    name: str, open_clip: str, pretrained: str, address: str, note: str, **row: Any
+) -> Model:
+    """Returns the row of weights that open_clip's people trained, under open_clip's names of
+    architecture and weights; `address` begins after the host."""
+    return Model(
+        **{
+            "name": name,
+            "role": "perceptor",
+            "config": {
+                "open_clip": open_clip,
+                "pretrained": pretrained,
+                "mean": row.pop("mean", OPENAI_MEAN),
+                "std": row.pop("std", OPENAI_STD),
+            },
+            "licence": "MIT, its model card",
+            "note": note,
+            "urls": (f"https://huggingface.co/{address}",),
+            **row,
+        }
+    )
 
 
 PERCEPTORS: dict[str, Model] = {
@@ -250,6 +331,7 @@ PERCEPTORS: dict[str, Model] = {
             licence="MIT",
             note="small and embedded; trained on colours, light and scenes",
             embedded="perceptor.safetensors",
+            parameters=6_216_614,
             digest_source="part of this package",
             input_size=64,
             gflop_per_cutout=0.145,
@@ -262,6 +344,7 @@ PERCEPTORS: dict[str, Model] = {
             licence="Apache-2.0",
             note="small and embedded; a classifier that draws things, beside starter",
             embedded="objects.safetensors",
+            parameters=4_694_073,
             digest_source="part of this package",
             input_size=96,
             gflop_per_cutout=0.144,
@@ -271,129 +354,215 @@ PERCEPTORS: dict[str, Model] = {
             cutout_share=0.5,
             after_sketch=0.1,
         ),
-        Model(
-            name="ViT-B/32",
-            role="perceptor",
-            config=_clip("ViT-B-32-quickgelu", "openai", _OPENAI_MEAN),
-            licence=_MIT_OPENAI,
-            note="the usual first choice; fast",
-            urls=(
-                _OPENAI + "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/"
-                "ViT-B-32.pt",
-            ),
-            size=353_976_522,
-            sha256="40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
-            digest_source=_OPENAI_SOURCE,
+        _openai(
+            "ViT-B/32",
+            "ViT-B-32",
+            "ViT-B-32.pt",
+            "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
+            353_976_522,
+            "the usual first choice; fast",
+            parameters=151_277_313,
             input_size=224,
             gflop_per_cutout=8.8,
         ),
-        Model(
-            name="ViT-B/16",
-            role="perceptor",
-            config=_clip("ViT-B-16-quickgelu", "openai", _OPENAI_MEAN),
-            licence=_MIT_OPENAI,
-            note="finer detail than ViT-B/32, at four times the cost",
-            urls=(
-                _OPENAI + "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/"
-                "ViT-B-16.pt",
-            ),
-            size=350_837_078,
-            sha256="5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f",
-            digest_source=_OPENAI_SOURCE,
+        _openai(
+            "ViT-B/16",
+            "ViT-B-16",
+            "ViT-B-16.pt",
+            "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f",
+            350_837_078,
+            "finer detail than ViT-B/32, at four times the cost",
+            parameters=149_620_737,
             input_size=224,
             gflop_per_cutout=35.1,
         ),
-        Model(
-            name="RN50",
-            role="perceptor",
-            config=_clip("RN50-quickgelu", "openai", _OPENAI_MEAN),
-            licence=_MIT_OPENAI,
-            note="convolutional; combines well with a ViT",
-            urls=(
-                _OPENAI + "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762/"
-                "RN50.pt",
-            ),
-            size=255_827_503,
-            sha256="afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762",
-            digest_source=_OPENAI_SOURCE,
+        _openai(
+            "RN50",
+            "RN50",
+            "RN50.pt",
+            "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762",
+            255_827_503,
+            "convolutional; combines well with a ViT",
+            parameters=102_060_440,
             input_size=224,
             gflop_per_cutout=12.2,
         ),
-        Model(
-            name="ViT-L/14",
-            role="perceptor",
-            config=_clip("ViT-L-14-quickgelu", "openai", _OPENAI_MEAN),
-            licence=_MIT_OPENAI,
-            note="the largest of OpenAI's in this table; for a GPU",
-            urls=(
-                _OPENAI + "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/"
-                "ViT-L-14.pt",
-            ),
-            size=932_768_134,
-            sha256="b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836",
-            digest_source=_OPENAI_SOURCE,
+        _openai(
+            "RN101",
+            "RN101",
+            "RN101.pt",
+            "8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599",
+            291_791_292,
+            "convolutional, deeper than RN50",
+            parameters=119_793_611,
+            input_size=224,
+            gflop_per_cutout=19.5,
+        ),
+        _openai(
+            "RN50x4",
+            "RN50x4",
+            "RN50x4.pt",
+            "7e526bd135e493cef0776de27d5f42653e6b4c8bf9e0f653bb11773263205fdd",
+            421_854_225,
+            "convolutional, larger; 288 px",
+            parameters=178_410_446,
+            input_size=288,
+            gflop_per_cutout=42.6,
+        ),
+        _openai(
+            "RN50x16",
+            "RN50x16",
+            "RN50x16.pt",
+            "52378b407f34354e150460fe41077663dd5b39c54cd0bfd2b27167a4a06ec9aa",
+            661_125_706,
+            "convolutional, 384 px; for a GPU",
+            parameters=291_173_264,
+            input_size=384,
+            gflop_per_cutout=149.4,
+        ),
+        _openai(
+            "RN50x64",
+            "RN50x64",
+            "RN50x64.pt",
+            "be1cfb55d75a9666199fb2206c106743da0f6468c9d327f3e0d0a543a9919d9c",
+            1_353_500_174,
+            "convolutional, 448 px; for a GPU with much memory",
+            parameters=623_669_128,
+            input_size=448,
+            gflop_per_cutout=529.1,
+        ),
+        _openai(
+            "ViT-L/14",
+            "ViT-L-14",
+            "ViT-L-14.pt",
+            "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836",
+            932_768_134,
+            "large; for a GPU",
+            parameters=427_616_513,
             input_size=224,
             gflop_per_cutout=162.0,
         ),
-        Model(
-            name="ViT-B/32-laion2b",
-            role="perceptor",
-            config=_clip("ViT-B-32", "laion2b_s34b_b79k", _OPENAI_MEAN),
-            licence=_MIT_LAION,
-            note="as ViT-B/32, trained on LAION-2B; about 0.6 GB",
-            urls=(
-                _LAION + "CLIP-ViT-B-32-laion2B-s34B-b79K/resolve/main/open_clip_pytorch_model.bin",
-            ),
+        _openai(
+            "ViT-L/14@336px",
+            "ViT-L-14-336",
+            "ViT-L-14-336px.pt",
+            "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02",
+            934_088_680,
+            "as ViT-L/14, with finer cutouts; for a GPU",
+            parameters=427_944_193,
+            input_size=336,
+            gflop_per_cutout=381.9,
+        ),
+        _open_clip(
+            "ViT-B/32-laion2b",
+            "ViT-B-32",
+            "laion2b_s34b_b79k",
+            "laion/CLIP-ViT-B-32-laion2B-s34B-b79K/resolve/main/open_clip_pytorch_model.bin",
+            "as ViT-B/32, trained on LAION-2B",
+            size=605_219_813,
             sha256="1bd3c7172de5b207ceac554f5ab5266166f3b9baccc9af5989bc801016d080ad",
-            digest_source="SHA-256: the page of the same file in huggingface.co/jinaai/clip-models",
+            digest_source="SHA-256: the page of the same file in "
+            "huggingface.co/jinaai/clip-models; size: as the file is served",
+            parameters=151_277_313,
             input_size=224,
             gflop_per_cutout=8.8,
         ),
-        Model(
-            name="ViT-B/16-laion2b",
-            role="perceptor",
-            config=_clip("ViT-B-16", "laion2b_s34b_b88k", _OPENAI_MEAN),
-            licence=_MIT_LAION,
-            note="as ViT-B/16, trained on LAION-2B; about 0.6 GB",
-            urls=(
-                _LAION + "CLIP-ViT-B-16-laion2B-s34B-b88K/resolve/"
-                "7288da5a0d6f0b51c4a2b27c624837a9236d0112/open_clip_model.safetensors",
-            ),
+        _open_clip(
+            "ViT-B/16-laion2b",
+            "ViT-B-16",
+            "laion2b_s34b_b88k",
+            "laion/CLIP-ViT-B-16-laion2B-s34B-b88K/resolve/"
+            "7288da5a0d6f0b51c4a2b27c624837a9236d0112/open_clip_model.safetensors",
+            "as ViT-B/16, trained on LAION-2B; about 0.6 GB",
             digest_source="address: open_clip/pretrained.py and constants.py, at a fixed revision; "
             "no document gives its SHA-256",
+            parameters=149_620_737,
             input_size=224,
             gflop_per_cutout=35.1,
         ),
-        Model(
-            name="ViT-L/14-laion2b",
-            role="perceptor",
-            config=_clip("ViT-L-14", "laion2b_s32b_b82k", {"mean": [0.5] * 3, "std": [0.5] * 3}),
-            licence=_MIT_LAION,
-            note="as ViT-L/14, trained on LAION-2B; about 1.7 GB",
-            urls=(
-                _LAION + "CLIP-ViT-L-14-laion2B-s32B-b82K/resolve/main/open_clip_pytorch_model.bin",
-            ),
+        _open_clip(
+            "ViT-L/14-laion2b",
+            "ViT-L-14",
+            "laion2b_s32b_b82k",
+            "laion/CLIP-ViT-L-14-laion2B-s32B-b82K/resolve/main/open_clip_pytorch_model.bin",
+            "as ViT-L/14, trained on LAION-2B",
+            size=1_710_631_365,
             sha256="5ddb47339f44e4fd9cace3d3960d38af1b51a25857440cfae90afc44706d7e2b",
             digest_source="SHA-256: the file's own page in huggingface.co/laion/"
-            "CLIP-ViT-L-14-laion2B-s32B-b82K",
+            "CLIP-ViT-L-14-laion2B-s32B-b82K; size: as the file is served",
+            mean=[0.5] * 3,
+            std=[0.5] * 3,
+            parameters=427_616_513,
             input_size=224,
             gflop_per_cutout=162.0,
         ),
-        Model(
-            name="ViT-H/14-laion2b",
-            role="perceptor",
-            config=_clip("ViT-H-14", "laion2b_s32b_b79k", _OPENAI_MEAN),
-            licence=_MIT_LAION,
-            note="the largest; for a GPU with much memory",
-            urls=(
-                _LAION + "CLIP-ViT-H-14-laion2B-s32B-b79K/resolve/main/open_clip_pytorch_model.bin",
-            ),
+        _open_clip(
+            "ViT-H/14-laion2b",
+            "ViT-H-14",
+            "laion2b_s32b_b79k",
+            "laion/CLIP-ViT-H-14-laion2B-s32B-b79K/resolve/main/open_clip_pytorch_model.bin",
+            "the largest; for a GPU with much memory",
             size=3_944_692_325,
             sha256="9a78ef8e8c73fd0df621682e7a8e8eb36c6916cb3c16b291a082ecd52ab79cc4",
             digest_source="SHA-256: mlcommons/training stable_diffusion/scripts/checkpoints/"
             "download_clip.sh; size: huggingface.co/hoaiht/CLIP-ViT-H-14-laion2B-s32B-b79K",
+            parameters=986_109_441,
             input_size=224,
             gflop_per_cutout=334.6,
+        ),
+        _open_clip(
+            "ViT-B/32-datacomp",
+            "ViT-B-32",
+            "datacomp_xl_s13b_b90k",
+            "laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K/resolve/main/open_clip_pytorch_model.bin",
+            "as ViT-B/32, trained on DataComp-1B; about 0.6 GB",
+            digest_source="address: open_clip/pretrained.py; no document gives its SHA-256",
+            parameters=151_277_313,
+            input_size=224,
+            gflop_per_cutout=8.8,
+        ),
+        _open_clip(
+            "ViT-B/16-datacomp",
+            "ViT-B-16",
+            "datacomp_xl_s13b_b90k",
+            "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K/resolve/main/open_clip_pytorch_model.bin",
+            "as ViT-B/16, trained on DataComp-1B; about 0.6 GB",
+            sha256="80905176486d952914c1deb3b753b8e653ab54aa4ffb14208bc5007cf7643a16",
+            digest_source="SHA-256: the pages of the same file in huggingface.co/flavour/"
+            "CLIP-ViT-B-16-DataComp.XL-s13B-b90K and huggingface.co/alexgenovese/clip_vision",
+            parameters=149_620_737,
+            input_size=224,
+            gflop_per_cutout=35.1,
+        ),
+        _open_clip(
+            "ViT-L/14-datacomp",
+            "ViT-L-14",
+            "datacomp_xl_s13b_b90k",
+            "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K/resolve/"
+            "84c9828e63dc9a9351d1fe637c346d4c1c4db341/open_clip_pytorch_model.bin",
+            "as ViT-L/14, trained on DataComp-1B; about 1.7 GB",
+            sha256="6509f07e6fc0da68f8e1ee881bf90803f0b053d2f7ed2013cc7c3a49ac4dd3db",
+            digest_source="SHA-256: the page of the same file in huggingface.co/gadgetsam/"
+            "CLIP-ViT-L-14-DataComp.XL-s13B-b90K",
+            parameters=427_616_513,
+            input_size=224,
+            gflop_per_cutout=162.0,
+        ),
+        _open_clip(
+            "MobileCLIP2-S0",
+            "MobileCLIP2-S0",
+            "dfndr2b",
+            "timm/MobileCLIP2-S0-OpenCLIP/resolve/"
+            "095906d28bf54d7584dc411e8ffe448f34289e05/open_clip_model.safetensors",
+            "small, at half the cost of ViT-B/32; about 0.3 GB",
+            licence="Apple's, for research only",
+            digest_source="address: open_clip/pretrained.py, at a fixed revision; no document "
+            "gives its SHA-256",
+            mean=[0.0] * 3,
+            std=[1.0] * 3,
+            parameters=74_885_875,
+            input_size=256,
+            gflop_per_cutout=4.8,
         ),
     )
 }

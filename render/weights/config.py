@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from render.text import escape_unprintable
 from render.weights.catalog import ModelError
+
+_PERCEPTOR_KEYS = {
+    "embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text", "init_logit_scale",
+    "init_logit_bias", "nonscalar_logit_scale", "mean", "std",
+}  # fmt: skip
 
 _NUMBERS = (  # required in ddconfig: name, minimum, maximum
     ("z_channels", 1, 4096),
@@ -28,12 +36,40 @@ def check_config(role: str, config: Any, path: Path) -> None:
 
 
 def _check_perceptor(config: dict[str, Any], path: Path) -> None:
-    """Raises ModelError unless the config describes a CLIP with square pictures."""
-    vision = config.get("vision_cfg")
-    if not isinstance(vision, dict):
-        raise ModelError(f"{path}: vision_cfg should be a mapping")
+    """Raises ModelError unless the config describes a CLIP with square pictures, which nothing but
+    its weights file is needed for.
+
+    open_clip would download what other configs name: a text tower or a tokenizer of Hugging Face's,
+    pretrained weights of timm's.
+    """
+    if more := set(config) - _PERCEPTOR_KEYS:
+        raise ModelError(f"{path}: {_listed(more)} is no key of a CLIP's config")
+    _check_number(path, "embed_dim", config.get("embed_dim"), 1, 16384)
+    vision, text = config.get("vision_cfg"), config.get("text_cfg")
+    if not isinstance(vision, dict) or not isinstance(text, dict):
+        name = "text_cfg" if isinstance(vision, dict) else "vision_cfg"
+        raise ModelError(f"{path}: {name} should be a mapping")
+    if foreign := [key for key in text if str(key).startswith("hf_") and text[key] is not None]:
+        raise ModelError(
+            f"{path}: its texts are read by Hugging Face's {_listed(foreign)}, which Render does "
+            "not have; a CLIP with open_clip's own text tower can be used"
+        )
+    for name, part in (("vision_cfg", vision), ("text_cfg", text)):
+        for key, value in part.items():
+            if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9_.]{0,100}", value):
+                raise ModelError(f"{path}: {name}.{_listed([key])} should be a name, no address")
     _check_number(path, "vision_cfg.image_size", vision.get("image_size"), 16, 4096)
-    _check_number(path, "vision_cfg.width", vision.get("width"), 1, 16384)
+    if "timm_model_name" not in vision or "width" in vision:
+        _check_number(path, "vision_cfg.width", vision.get("width", 64), 1, 16384)
+    if vision.get("timm_model_pretrained"):
+        raise ModelError(f"{path}: vision_cfg.timm_model_pretrained should be false")
+    _check_number(path, "text_cfg.context_length", text.get("context_length", 77), 1, 4096)
+    _check_number(path, "text_cfg.vocab_size", text.get("vocab_size", 49408), 2, 1 << 20)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Returns the first names, sorted, as untrusted text that is safe to print."""
+    return ", ".join(escape_unprintable(name[:60]) for name in sorted(map(str, names))[:3])
 
 
 def _check_generator(config: dict[str, Any], path: Path) -> None:

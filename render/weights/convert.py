@@ -22,13 +22,18 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from render.media.atomic import atomic_write
-from render.weights.catalog import Model, ModelError
+from render.weights.catalog import OPENAI_MEAN, OPENAI_STD, Model, ModelError
 from render.weights.checkpoint import DTYPES, Entry, open_tensors
 from render.weights.config import check_config
 from render.weights.download import disk_errors
+from render.weights.open_clip_models import class_arguments, clip_shapes
 
 # The parts of a VQGAN that Render uses; the discriminator (loss.*) is dropped.
 _GENERATOR_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "quantize.")
+# What stands before the names: nothing; the VQGAN of a transformer's checkpoint; a wrapped module.
+_PREFIXES = ("", "first_stage_model.", "model.", "module.", "module.model.")
+# Which codes a transformer uses; a remapped VQGAN's codebook is the whole one.
+_USED_CODES = "quantize.used"
 _CONFIG_LIMIT = 1 << 20  # bytes of a YAML config
 _DEPTH_LIMIT = 50  # nesting of a YAML config
 
@@ -43,36 +48,57 @@ def convert(source: Path, target: Path, model: Model, source_sha256: str) -> Non
     if model.role == "generator":
         shapes, config = generator_shapes(model.config), model.config
         metadata = {"format": "render.generator.1", "config": json.dumps(config, sort_keys=True)}
-    elif "open_clip" not in model.config:
-        raise ModelError(
-            f"{model.name} is a perceptor of your own, which needs a .safetensors that Render "
-            f"wrote; {source} is none"
-        )
     else:
-        shapes, config = _perceptor_shapes(model.config["open_clip"])
+        config = class_arguments(model.config)
+        shapes = clip_shapes(config)
         metadata = {
             "format": "render.perceptor.1",
             "config": json.dumps(config, sort_keys=True),
-            "mean": json.dumps(model.config["mean"]),
-            "std": json.dumps(model.config["std"]),
+            "mean": json.dumps(model.config.get("mean", OPENAI_MEAN)),
+            "std": json.dumps(model.config.get("std", OPENAI_STD)),
         }
     metadata |= {"licence": model.licence, "name": model.name, "source_sha256": source_sha256}
     with open_tensors(source) as entries:
-        # The checkpoint of a transformer contains the VQGAN that it was trained on.
-        if any(name.startswith("first_stage_model.") for name in entries):
-            entries = {
-                name.removeprefix("first_stage_model."): entry
-                for name, entry in entries.items()
-                if name.startswith("first_stage_model.")
-            }
+        entries = _named_as(shapes, entries)
         _check_shapes(source, model, shapes, entries)
         write_tensors(target, {name: entries[name] for name in shapes}, metadata)
 
 
+def _named_as(shapes: dict[str, tuple[int, ...]], entries: dict[str, Entry]) -> dict[str, Entry]:
+    """Returns the entries without what programs put before the names of `shapes`, without what no
+    picture needs, and with the counts of batches that some archives leave out."""
+
+    def under(prefix: str) -> dict[str, Entry]:
+        found = ((n, entry) for n, entry in entries.items() if n.startswith(prefix))
+        return {name.removeprefix(prefix): entry for name, entry in found}
+
+    named = max(map(under, _PREFIXES), key=lambda one: len(shapes.keys() & one.keys()))
+    for name in shapes:
+        if name.endswith(".num_batches_tracked"):
+            named.setdefault(name, _NO_BATCHES)
+    named.pop(_USED_CODES, None)
+    return named
+
+
+def _no_batches() -> Any:
+    """Returns the count of a normalisation that is never trained."""
+    import torch
+
+    return torch.zeros((), dtype=torch.int64)
+
+
+_NO_BATCHES = Entry("I64", (), _no_batches)
+
+
 def check_weights(source: Path, model: Model) -> None:
-    """Raises ModelError unless the .safetensors of a generator has the tensors of its config."""
+    """Raises ModelError unless a .safetensors that Render wrote has the tensors of its config."""
+    if model.role == "generator":
+        shapes = generator_shapes(model.config)
+    else:  # the embedded perceptor's table of tokens is stored in part
+        every = clip_shapes(class_arguments(model.config))
+        shapes = {n: shape for n, shape in every.items() if not n.startswith("token_embedding.")}
     with open_tensors(source) as entries:
-        _check_shapes(source, model, generator_shapes(model.config), entries)
+        _check_shapes(source, model, shapes, entries)
 
 
 def write_tensors(target: Path, entries: dict[str, Entry], metadata: dict[str, str]) -> None:
@@ -162,17 +188,6 @@ def generator_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     else:
         shapes["quantize.embedding.weight"] = (codes, channels)
     return shapes
-
-
-def _perceptor_shapes(open_clip_name: str) -> tuple[dict[str, tuple[int, ...]], dict[str, Any]]:
-    """Returns the shapes of a CLIP's tensors by name, and the keywords of open_clip's CLIP."""
-    import open_clip
-    import torch
-
-    config: dict[str, Any] = open_clip.get_model_config(open_clip_name)
-    with torch.device("meta"):
-        clip = open_clip.model.CLIP(**config)
-    return {name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()}, config
 
 
 def _check_shapes(

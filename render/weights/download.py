@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import re
 import time
@@ -24,7 +25,9 @@ from render.media.digest import sha256_of
 OnProgress = Callable[[int, int], None]  # bytes so far, bytes in total (0: not known)
 
 _CHUNK = 1 << 20  # bytes read at once
-_ATTEMPTS = 5  # at one address, as long as each attempt brings new bytes
+_ATTEMPTS = 5  # at one address, as long as each attempt brings new bytes or the server is busy
+_BUSY = (429, 502, 503, 504)  # answers after which the same request may succeed
+_LONGEST_PAUSE = 60.0  # seconds that a busy server is waited for
 
 
 class DownloadError(RenderError):
@@ -33,6 +36,15 @@ class DownloadError(RenderError):
 
 class _UnusableAddress(Exception):
     """An address does not give the file; the message completes "HOST ..."."""
+
+
+class _BusyServer(Exception):
+    """An address may give the file later; the message completes "HOST ..."."""
+
+    def __init__(self, message: str, pause: float | None) -> None:
+        """`pause` is how many seconds the server asks to wait; None if it does not say."""
+        super().__init__(message)
+        self.pause = pause
 
 
 def fetch(
@@ -47,9 +59,9 @@ def fetch(
 ) -> str:
     """Downloads a file from the first address that has it to `partial`; returns its SHA-256.
 
-    Continues what an earlier call left in `partial` if the server can. `timeout` and `pause`
-    (between attempts) are in seconds. Raises DownloadError; a file of another size or digest is
-    deleted first.
+    Continues what an earlier call left in `partial` if the server can. `timeout`, and `pause`
+    between attempts where the server names none, are in seconds. Raises DownloadError; a file of
+    another size or digest is deleted first.
     """
     download = _Download(partial, size, sha256)
     failures = []
@@ -148,13 +160,25 @@ def _download_rest(
     url: str, download: _Download, report: OnProgress, timeout: float, pause: float
 ) -> None:
     """Sends requests until the partial file is complete; raises _UnusableAddress."""
+    wait, total = 0.0, 0
     for attempt in range(_ATTEMPTS):
         received = _resumable_bytes(url, download)
         if received and received == download.size:
             return
         if attempt:
-            time.sleep(pause * attempt)
-        total, failure = _request(url, received, download, report, timeout)
+            time.sleep(wait)
+        wait = pause * (attempt + 1)
+        try:
+            total, failure = _request(url, received, download, report, timeout)
+        except _BusyServer as busy:
+            if busy.pause is not None and busy.pause > _LONGEST_PAUSE:
+                minutes = math.ceil(busy.pause / 60)
+                reason = f"{busy} and asks to be left alone for {minutes} min"
+                raise _UnusableAddress(reason) from busy
+            if attempt == _ATTEMPTS - 1:
+                raise _UnusableAddress(str(busy)) from busy
+            wait = wait if busy.pause is None else busy.pause
+            continue
         reached = download.bytes_on_disk()
         if not failure and reached >= total:
             return
@@ -170,7 +194,7 @@ def _request(
     """Requests the bytes from `received` on, and appends them to the partial file.
 
     Returns the size of the whole file (0: not known) and why the connection broke ("": it did
-    not). Raises _UnusableAddress.
+    not). Raises _UnusableAddress, _BusyServer.
     """
     import http.client  # imported here: these take as long to import as all of `render --help`
     import urllib.error
@@ -195,7 +219,10 @@ def _request(
                     return received, ""  # the file was complete
                 discard(download.partial)
                 return 0, "it was of another length"
-            raise _UnusableAddress(f"answers {error.code} {error.reason}") from error
+            answer = f"answers {error.code} {error.reason}"
+            if error.code in _BUSY:
+                raise _BusyServer(answer, _retry_after(error.headers)) from error
+            raise _UnusableAddress(answer) from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise _UnusableAddress(f"does not answer ({reason})") from error
@@ -217,6 +244,19 @@ def _check_response(response: Any, received: int, download: _Download) -> int:
     if download.size is not None and total and total != download.size:
         raise _UnusableAddress(f"has another file: {total:,} bytes, not {download.size:,}")
     return total or download.size or 0
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Returns the seconds in a Retry-After header, which holds them or a date; None without one."""
+    from email.utils import parsedate_to_datetime
+
+    said = headers.get("Retry-After", "").strip()
+    if said.isdecimal():
+        return float(said[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except ValueError:
+        return None
 
 
 def _size_in_range(headers: Any) -> int:

@@ -68,11 +68,11 @@ def install_model(
 
 
 def add_own_model(name: str, from_file: Path, config: dict[str, Any] | None) -> Path:
-    """Installs a user's own VQGAN under a new name, by which storyboards can use it.
+    """Installs a user's own VQGAN or CLIP under a new name, by which storyboards can use it.
 
-    `config` is what `convert.read_config` returns for its YAML, or None if `from_file` is a
-    .safetensors that Render wrote. Returns the weights file; raises ModelError, or DownloadError
-    if the disk fails.
+    `config` is what `convert.read_config` or `open_clip_models.read_perceptor_config` returns, or
+    None if `from_file` is a .safetensors that Render wrote. Returns the weights file; raises
+    ModelError, or DownloadError if the disk fails.
     """
     taken = {weights_file(row).stem.lower() for table in CATALOG.values() for row in table.values()}
     if name.lower() in taken or name.lower() == "starter":
@@ -81,18 +81,23 @@ def add_own_model(name: str, from_file: Path, config: dict[str, Any] | None) -> 
         raise ModelError(
             f"{name!r} cannot be a name: letters, digits, dot, dash and underscore can"
         )
+    role = "perceptor" if config and "vision_cfg" in config else "generator"
     if config is None:
         if not from_file.is_file():
             raise ModelError(_no_file(from_file))
         try:
-            config = json.loads(weights_metadata(from_file)["config"])
-        except (ModelError, KeyError, ValueError, RecursionError) as error:
+            metadata = weights_metadata(from_file)
+            role = metadata["format"].split(".")[1]
+            config = json.loads(metadata["config"])
+            if role not in CATALOG:
+                raise KeyError(role)
+        except (ModelError, KeyError, ValueError, IndexError, RecursionError) as error:
             raise ModelError(
-                f"{name} is not in Render's table, so its shape is not known: "
-                "give the YAML that came with it, --config FILE.yaml"
+                f"{name} is not in Render's table, so its shape is not known: give the config that "
+                "came with it, --config FILE.yaml for a VQGAN and FILE.json for a CLIP"
             ) from error
     return install_model(
-        own_model(name, "generator", config, from_file), lambda done, total: None, from_file
+        own_model(name, role, config, from_file), lambda done, total: None, from_file
     )
 
 
@@ -131,8 +136,7 @@ def _written_by_render(path: Path) -> bool:
 def _copy_converted(model: Model, source: Path, target: Path, pinned: str | None) -> Path:
     """Checks a weights file that Render wrote on another machine, and copies it unchanged."""
     source_sha256 = check_header(model, source, pinned).get("source_sha256", "")
-    if model.role == "generator":
-        check_weights(source, model)
+    check_weights(source, model)
     with disk_errors(target):
         with atomic_write(target) as partial:
             shutil.copyfile(source, partial)

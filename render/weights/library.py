@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import math
 import os
 import re
 import sys
@@ -92,11 +93,14 @@ def models_by_role() -> dict[str, dict[str, Model]]:
             continue
         # A file that is not a model is ignored.
         with contextlib.suppress(ModelError, KeyError, TypeError, ValueError, RecursionError):
-            metadata = weights_metadata(path)
+            header = _header(path)
+            # A header may claim anything, but no number takes less than a byte.
+            numbers = min(_numbers_in(header), path.stat().st_size)
+            metadata = _metadata_in(header)
             for role, names in published.items():
                 if metadata.get("format") == f"render.{role}.1" and path.name not in names:
                     config = json.loads(metadata["config"])
-                    models[role][path.stem] = own_model(path.stem, role, config, path)
+                    models[role][path.stem] = own_model(path.stem, role, config, path, numbers)
     return models
 
 
@@ -139,11 +143,26 @@ def list_models() -> list[ModelListing]:
 
 def weights_metadata(path: Path) -> dict[str, str]:
     """Returns the metadata of a safetensors file; raises ModelError if it is not one."""
+    return _metadata_in(_header(path))
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Returns the header of a safetensors file; raises ModelError if it is not one."""
     try:
-        metadata = read_header(path).get("__metadata__", {})
+        return read_header(path)
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} is not a safetensors file, or is cut off ({error})") from error
-    return {str(key): str(value) for key, value in metadata.items()}
+
+
+def _metadata_in(header: dict[str, Any]) -> dict[str, str]:
+    """Returns the metadata of a safetensors file's header."""
+    return {str(key): str(value) for key, value in header.get("__metadata__", {}).items()}
+
+
+def _numbers_in(header: dict[str, Any]) -> int:
+    """Returns how many numbers the tensors of a safetensors file's header have."""
+    tensors = (one for name, one in header.items() if name != "__metadata__")
+    return sum(math.prod(one["shape"]) for one in tensors)
 
 
 def weights_digest(model: Model) -> str:
@@ -205,25 +224,22 @@ def verify_weights(model: Model) -> None:
         )
 
 
-def own_model(name: str, role: str, config: Any, source: Path) -> Model:
+def own_model(name: str, role: str, config: Any, source: Path, parameters: int = 0) -> Model:
     """Returns a user's own model, described by the config in `source`; raises ModelError.
 
-    Its cost in GFLOP is an estimate.
+    `parameters` is how many numbers its weights file holds. Its cost in GFLOP is an estimate.
     """
     check_config(role, config, source)
     if role == "perceptor":
-        vision = config["vision_cfg"]
-        side, width = vision["image_size"], vision["width"]
-        # Scaled from the starter perceptor: 0.145 GFLOP at 64 px and width 32.
-        gflop = 0.145 * (side / 64) ** 2 * (width / 32) ** 2
         return Model(
             name=name,
             role=role,
             config=config,
             licence="yours to know",
             note="your own",
-            input_size=side,
-            gflop_per_cutout=gflop,
+            parameters=parameters,
+            input_size=config["vision_cfg"]["image_size"],
+            gflop_per_cutout=_tower_gflop(config["vision_cfg"]),
         )
     ddconfig = config["ddconfig"]
     # Scaled from the f16 models: by the square of the width, and by the blocks on each level.
@@ -234,10 +250,23 @@ def own_model(name: str, role: str, config: Any, source: Path) -> Model:
         config=config,
         licence="yours to know",
         note="your own",
+        parameters=parameters,
         factor=2 ** (len(ddconfig["ch_mult"]) - 1),
         channels=config["embed_dim"],
         gflop_per_megapixel=gflop,
     )
+
+
+def _tower_gflop(vision: dict[str, Any]) -> float:
+    """Returns an estimate of what one cutout costs an image tower of open_clip, forward only."""
+    side, layers = vision["image_size"], vision.get("layers", 12)
+    if "timm_model_name" in vision:
+        return float(35.1 * (side / 224) ** 2)  # as ViT-B/16
+    width = vision.get("width", 768)
+    if isinstance(layers, list):  # a ResNet, scaled from the starter's: 64 px, width 32
+        return float(0.145 * (side / 64) ** 2 * (width / 32) ** 2)
+    tokens = (side // max(1, vision.get("patch_size") or 16)) ** 2 + 1
+    return float(2e-9 * layers * (12 * width**2 * tokens + 2 * width * tokens**2))
 
 
 def check_header(model: Model, path: Path, pinned: str | None) -> dict[str, str]:

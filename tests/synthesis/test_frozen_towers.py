@@ -12,9 +12,10 @@ import tiny
 import torch
 from torch import Tensor, nn
 
-from render.synthesis.clip_perceptor import ClipPerceptor, build_clip, load_clip, read_clip
+from render.synthesis.clip_perceptor import ClipPerceptor, load_clip, read_clip
 from render.synthesis.frozen_towers import speed_up_tower
 from render.weights.library import known_models
+from render.weights.open_clip_models import build_clip
 
 TRANSFORMER = {
     **tiny.PERCEPTOR,

@@ -13,13 +13,13 @@ from safetensors.torch import save_file
 
 from render.synthesis.clip_perceptor import (
     ClipPerceptor,
-    build_clip,
     load_clip,
     readings_of,
     whole_state,
 )
 from render.weights.catalog import ModelError
 from render.weights.library import known_models
+from render.weights.open_clip_models import build_clip
 
 
 def test_embeddings_are_unit_vectors_that_differ() -> None:

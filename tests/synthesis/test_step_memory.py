@@ -13,11 +13,12 @@ import torch
 
 from render.generators.vqgan import Generator
 from render.plan.arithmetic import Arithmetic
-from render.synthesis.clip_perceptor import ClipPerceptor, build_clip
+from render.synthesis.clip_perceptor import ClipPerceptor
 from render.synthesis.cutouts import cut_out, sample_cutouts
 from render.synthesis.frozen_towers import speed_up_tower
 from render.synthesis.probe import has_bfloat16
 from render.weights.library import known_models
+from render.weights.open_clip_models import build_clip
 
 SCRIPT = """
 import resource, sys

@@ -20,10 +20,15 @@ from render.weights.catalog import GENERATORS, PERCEPTORS, ModelError
 from render.weights.convert import convert, generator_shapes, read_config
 from render.weights.download import DownloadError
 from render.weights.library import weights_metadata
+from render.weights.open_clip_models import class_arguments, clip_shapes
 
 
 @pytest.mark.parametrize("gumbel", [False, True], ids=["vqgan", "gumbel"])
-@pytest.mark.parametrize("prefix", ["", "first_stage_model."], ids=["alone", "in a transformer"])
+@pytest.mark.parametrize(
+    "prefix",
+    ["", "first_stage_model.", "model.", "module."],
+    ids=["alone", "in a transformer", "in a model", "in a parallel module"],
+)
 def test_exactly_the_needed_tensors_are_converted(
     tmp_path: Path, gumbel: bool, prefix: str
 ) -> None:
@@ -83,6 +88,13 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
     assert "cannot be built" in problem(state, {**CONFIG, "ddconfig": {"ch": 32}})
 
 
+def test_the_used_codes_of_a_remapped_generator_are_left_out(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.ckpt", tmp_path / "tiny.safetensors"
+    checkpoint(source, {**taming_state(), "quantize.used": torch.arange(4)})
+    convert(source, target, row(), "")
+    assert "quantize.used" not in load_file(target)
+
+
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = checkpoint(tmp_path / "last.ckpt", taming_state())
 
@@ -132,13 +144,17 @@ def test_the_perceptors_are_as_open_clip_has_them(name: str) -> None:
     model = PERCEPTORS[name]
     config = open_clip.get_model_config(model.config["open_clip"])
     assert config["vision_cfg"]["image_size"] == model.input_size
+    shapes = clip_shapes(class_arguments(model.config))
+    assert model.parameters == sum(torch.Size(shape).numel() for shape in shapes.values())
     plain = model.config["open_clip"].removesuffix("-quickgelu")
     published = open_clip.pretrained.get_pretrained_cfg(plain, model.config["pretrained"])
     assert config.get("quick_gelu", False) == published.get("quick_gelu", False)
     assert list(published["mean"]) == model.config["mean"]
     assert list(published["std"]) == model.config["std"]
     if model.config["pretrained"] == "openai":
-        assert model.urls == (published["url"],)
+        first, second = model.urls
+        assert first == published["url"]
+        assert second.endswith(f"/{model.sha256}/{first.rpartition('/')[2]}")
         assert model.sha256 == published["url"].split("/")[-2]
     else:
         assert all(f"/{published['hf_hub']}resolve/" in url for url in model.urls)
@@ -151,6 +167,7 @@ def test_the_generators_can_be_built(name: str) -> None:
     assert model.factor == 2 ** (len(model.config["ddconfig"]["ch_mult"]) - 1)
     assert model.channels == model.config["embed_dim"] == shapes["quant_conv.weight"][0]
     numbers = sum(torch.Size(shape).numel() for shape in shapes.values())
+    assert model.parameters == numbers
     # 4 bytes per weight; the rest of a published file is the state of training.
     assert model.size is None or model.size > 4 * numbers
     if name == "vqgan-coco":  # the only published file with nothing but the generator

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import email.utils
 import hashlib
 import os
 import socket
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +170,53 @@ def test_a_wrong_answer_is_reported(
     with pytest.raises(DownloadError, match=sentence):
         get(server.url, tmp_path / "a.partial")
     assert not (tmp_path / "a.partial").exists()
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses in seconds, none of which is waited for."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    return pauses
+
+
+def test_a_busy_server_is_asked_again_after_the_pause_that_it_names(
+    server: Server, tmp_path: Path, slept: list[float]
+) -> None:
+    date = email.utils.format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    server.behaviour.busy = [(429, "7"), (503, date), (503, None), (429, "soon")]
+    assert get(server.url, tmp_path / "a.partial", pause=1)[0] == DIGEST
+    assert slept == [7, pytest.approx(29.5, abs=1), 3, 4]
+
+
+def test_a_busy_server_loses_no_bytes(server: Server, tmp_path: Path, slept: list[float]) -> None:
+    (tmp_path / "a.partial").write_bytes(DATA[:400_000])
+    server.behaviour.busy = [(503, "2")]
+    assert get(server.url, tmp_path / "a.partial", sha256=DIGEST)[0] == DIGEST
+    assert server.behaviour.requested == ["bytes=400000-"] * 2
+    assert slept == [2]
+
+
+@pytest.mark.parametrize(
+    ("busy", "sentence"),
+    [
+        ([(503, "0")] * 5, "answers 503 Service Unavailable"),
+        ([(429, "3600")], "answers 429 Too Many Requests and asks to be left alone for 60 min"),
+    ],
+    ids=["always", "for long"],
+)
+def test_a_server_that_stays_busy_is_given_up(
+    server: Server,
+    tmp_path: Path,
+    slept: list[float],
+    busy: list[tuple[int, str | None]],
+    sentence: str,
+) -> None:
+    server.behaviour.busy = list(busy)
+    with pytest.raises(DownloadError, match=sentence):
+        get(server.url, tmp_path / "a.partial")
+    assert len(server.behaviour.requested) == len(busy)
+    assert max(slept, default=0) < 60
 
 
 def test_another_part_than_was_asked_for_is_refused(server: Server, tmp_path: Path) -> None:

@@ -402,12 +402,18 @@ def test_a_user_can_add_a_vqgan(published: Path, tmp_path: Path) -> None:
         ("../up", "cannot be a name"),
         ("", "cannot be a name"),
         ("a b", "cannot be a name"),
-        ("new", "give the YAML that came with it"),
+        ("new", "give the config that came with it, --config FILE.yaml for a VQGAN"),
     ],
 )
 def test_unusable_names_are_refused(published: Path, name: str, sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
         install.add_own_model(name, published, None if name == "new" else CONFIG)
+
+
+def test_an_unknown_role_is_refused(tmp_path: Path) -> None:
+    source = untrusted_weights(tmp_path / "gift.safetensors", CONFIG, "classifier")
+    with pytest.raises(ModelError, match="its shape is not known"):
+        install.add_own_model("gift", source, None)
 
 
 def untrusted_weights(path: Path, config: Any, role: str = "generator") -> Path:
