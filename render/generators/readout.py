@@ -73,9 +73,10 @@ def fit_readout(decoder: Decoder, level: int, cells: list[Tensor]) -> tuple[Read
     for one, colours in zip(features[:-HELD_OUT], wanted[:-HELD_OUT], strict=True):
         rows = F.unfold(F.pad(readout.curves(one), (1, 1, 1, 1), mode="replicate"), 3)[0]
         rows = torch.cat([rows, torch.ones(1, rows.shape[1])])  # (27·C + 1, h·w)
-        squares += (rows @ rows.T).double()
-        products += (rows @ colours.flatten(2)[0].T).double()
-    squares += RIDGE * squares.diagonal().mean() * torch.eye(len(squares))
+        squares += rows @ rows.T
+        products += rows @ colours.flatten(2)[0].T
+    # In place: for a generator of full size this matrix alone takes 0.4 GB.
+    squares.diagonal().add_(RIDGE * squares.diagonal().mean())
     solution = torch.linalg.solve(squares, products).float().T  # (3, 27·C + 1)
     readout.colours.weight.copy_(solution[:, :-1].reshape(readout.colours.weight.shape))
     readout.colours.bias = nn.Parameter(solution[:, -1].clone(), requires_grad=False)

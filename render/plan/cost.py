@@ -78,21 +78,16 @@ class Costs:
         count = keyframe.settings.cutouts
         cutouts = sum(
             model.gflop_per_cutout * math.ceil(model.cutout_share * count)
-            for model in self.taking_part(keyframe)
+            for model in taking_part(self.plan, keyframe)
         )
         return 2 * (self.decode * DECODED[level] + cutouts)
-
-    def taking_part(self, keyframe: Keyframe) -> list[Model]:
-        """The perceptors that take part in a keyframe."""
-        models = (chosen.model for chosen in self.plan.models.perceptors)
-        return [model for model in models if takes_part(model, keyframe)]
 
     def start(self, keyframe: Keyframe) -> float:
         """What comes before the first step: choosing among candidates and a sketch where a chain
         starts from nothing, else two decodes of the parent or init image."""
         if not begins_anew(keyframe):
             return 2 * self.decode
-        each = sum(model.gflop_per_cutout for model in self.taking_part(keyframe))
+        each = sum(model.gflop_per_cutout for model in taking_part(self.plan, keyframe))
         candidates = each * CANDIDATE_CUTOUTS
         return candidates + self.sketch(keyframe) + self.decode
 
@@ -100,7 +95,7 @@ class Costs:
         """All steps of the sketch that a chain starts from; 0 where no classifier draws one."""
         if not is_sketched(self.plan, keyframe):
             return 0.0
-        each = sum(model.gflop_per_cutout for model in self.taking_part(keyframe))
+        each = sum(model.gflop_per_cutout for model in taking_part(self.plan, keyframe))
         return 2 * each * sketch_cutouts(keyframe.settings.cutouts) * keyframe.steps
 
     def keyframe(self, keyframe: Keyframe) -> float:
@@ -134,6 +129,12 @@ def takes_part(model: Model, keyframe: Keyframe) -> bool:
         return True
     prompts = [prompt for prompt in keyframe.prompts if not prompt.latent]
     return any(p.image is not None or names_things(model, p.text or "") for p in prompts)
+
+
+def taking_part(plan: Plan, keyframe: Keyframe) -> list[Model]:
+    """The perceptors that take part in a keyframe."""
+    models = (chosen.model for chosen in plan.models.perceptors)
+    return [model for model in models if takes_part(model, keyframe)]
 
 
 def is_sketched(plan: Plan, keyframe: Keyframe) -> bool:
@@ -176,7 +177,7 @@ def step_level(plan: Plan, keyframe: Keyframe, step: int, steps: int) -> int:
         return 0
     low, high = keyframe.settings.cutout_size
     cutout = (low + high) / 2 * min(plan.size)
-    needed = max((chosen.model.input_size for chosen in plan.models.perceptors), default=0)
+    needed = max((model.input_size for model in taking_part(plan, keyframe)), default=0)
     level = MOST_HALVED
     while level and cutout / 2**level * ENLARGED < needed:
         level -= 1

@@ -124,10 +124,12 @@ def test_latents_that_do_not_fit_on_the_disk_are_reported(
     assert disk_shortfall(10**18, Path("film.latents")) == message
 
 
-def levels(size: str, perceptor: str = "starter", steps: int = 8) -> list[int]:
+def levels(
+    size: str, perceptor: str = "starter", steps: int = 8, prompt: str = "a castle"
+) -> list[int]:
     """How often the picture of each step of a keyframe is halved."""
     text = f"version: 1\nsize: {size}\nmodels: {{perceptors: {perceptor}}}\nshots:\n"
-    plan = plan_for(parse(text + "  - {duration: 1s, prompts: sea}\n", Path()), 8)
+    plan = plan_for(parse(f"{text}  - {{duration: 1s, prompts: {prompt}}}\n", Path()), 8)
     return [step_level(plan, plan.keyframes[0], step, steps) for step in range(steps)]
 
 
@@ -142,6 +144,9 @@ def test_a_step_looks_at_no_less_than_its_perceptors_need() -> None:
     assert [max(levels(size)) for size in ("512x512", "160x96", "64x48")] == [2, 1, 0]
     both = "[starter, starter-objects]"
     assert [max(levels(size, both)) for size in ("512x512", "320x192", "160x96")] == [2, 1, 0]
+    # The classifier takes no part where nothing is named that it knows.
+    without = [max(levels(size, both, prompt="a red glow")) for size in ("256x256", "160x96")]
+    assert without == [2, 1]
     large = [max(levels(size, "ViT-B/32")) for size in ("1024x1024", "384x384", "192x192")]
     assert large == [2, 1, 0]
 

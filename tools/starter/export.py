@@ -10,6 +10,7 @@ from typing import Any
 
 import open_clip
 import torch
+from safetensors.torch import load_file
 from starter.classifier import export_classifier, unfolded
 from starter.loop import write_tensors as write
 from starter.models import MEAN, STD
@@ -111,9 +112,13 @@ def export_perceptor(work: Path, target: Path) -> dict[str, Any]:
 
 def export_objects(work: Path, target: Path) -> dict[str, Any]:
     """Writes objects.safetensors from the last checkpoint and the table of words; returns its step
-    and minutes."""
+    and minutes. Where only the table is new, the tensors stay as they are."""
+    words = (work / "words.txt").read_text()
+    if not (work / "classifier.pt").exists():
+        export_classifier(load_file(target / "objects.safetensors"), words, target)
+        return {"words": words.count("\n")}
     kept = torch.load(work / "classifier.pt", weights_only=True)
-    export_classifier(unfolded(kept["average"]), (work / "words.txt").read_text(), target)
+    export_classifier(unfolded(kept["average"]), words, target)
     return {"step": kept["step"], "minutes": kept["elapsed"] / 60}
 
 
@@ -123,7 +128,7 @@ def export(work: Path, target: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     parts = (
         (("vqgan.pt", "decoder.pt"), "generator", export_generator),
         (("clip.pt",), "perceptor", export_perceptor),
-        (("classifier.pt",), "objects", export_objects),
+        (("classifier.pt", "words.txt"), "objects", export_objects),
     )
     for checkpoints, name, write_file in parts:
         if any((work / checkpoint).exists() for checkpoint in checkpoints):
