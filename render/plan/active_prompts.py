@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -29,6 +31,17 @@ def active_prompts(
     before = board.shots[shot_index - 1]
     old = _shot_prompts(before, before.duration + time, 1 - share, frame)
     return _merge(old + _shot_prompts(shot, time, share, frame))
+
+
+def prompt_change(before: Iterable[ActivePrompt], now: Iterable[ActivePrompt]) -> float:
+    """How much of the weight went to other prompts: 0 for the same shares, 1 for all others."""
+    shares: Counter[ActivePrompt] = Counter()
+    for prompts, sign in ((tuple(before), -1), (tuple(now), 1)):
+        total = sum(abs(prompt.weight) for prompt in prompts) or 1.0
+        for prompt in prompts:
+            same = replace(prompt, weight=0.0, stop=0.0, moved=IDENTITY)
+            shares[same] += sign * prompt.weight / total  # type: ignore[assignment]
+    return round(min(1.0, sum(map(abs, shares.values())) / 2), 12)
 
 
 def _shot_prompts(

@@ -12,6 +12,7 @@ from typing import Any
 from render.media.codecs import LEAST_SIDE, half_size
 from render.plan.plan import Plan
 from render.text import gibibytes_text
+from render.weights.catalog import Model
 
 REFUSED = 1.5  # a film is refused whose step needs this many times the available memory
 ENCODER = 0.35e9  # bytes a megapixel of ffmpeg beside the steps, for the most demanding codec
@@ -70,7 +71,7 @@ def step_memory(
     width, height = size or plan.size
     megapixels = width * height / 1e6
     generator = plan.models.generator.model
-    weights = sum(chosen.model.size or 0 for chosen in plan.models.all)
+    weights = sum(weight_memory(chosen.model) for chosen in plan.models.all)
     # Measured, peak of a step: 12 GB a megapixel with taming's decoder of 3856 GFLOP, 3.3 with the
     # starter's of 228. Activations grow with the channels, GFLOP with their square: hence the
     # root. The constant part is the losses'. Steps in bfloat16 need as much, because frames are
@@ -88,7 +89,27 @@ def step_memory(
         perceptors += activations + 12e6 * megapixels * seen
     if budget.is_gpu:
         return int(GPU_MEMORY + weights + decoder + perceptors)
-    return int(BASE_MEMORY + ENCODER * megapixels + 2 * weights + decoder + perceptors)
+    step = ENCODER * megapixels + decoder + perceptors
+    return int(BASE_MEMORY + weights + max(step, readout_memory(generator)))
+
+
+def weight_memory(model: Model) -> int:
+    """Bytes of a model's weights, which are float32 while they are used, whatever its file holds.
+
+    Those of the embedded ones are part of BASE_MEMORY.
+    """
+    return 0 if model.embedded else 4 * model.parameters
+
+
+def readout_memory(generator: Model) -> int:
+    """Bytes that fitting a generator's readouts takes, once, before its first step: three matrices
+    of 8 bytes, with a row for each number that a colour is a function of. Measured: 1.2 GB."""
+    if generator.embedded:
+        return 0
+    options = generator.config["ddconfig"]
+    features = options["ch"] * options["ch_mult"][min(2, len(options["ch_mult"]) - 1)]
+    rows = int(27 * features + 1)
+    return 24 * rows**2
 
 
 def most_cutouts(plan: Plan) -> int:

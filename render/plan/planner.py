@@ -13,12 +13,14 @@ from typing import Any
 
 from render.media.codecs import LEAST_SIDE, half_size
 from render.plan import camera
-from render.plan.active_prompts import active_prompts
+from render.plan.active_prompts import active_prompts, prompt_change
 from render.plan.camera import IDENTITY, Matrix
 from render.plan.key import FileDigest, derived_seed, film_parts, keyframe_key
 from render.plan.plan import Keyframe, Plan
 from render.storyboard.model import OVERLAPPING, Camera, Settings, Shot, Storyboard
 from render.weights.selection import FilmModels
+
+SOON_ALL = 4  # times the share of the prompts that changed: from a quarter on, all the steps
 
 
 def make_plan(board: Storyboard, models: FilmModels, file_digest: FileDigest) -> Plan:
@@ -59,10 +61,12 @@ def draft(board: Storyboard, factor: int) -> Storyboard:
 
     def cheaper(settings: Settings) -> Settings:
         first, later = settings.first_steps, settings.later_steps
+        changing = settings.changing_steps
         return replace(
             settings,
             first_steps=min(first, max(10, first // 3)),
             later_steps=min(later, max(5, later // 3)),
+            changing_steps=changing and min(changing, max(10, changing // 3)),
         )
 
     shots = tuple(replace(shot, settings=cheaper(shot.settings)) for shot in board.shots)
@@ -96,6 +100,10 @@ def _keyframe(
     settings = shot.settings_at(time)
     starts_chain = time == 0 and shot.transition.kind != "continue"
     lens, lens_time, matrix = _camera_step(board, shot_index, time, before, frame)
+    prompts = active_prompts(board, shot_index, time, frame)
+    steps, step_size = settings.first_steps, settings.first_step_size
+    if not starts_chain:
+        steps, step_size = _later_steps(settings, prompt_change(before[-1].prompts, prompts))
     keyframe = Keyframe(
         key="",
         index=len(before),
@@ -107,13 +115,28 @@ def _keyframe(
         sharpen=round(lens.sharpen.at(lens_time), 12) if camera.moves(matrix) else 0.0,
         init=shot.init if starts_chain else None,
         reference=_reference(shot, time, len(before)) if settings.keeps_to_first else None,
-        prompts=active_prompts(board, shot_index, time, frame),
-        steps=settings.first_steps if starts_chain else settings.later_steps,
-        step_size=settings.first_step_size if starts_chain else settings.later_step_size,
+        prompts=prompts,
+        steps=steps,
+        step_size=step_size,
         seed=derived_seed(board.seed, shot.name, time),
         settings=settings,
     )
     return replace(keyframe, key=keyframe_key(keyframe, before, film, file_digest))
+
+
+def _later_steps(settings: Settings, change: float) -> tuple[int, float]:
+    """Number and size of the steps of a later keyframe, whose prompts changed by `change`, 0 to 1.
+
+    With the few small steps that keep a film calm, a picture would not follow: a second after a
+    crossing of one second it was as far from the new prompts as from anything.
+    """
+    share = min(1.0, SOON_ALL * change)
+    steps, size = settings.later_steps, settings.later_step_size
+    most = 2 * steps if settings.changing_steps is None else max(steps, settings.changing_steps)
+    farthest = settings.changing_step_size
+    farthest = 2 * size if farthest is None else max(size, farthest)
+    steps = math.floor(steps + share * (most - steps) + 0.5)
+    return steps, round(size + share * (farthest - size), 12)
 
 
 def _camera_step(

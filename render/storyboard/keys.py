@@ -50,8 +50,15 @@ SETTINGS = (
                     "later_steps",
                     "for every later keyframe",
                 ),
+                Row(
+                    "change",
+                    Number(0, 10_000, whole=True),
+                    "changing_steps",
+                    "at most, the more of the prompts changes from one to the next; twice `then` "
+                    "if nothing is said",
+                ),
             ),
-            short=short_for("first", "then"),
+            short=short_for("first", "then", "change"),
             shorthand=Number(1, 10_000, whole=True).schema(),
         ),
         "",
@@ -87,8 +94,14 @@ SETTINGS = (
             (
                 Row("first", STEP, "first_step_size", "for a keyframe that starts a chain"),
                 Row("then", STEP, "later_step_size", "for later ones: less is calmer"),
+                Row(
+                    "change",
+                    STEP,
+                    "changing_step_size",
+                    "at most, the more of the prompts changes; twice `then` if nothing is said",
+                ),
             ),
-            short=short_for("first", "then"),
+            short=short_for("first", "then", "change"),
             shorthand=STEP.schema(),
         ),
         "",

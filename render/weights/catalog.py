@@ -59,8 +59,7 @@ class Model:
         """Whether a perceptor's image tower is a vision transformer of open_clip's own."""
         if "open_clip" in self.config:
             return str(self.config["open_clip"]).startswith("ViT-")
-        vision = self.config.get("vision_cfg", {})
-        return "timm_model_name" not in vision and not isinstance(vision.get("layers"), list)
+        return isinstance(self.config.get("vision_cfg", {}).get("layers"), int)
 
 
 # From configs/imagenet_vqgan.yaml in CompVis/taming-transformers; all f16 models have this shape.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from plan.samples import DAWN, NIGHT, STORM, board
 
-from render.plan.active_prompts import active_prompts
+from render.plan.active_prompts import active_prompts, prompt_change
 from render.storyboard.parser import parse
 
 
@@ -57,3 +58,16 @@ def test_a_stop_may_be_animated() -> None:
         night, sea = active_prompts(storyboard, 0, Fraction(time))
         assert night.stop == pytest.approx(stop, abs=1e-12)
         assert sea.stop == -math.inf
+
+
+def test_how_much_of_the_prompts_changes() -> None:
+    storyboard = board(DAWN, STORM)
+    start, quarter, end = (
+        active_prompts(storyboard, 1, Fraction(t)) for t in (0, Fraction(1, 4), Fraction(1, 2))
+    )
+    assert prompt_change(start, start) == 0
+    assert prompt_change(start, quarter) == 0.5
+    assert prompt_change(start, end) == 1
+    assert prompt_change((), ()) == 0
+    twice = [replace(prompt, weight=2 * prompt.weight) for prompt in quarter]
+    assert prompt_change(quarter, twice) == 0  # only shares count

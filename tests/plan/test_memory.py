@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from plan.samples import TWO_SHOTS, two_shot_plan
+from plans import plan_for
 
 from render.plan import memory
 from render.plan.memory import (
@@ -16,9 +17,12 @@ from render.plan.memory import (
     in_parts_message,
     machine_memory,
     memory_advice,
+    readout_memory,
     shortfall,
     step_memory,
 )
+from render.plan.plan import Plan
+from render.storyboard.parser import parse
 from render.weights.library import known_models
 
 
@@ -119,7 +123,7 @@ def test_models_marked_as_transformers_are_transformers_in_open_clip() -> None:
 
     for model in known_models("perceptor").values():
         if name := model.config.get("open_clip"):
-            layers = open_clip.get_model_config(name)["vision_cfg"]["layers"]
+            layers = open_clip.get_model_config(name)["vision_cfg"].get("layers")
             assert model.is_transformer == isinstance(layers, int), name
 
 
@@ -144,3 +148,30 @@ def test_the_advice_names_only_what_needs_less() -> None:
 def test_memory_does_not_grow_with_the_film_s_length() -> None:
     long = two_shot_plan(TWO_SHOTS.replace("2s", "2000s"))
     assert step_memory(long) == step_memory(two_shot_plan())
+
+
+def test_weights_count_by_their_shapes_whatever_is_published() -> None:
+    generators = {
+        name: step_memory(plan_of_models(name, "starter"))
+        for name in ("starter", "vqgan-imagenet-f16-1024", "vqgan-faceshq", "vqgan-sflckr")
+    }
+    _, *large = generators.values()
+    assert len(set(large)) == 1  # the same network in files of 1 GB, of unknown size and of 4 GB
+    assert large[0] > generators["starter"] + 4 * 72_000_000
+
+
+def test_readouts_are_fitted_within_the_prediction() -> None:
+    """A film of few pixels needs less for a step than for the fit before the first one."""
+    known = known_models("generator")
+    assert readout_memory(known["starter"]) == 0
+    assert readout_memory(known["vqgan-coco"]) == pytest.approx(1.15e9, rel=0.01)
+    small = step_memory(plan_of_models("vqgan-coco", "starter", "64x64"))
+    weights = 4 * known["vqgan-coco"].parameters
+    assert small == pytest.approx(memory.BASE_MEMORY + weights + 1.15e9, rel=0.01)
+
+
+def plan_of_models(generator: str, perceptor: str, size: str = "256x256") -> Plan:
+    """The plan of a film with these models."""
+    models = f"{{generator: {generator}, perceptors: {perceptor}}}"
+    head = f"version: 1\nsize: {size}\nmodels: {models}\nshots:\n"
+    return plan_for(parse(head + "  - {duration: 1s, prompts: sea}\n", Path()), 16)
