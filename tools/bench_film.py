@@ -59,7 +59,7 @@ PLAIN = re.compile(r"plain (\d+)")  # the plain loop and its steps on each frame
 
 
 def independent(
-    count: int, picture: tuple[int, int], sizes: tuple[float, float], seed: int, **rest: bool
+    count: int, picture: tuple[int, int], sizes: tuple[float, float], seed: int, **rest: float
 ) -> cutouts.CutoutDraw:
     """Returns `count` cutouts that are drawn independently: each is the only one of its own draw.
 

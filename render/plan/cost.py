@@ -29,7 +29,10 @@ ENLARGED = 2.0  # times; 4 guided as well, but only scenes and things were compa
 DECODED = (1.0, 0.5, 0.3)  # the share of a decode that a step takes at each level, by time
 KEPT_SPEEDS = 5  # measured ones, of which the median counts
 BLEND = 50.0  # GFLOP that blending two pictures costs a megapixel, by time and not by arithmetic
-CANDIDATE_CUTOUTS = 400  # compared before a chain starts, by initial_picture (960 with regions)
+CANDIDATES = 160  # colour fields that are compared before a chain starts, at most
+SHORTLIST = 40  # of them, compared in every crop; of 40 choices all were among the first 20
+CANDIDATE_CROPS = 6
+CHOICE_STEPS, CHOICE_GFLOP = 3, 300.0  # that the choice may cost, at most: the greater of both
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,8 @@ class Costs:
         if not begins_anew(keyframe):
             return 2 * self.decode
         each = sum(model.gflop_per_cutout for model in taking_part(self.plan, keyframe))
-        candidates = each * CANDIDATE_CUTOUTS
-        return candidates + self.sketch(keyframe) + self.decode
+        compared = compared_cutouts(*candidate_counts(self.plan, keyframe))
+        return compared * each + self.sketch(keyframe) + self.decode
 
     def sketch(self, keyframe: Keyframe) -> float:
         """All steps of the sketch that a chain starts from; 0 where no classifier draws one."""
@@ -151,6 +154,28 @@ def is_sketched(plan: Plan, keyframe: Keyframe) -> bool:
     texts = [prompt.text for prompt in keyframe.prompts if prompt.text and prompt.weight > 0]
     models = [chosen.model for chosen in plan.models.perceptors if chosen.model.is_classifier]
     return any(names_things(model, text) for model in models for text in texts)
+
+
+def candidate_counts(plan: Plan, keyframe: Keyframe) -> tuple[int, int]:
+    """How many colour fields are compared before a chain starts, and how many of them in every
+    crop: fewer for costly perceptors, so that the choice costs no more than a few steps.
+
+    With regions there is no shortlist: a field may be far from all prompts and near to one.
+    """
+    each = sum(model.gflop_per_cutout for model in taking_part(plan, keyframe))
+    most = max(CHOICE_GFLOP, CHOICE_STEPS * Costs(plan).step(keyframe))
+    limit = most / each if each else math.inf
+    has_regions = any(prompt.where for prompt in keyframe.prompts)
+    shortlist = CANDIDATES if has_regions else SHORTLIST
+    share = min(1.0, limit / compared_cutouts(CANDIDATES, shortlist))
+    count = max(1, math.floor(share * CANDIDATES))
+    return count, count if has_regions else max(1, math.floor(share * SHORTLIST))
+
+
+def compared_cutouts(candidates: int, shortlist: int) -> int:
+    """How many cutouts are embedded to choose among candidates: one of each, unless all of them are
+    on the shortlist, and every crop of those on it."""
+    return (candidates if shortlist < candidates else 0) + CANDIDATE_CROPS * shortlist
 
 
 def sketch_cutouts(cutouts: int) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 
 from render.plan import camera
 from render.plan.plan import ActivePrompt, Keyframe
-from render.storyboard.model import OF_PALETTE, OF_PARENT
+from render.storyboard.model import OF_PALETTE, OF_PARENT, Settings
 from render.weights.selection import FilmModels
 
 ALGORITHM = 6  # incremented when the same storyboard gives other pictures; see the changelog
@@ -67,6 +67,8 @@ def keyframe_key(
         "seed": keyframe.seed,
         "parent": None if keyframe.parent is None else before[keyframe.parent].key,
     }
+    if (settings.noise, settings.distortion) != (Settings.noise, Settings.distortion):
+        parts["grain"] = [settings.noise, settings.distortion]
     if keyframe.sharpen:
         parts["sharpen"] = keyframe.sharpen
     if settings.palette and settings.keeps_palette:

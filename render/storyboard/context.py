@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from render.curves.formula import Clock
 from render.storyboard.model import Storyboard
@@ -22,6 +23,8 @@ class FilmContext:
     fps: Fraction = Storyboard.fps  # for times in frames
     bpm: Fraction | None = Storyboard.bpm  # for times in beats
     generator: str = Storyboard.generator  # for latents, which only their own generator can read
+    usual: dict[str, Any] = field(default_factory=dict)  # settings that come with its perceptor
+    holding: float = 1.0  # the factor of unwritten losses of HOLDING, likewise
     size: tuple[int, int] | None = None  # for the shape of masks; None while it is not known
     seed: int = Storyboard.seed
     loop: Fraction = Storyboard.loop

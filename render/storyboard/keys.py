@@ -128,6 +128,18 @@ SETTINGS = (
                     "cutout_size",
                     "smallest and largest cutout, as parts of the shorter side",
                 ),
+                Row(
+                    "noise",
+                    Number(0, 1),
+                    "noise",
+                    "the strongest grain added to a cutout",
+                ),
+                Row(
+                    "distortion",
+                    Number(0, 4),
+                    "distortion",
+                    "how far cutouts are turned, sheared, tilted and tinted: 1 is 8 degrees",
+                ),
             ),
             short=short_for("count"),
             shorthand=Number(1, 1024, whole=True).schema(),

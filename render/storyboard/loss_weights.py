@@ -7,7 +7,7 @@ from typing import Any
 from render.curves.curve import Curve
 from render.storyboard.animated import AnimatedNumber, split_moving
 from render.storyboard.context import ShotContext
-from render.storyboard.model import LOSS_WEIGHTS, OF_PALETTE, STEADY
+from render.storyboard.model import HOLDING, LOSS_WEIGHTS, OF_PALETTE, STEADY
 from render.storyboard.reader import Reader
 from render.storyboard.tables import Row, Table
 from render.storyboard.yaml_nodes import Mapping
@@ -45,8 +45,8 @@ def shot_losses(
     """The weight of every loss at the beginning of a shot, and the weights that change.
 
     `given` holds what was read of the shot. The weights that it sets replace those of STEADY, which
-    apply if the shot is `steady`, and those of LOSS_WEIGHTS. Notes a shot in which every loss is 0,
-    and warns of a palette that no loss compares with.
+    apply if the shot is `steady`, and those of LOSS_WEIGHTS, as the film's perceptor scales them.
+    Notes a shot in which every loss is 0, and warns of a palette that no loss compares with.
     """
     written, moving = split_moving(given.get("losses", {}))
     changing = {name for name, curve in moving if curve.extremes() != (0.0, 0.0)}
@@ -54,7 +54,10 @@ def shot_losses(
     if not any(weight or name in changing for name, weight in usual.items()):
         message = f"every loss of shot '{context.name}' is 0, so nothing is asked of it. "
         reader.problem(node.get("losses") or node, message + "Give one a weight")
-    weights = {**LOSS_WEIGHTS, **(STEADY if steady else {}), **written}
+    unwritten = {**LOSS_WEIGHTS, **(STEADY if steady else {})}
+    for name in HOLDING:
+        unwritten[name] = round(unwritten[name] * context.film.holding, 6)
+    weights = {**unwritten, **written}
     if given.get("palette") and not any(weights[n] or n in changing for n in OF_PALETTE):
         message = "the palette is kept to by no loss. Write one, as in 'losses: {colours: 20}'"
         reader.warn(node.get("palette") or node, message)

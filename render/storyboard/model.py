@@ -169,6 +169,7 @@ LOSS_WEIGHTS: dict[str, float] = {
 STEADY = {"colours": 80.0, "brightness": 80.0}
 OF_PARENT = ("hold", "latent", "likeness", "edges")  # losses that compare with the keyframe before
 OF_PALETTE = ("colours", "brightness", "contrast")  # losses that compare with the palette
+HOLDING = (*OF_PARENT, *OF_PALETTE, "sharpness")  # losses that hold a film together
 
 BETWEEN = ("auto", "latent", "picture")
 
@@ -191,6 +192,8 @@ class Settings:
     changing_step_size: float | None = None  # where prompts change; None is twice as far
     cutouts: int = 16  # per step
     cutout_size: tuple[float, float] = (0.4, 1.0)  # smallest and largest, of the shorter side
+    noise: float = 0.06  # the largest standard deviation of the cutouts' grain
+    distortion: float = 1.0  # the factor of how far cutouts are turned, sheared, tilted and tinted
     smoothing: float = 0.9  # decay of the running average of the latent
     losses: tuple[tuple[str, float], ...] = tuple(LOSS_WEIGHTS.items())  # (name, weight)
     palette: Path | None = None  # None is the shot's first keyframe

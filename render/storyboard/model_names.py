@@ -14,6 +14,7 @@ from render.storyboard.reader import AlreadyReported, Reader
 from render.storyboard.tables import Row, Table
 from render.storyboard.values import Choice, Number
 from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Sequence
+from render.weights.catalog import Model, Usual
 from render.weights.library import known_models
 
 
@@ -87,6 +88,16 @@ def _pairs(node: Node) -> list[tuple[Node, Node | None]]:
     if isinstance(node, Sequence):
         return [(item, None) for item in node.items]
     return [(node, None)]
+
+
+def usual_with(
+    perceptors: tuple[tuple[str, float], ...], models: dict[str, dict[str, Model]]
+) -> Usual | None:
+    """The settings that come with the perceptors of a film: those of the one with the greatest
+    weight, of the first of several; None for the program's own."""
+    name, _ = max(perceptors, key=lambda one: one[1])  # the first of equal ones
+    row = models["perceptor"].get(name)
+    return row.usual if row else None
 
 
 MODELS = Table(

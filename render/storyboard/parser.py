@@ -11,6 +11,7 @@ from render.storyboard.audio import film_audio
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.keys import STORYBOARD, key_places
 from render.storyboard.model import Shot, Storyboard
+from render.storyboard.model_names import usual_with
 from render.storyboard.output import check_output
 from render.storyboard.problems import Problem, StoryboardError, first_problems
 from render.storyboard.reader import Reader
@@ -84,6 +85,8 @@ def _storyboard(node: Mapping, folder: Path, reader: Reader) -> Storyboard | Non
     given = read_entries(first, ShotContext(film), reader)
     known = {name: given[name] for name in ("fps", "bpm", "generator") if name in given}
     film = replace(film, **known)
+    if usual := usual_with(given.get("perceptors", Storyboard.perceptors), film.models):
+        film = replace(film, usual=dict(usual.settings), holding=usual.holding)
     given.update(read_entries(others, ShotContext(film), reader))
     given["audio"] = film_audio(given.get("audio"), node.get("audio") or node, reader)
     check_output(node, given, reader)

@@ -104,6 +104,7 @@ def _shot(
     losses, moving_losses = shot_losses(given, steady, node, context, reader)
     numbers, moving = split_moving({**given, "losses": losses})
     own_settings = {f.name: numbers[f.name] for f in fields(Settings) if f.name in numbers}
+    own_settings = {**film.usual, **own_settings}
     if context.duration is None or prompts is None:
         return None  # noted
     camera = shot_camera(given.get("camera") or {}, context)

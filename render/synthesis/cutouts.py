@@ -18,12 +18,13 @@ from kornia.geometry import warp_grid
 from torch import Tensor
 from torch.nn import functional as F
 
+from render.storyboard.model import Settings
+
 ROTATION = math.radians(8)  # standard deviation; small: a horizon should stay a horizon
 SHEAR = 0.04  # standard deviation
 PERSPECTIVE = 0.06  # standard deviation
 OVERHANG = 0.1  # how far a cutout may extend past the picture's edge, as a share of its own side
 GAIN = 0.04  # standard deviation, per colour channel
-NOISE = 0.06  # the largest standard deviation, as in the notebooks
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,13 @@ def sample_cutouts(
     sizes: tuple[float, float],
     seed: int,
     *,
-    noise: bool = True,
+    noise: float = Settings.noise,
+    distortion: float = Settings.distortion,
 ) -> CutoutDraw:
     """Draws `count` cutouts of a (width, height) picture; their sides lie between the two `sizes`,
-    shares of the picture's shorter side.
+    shares of the picture's shorter side. `noise` is the largest standard deviation of their grain,
+    0 for none; `distortion` is the factor of how far they are turned, sheared, seen at an angle and
+    tinted.
 
     Sizes and places are stratified, not independent: a few well-spread cutouts tell as much as
     many that overlap. The places follow the R2 sequence (M. Roberts 2018), shifted at
@@ -135,10 +139,12 @@ def sample_cutouts(
     room = torch.tensor([width, height]) - sides[:, None] * (1 - 2 * OVERHANG)  # (n, 2)
     centres = (places - 0.5) * room.clamp_min(0)
     return CutoutDraw(
-        compose_homographies(sides, centres, normal[:, :5], mirrored=uniform[:, 1] < 0.5),
+        compose_homographies(
+            sides, centres, distortion * normal[:, :5], mirrored=uniform[:, 1] < 0.5
+        ),
         extents,
-        (1 + normal[:, 5:8] * GAIN)[:, :, None, None],
-        (uniform[:, 2] * NOISE)[:, None, None, None] if noise else None,
+        (1 + distortion * normal[:, 5:8] * GAIN)[:, :, None, None],
+        (uniform[:, 2] * noise)[:, None, None, None] if noise else None,
         seed,
     )
 

@@ -6,15 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from render.plan.cost import CANDIDATES, SHORTLIST, candidate_counts
 from render.plan.key import derived_seed
 from render.plan.plan import Keyframe, Plan
 from render.synthesis.targets import PromptTarget
 
 # The colour grids (rows, columns) that the candidates are enlarged from, in turn.
 COLOUR_GRIDS = ((1, 1), (2, 1), (3, 1), (3, 2), (4, 3))
-CANDIDATES = 160
-# How many candidates are compared in every crop; of 40 choices all were among the first 20.
-SHORTLIST = 40
 CANDIDATE_SIDE = 40  # pixels of a candidate's shorter side; candidates are soft
 # The square crops that a candidate is compared in: the position from top and left as shares of the
 # free room, and the side as a share of the shorter side.
@@ -40,13 +38,13 @@ def grey_clouds(size: tuple[int, int], seed: int) -> Tensor:
     return picture.clamp(0, 1).expand(-1, 3, -1, -1)
 
 
-def draw_candidates(size: tuple[int, int], seed: int) -> Tensor:
-    """Returns CANDIDATES soft fields of random colours (n, 3, H, W) in [0, 1], every other one more
+def draw_candidates(size: tuple[int, int], seed: int, count: int = CANDIDATES) -> Tensor:
+    """Returns soft fields of random colours (count, 3, H, W) in [0, 1], every other one more
     saturated; `size` is (width, height)."""
     width, height = size
     random = torch.Generator().manual_seed(seed)
     candidates = []
-    for number in range(CANDIDATES):
+    for number in range(count):
         colours = torch.rand(1, 3, *COLOUR_GRIDS[number % len(COLOUR_GRIDS)], generator=random)
         if number % 2:
             colours = (colours - 0.5) * 1.6 + 0.5
@@ -70,13 +68,15 @@ def choose_initial_picture(
 
     Optimising from grey often converges to the wrong brightness: a night that begins by brightening
     never turns dark again, and the path from grey to fire passes through every other colour. One
-    crop of each candidate, and six of each on the shortlist, cost about as much as a few steps.
+    crop of each candidate, and six of each on the shortlist, cost no more than a few steps.
     """
     grey = grey_clouds(plan.size, keyframe.seed).to(device)
     if not prompt_targets:
         return grey
-    candidates = draw_candidates(candidate_size(plan.size), derived_seed(keyframe.seed, "ground"))
-    colours = choose_candidate(candidates.to(device), prompt_targets)
+    count, shortlist = candidate_counts(plan, keyframe)
+    seed = derived_seed(keyframe.seed, "ground")
+    candidates = draw_candidates(candidate_size(plan.size), seed, count)
+    colours = choose_candidate(candidates.to(device), prompt_targets, shortlist)
     return (enlarged(colours, plan.size) + (grey - 0.5)).clamp(0, 1)
 
 
@@ -96,17 +96,20 @@ def candidate_size(size: tuple[int, int]) -> tuple[int, int]:
     return min(round(width * scale), longest), min(round(height * scale), longest)
 
 
-def choose_candidate(candidates: Tensor, prompt_targets: tuple[PromptTarget, ...]) -> Tensor:
+def choose_candidate(
+    candidates: Tensor, prompt_targets: tuple[PromptTarget, ...], shortlist: int = SHORTLIST
+) -> Tensor:
     """Returns the candidate, of (n, 3, h, w), that is nearest to the prompts: (1, 3, h, w).
 
-    Prompts with regions are compared and combined region by region.
+    `shortlist` of them are compared in every crop. Prompts with regions are compared and combined
+    region by region.
     """
     masked = prompt_targets[0].masks is not None
     # With regions there is no shortlist: a candidate may be far from all prompts and near to one.
     if not masked:
         small = F.interpolate(candidates, size=(CANDIDATE_SIDE, CANDIDATE_SIDE), mode="area")
         distances = candidate_distances(small, prompt_targets, CROPS[:1])
-        candidates = candidates[distances.sum(1).topk(SHORTLIST, largest=False).indices]
+        candidates = candidates[distances.sum(1).topk(shortlist, largest=False).indices]
     distances = candidate_distances(candidates, prompt_targets, CROPS)
     nearest = candidates[distances.sum(1).argmin(0, keepdim=True)]
     if masked:

@@ -60,7 +60,14 @@ def optimize_keyframe(
 
     def cutouts_at(step: int) -> Cutouts:
         seed, size = derived_seed(keyframe.seed, step), halved_size(plan.size, level_at(step))
-        draw = sample_cutouts(settings.cutouts, size, settings.cutout_size, seed)
+        draw = sample_cutouts(
+            settings.cutouts,
+            size,
+            settings.cutout_size,
+            seed,
+            noise=settings.noise,
+            distortion=settings.distortion,
+        )
         return draw.on(models.device, min(size), sides)
 
     @cache

@@ -104,7 +104,7 @@ def embed_image(picture: Tensor, perceptor: Perceptor) -> Tensor:
     """Returns a perceptor's target (D,) of a picture (1, 3, H, W) in [0, 1], from sixteen seeded
     cutouts without noise."""
     height, width = picture.shape[-2:]
-    draw = sample_cutouts(16, (width, height), (0.6, 1.0), seed=0, noise=False)
+    draw = sample_cutouts(16, (width, height), (0.6, 1.0), seed=0, noise=0)
     cutouts = draw.on(picture.device, min(width, height), {perceptor.side: 1.0})
     seen = perceptor.embed_cutouts(cut_out(picture, cutouts, perceptor.side))
     return perceptor.embed_image(seen)

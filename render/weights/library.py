@@ -19,7 +19,7 @@ from typing import Any
 from render.media.atomic import atomic_write
 from render.media.digest import file_digest, sha256_of
 from render.media.safetensors_header import read_header
-from render.weights.catalog import CATALOG, Model, ModelError
+from render.weights.catalog import CATALOG, OF_CLIPS, Model, ModelError
 from render.weights.config import check_config
 
 
@@ -240,6 +240,7 @@ def own_model(name: str, role: str, config: Any, source: Path, parameters: int =
             parameters=parameters,
             input_size=config["vision_cfg"]["image_size"],
             gflop_per_cutout=_tower_gflop(config["vision_cfg"]),
+            usual=OF_CLIPS,
         )
     ddconfig = config["ddconfig"]
     # Scaled from the f16 models: by the square of the width, and by the blocks on each level.

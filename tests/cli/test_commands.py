@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from cli.console import BOARD, DISK_FULL, Run, raising
 from PIL import Image
@@ -81,6 +82,34 @@ def test_models_get_exits_with_1_or_2(
         code, _, err = run("models", "get", *arguments)
         assert code == 2, (arguments, err)
         assert err.startswith("render: ")
+
+
+def test_a_clip_of_one_s_own_is_got_from_a_file(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RENDER_MODELS", str(tmp_path / "models"))
+    torch.save(tiny.clip().state_dict(), "clip.pt")
+    Path("clip.json").write_text(json.dumps(tiny.PERCEPTOR))
+    code, out, _ = run("models", "get", "mine", "--from", "clip.pt", "--config", "clip.json")
+    assert (code, out) == (0, f"mine is at {tmp_path / 'models' / 'mine.safetensors'}\n")
+    assert "mine" in run("models")[1]
+    code, _, err = run("models", "get", "ViT-B-32:openapi")
+    assert code == 2
+    assert "open_clip has no weights 'openapi' of ViT-B-32. It has openai" in err
+
+
+def test_models_import_says_what_it_took(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RENDER_MODELS", str(tmp_path / "models"))
+    Path("cache").mkdir()
+    assert run("models", "import", "cache") == (0, "nothing to take in cache\n", "")
+    assert run("models", "import", "none")[::2] == (2, "render: none is not there\n")
+    monkeypatch.setattr("render.weights.imports.usual_folders", list)
+    said = "nothing to take in the usual folders, of which there is none\n"
+    assert run("models", "import") == (0, said, "")
+    monkeypatch.setattr("render.weights.imports.import_weights", lambda among, say: ["RN50"])
+    assert run("models", "import", "cache") == (0, "taken: RN50\n", "")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from plan.samples import TWO_SHOTS, two_shot_plan
 from plans import plan_for
 
 from render.plan.cost import (
-    CANDIDATE_CUTOUTS,
     Costs,
     Speed,
+    candidate_counts,
     disk_shortfall,
     estimate,
     known_speed,
@@ -49,7 +49,7 @@ def test_only_a_chain_without_an_image_costs_the_choice_of_an_initial_picture(
     first, later, *_, from_image, _, _ = plan.keyframes
     assert (first.parent, later.parent, from_image.parent) == (None, 0, None)
     assert from_image.init == tmp_path / "a.png"
-    candidates = 0.145 * CANDIDATE_CUTOUTS  # `starter` alone
+    candidates = 0.145 * (160 + 6 * 40)  # `starter` alone
     assert costs.start(first) == candidates + costs.decode > 2 * costs.decode
     assert costs.start(later) == costs.start(from_image) == 2 * costs.decode
 
@@ -168,3 +168,25 @@ def test_a_classifier_costs_nothing_where_it_knows_no_thing() -> None:
     alone = cutout("a red glow")
     assert cutout("a castle on a hill") > alone
     assert cutout("a red glow", ", losses: {likeness: 1}") > alone
+
+
+@pytest.mark.parametrize(
+    ("size", "models", "where", "counts"),
+    [
+        ("64x48", "{perceptors: starter}", "", (160, 40)),
+        ("320x192", "{}", "", (160, 40)),
+        ("320x192", "{}", ", where: top", (160, 160)),
+        ("256x256", "{generator: vqgan-coco, perceptors: ViT-B/32}", "", (145, 36)),
+        ("256x256", "{generator: vqgan-coco, perceptors: ViT-L/14}", "", (80, 20)),
+    ],
+)
+def test_the_choice_of_first_colours_costs_no_more_than_a_few_steps(
+    size: str, models: str, where: str, counts: tuple[int, int]
+) -> None:
+    text = f"version: 1\nsize: {size}\nmodels: {models}\nshots:\n"
+    text += f"  - {{duration: 1s, prompts: [{{text: a castle{where}}}]}}\n"
+    plan = plan_for(parse(text, Path()), 16)
+    first, costs = plan.keyframes[0], Costs(plan)
+    assert candidate_counts(plan, first) == counts
+    choice = costs.start(first) - costs.sketch(first) - costs.decode
+    assert choice <= max(300, 3.01 * costs.step(first))

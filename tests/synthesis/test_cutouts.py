@@ -68,7 +68,7 @@ def test_cutouts_stay_near_the_picture() -> None:
 
 
 def test_noise_is_only_added_when_asked() -> None:
-    assert sample_cutouts(4, (64, 64), (0.5, 1.0), seed=1, noise=False).noise is None
+    assert sample_cutouts(4, (64, 64), (0.5, 1.0), seed=1, noise=0).noise is None
     assert sample_cutouts(4, (64, 64), (0.5, 1.0), seed=1).noise is not None
 
 
@@ -85,7 +85,7 @@ def test_the_tensors_have_the_same_shapes_in_every_step() -> None:
 
 
 def test_a_side_may_see_a_share_of_the_cutouts() -> None:
-    draw = sample_cutouts(8, (64, 48), (0.4, 1.0), seed=1, noise=False)
+    draw = sample_cutouts(8, (64, 48), (0.4, 1.0), seed=1, noise=0)
     picture = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
     every = cut_out(picture, draw.on(CPU, 48, {16: 1.0}), 16)
     some = draw.on(CPU, 48, {16: 0.5, 24: 1.0})

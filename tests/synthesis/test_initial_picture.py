@@ -11,12 +11,11 @@ from plans import plan_for
 from tiny_film import MODELS, optimised_first_keyframe, tiny_plan
 from torch.nn import functional as F
 
-from render.plan.cost import CANDIDATE_CUTOUTS
+from render.plan.cost import CANDIDATE_CROPS, candidate_counts
 from render.plan.key import derived_seed
 from render.storyboard.parser import parse
 from render.synthesis.initial_picture import (
     CROPS,
-    SHORTLIST,
     choose_initial_picture,
     draw_candidates,
     grey_clouds,
@@ -35,7 +34,7 @@ def test_candidates_of_a_long_strip_are_at_most_8_to_1(monkeypatch: pytest.Monke
     sizes = []
     monkeypatch.setattr(
         "render.synthesis.initial_picture.draw_candidates",
-        lambda size, seed: sizes.append(size) or draw_candidates(size, seed),
+        lambda size, seed, count: sizes.append(size) or draw_candidates(size, seed, count),
     )
     text = tiny_plan().board.text.replace("size: 48x32", "size: 1024x16")
     plan = plan_for(parse(text, Path()), 4)
@@ -60,9 +59,10 @@ def test_a_chain_starts_from_the_candidate_nearest_to_its_prompts() -> None:
     plan = tiny_plan()
     generator, keyframe = MODELS.generator, plan.keyframes[0]
     prompt_targets = make_prompt_targets(plan, keyframe, MODELS, embed_targets(plan, MODELS))
-    candidates = draw_candidates((60, 40), derived_seed(keyframe.seed, "ground"))
+    count, shortlist = candidate_counts(plan, keyframe)
+    candidates = draw_candidates((60, 40), derived_seed(keyframe.seed, "ground"), count)
     assert 0 <= candidates.min() <= candidates.max() <= 1
-    assert len(candidates) + SHORTLIST * len(CROPS) == CANDIDATE_CUTOUTS
+    assert len(CROPS) == CANDIDATE_CROPS
     crops = [(0, 0, 40), (0, 10, 40), (0, 20, 40), (0, 20, 20), (20, 0, 20), (20, 40, 20)]
 
     def distance_of(crop: torch.Tensor) -> float:
@@ -81,7 +81,7 @@ def test_a_chain_starts_from_the_candidate_nearest_to_its_prompts() -> None:
         return distance_of(F.interpolate(candidate, size=(40, 40), mode="area"))
 
     nearest = sorted(candidates.split(1), key=distance_of_whole)
-    best = min(nearest[:SHORTLIST], key=distance_of_crops)
+    best = min(nearest[:shortlist], key=distance_of_crops)
     picture = F.interpolate(best, size=(32, 48), mode="bicubic")
     picture = picture + grey_clouds((48, 32), keyframe.seed) - 0.5
     start = choose_initial_picture(plan, keyframe, generator.device, prompt_targets)
