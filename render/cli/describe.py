@@ -15,7 +15,13 @@ from render.media.safetensors_header import has_latent
 from render.plan.cost import disk_shortfall, estimate, known_speed
 from render.plan.memory import MemoryBudget, in_parts_message, machine_memory, shortfall
 from render.plan.plan import Keyframe, Plan
-from render.plan.wording import film_texts, film_vocabularies, word_warnings
+from render.plan.wording import (
+    film_texts,
+    film_vocabularies,
+    size_warnings,
+    usual_settings,
+    word_warnings,
+)
 from render.storyboard.camera_keys import camera_as_written
 from render.storyboard.model import Prompt, Shot, Storyboard
 from render.text import (
@@ -67,6 +73,10 @@ def _describe_size(plan: Plan) -> Iterator[str]:
     if plan.size != board.size:
         yield f"  made at {plan.size[0]}x{plan.size[1]}, what {board.generator} can do, and cropped"
     yield f"  generator {board.generator}, perceptor {', '.join(n for n, _ in board.perceptors)}"
+    if usual := usual_settings(plan):
+        yield f"  {usual}"
+    for warning in size_warnings(plan):
+        yield f"warning: {warning}"
 
 
 def _shot_rows(plan: Plan, todo: Sequence[Keyframe]) -> list[tuple[str, ...]]:

@@ -117,7 +117,7 @@ def prepare(
     """The loaded models, the store, and the keyframes still to be made, for the film or a frame."""
     from render.film.film import missing_keyframes
     from render.film.remarks import remarks
-    from render.plan.wording import word_warnings
+    from render.plan.wording import size_warnings, word_warnings
     from render.synthesis.latents import Store
     from render.synthesis.load import load_models
 
@@ -132,7 +132,7 @@ def prepare(
         device = device.like(begun_with)
     at_once = check_memory(plan, device, log, request.force) if todo else None
     store.prepare()
-    for warning in word_warnings(plan) if todo else ():
+    for warning in (*word_warnings(plan), *size_warnings(plan)) if todo else ():
         log.say("warning", warning)
     say = partial(log.say, "note")
     models = load_models(plan.models, device, at_once, steps=bool(todo), say=say)

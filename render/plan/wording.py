@@ -1,7 +1,9 @@
-"""What the perceptors of a film do not know of its prompts. No torch."""
+"""What the models of a film do not know of its prompts, and what else it should know of them. No
+torch."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from render.plan.plan import Plan
@@ -9,6 +11,7 @@ from render.text import quoted
 from render.weights.vocabulary import Vocabulary, unknown_words, vocabulary
 
 BETTER = "ViT-B/32"  # the smallest perceptor with a general vocabulary
+FEWEST_CELLS = 16  # along the shorter side; the generators with 16 pixels a cell learnt with 16
 LISTED = 12  # words or prompts that a warning names
 
 
@@ -54,6 +57,34 @@ def word_warnings(plan: Plan) -> Iterator[str]:
         )
     if unknown:
         yield f"no perceptor of this film has learnt: {_listed(list(unknown))}. {more}"
+
+
+def size_warnings(plan: Plan) -> Iterator[str]:
+    """A warning about a film of fewer latent cells than its generator has learnt to fill."""
+    factor = plan.models.generator.model.factor
+    _, rows, columns = plan.latent_shape
+    if factor < 16 or min(rows, columns) >= FEWEST_CELLS:
+        return
+    larger = FEWEST_CELLS / min(rows, columns)
+    width, height = (math.ceil(larger * side) * factor for side in (columns, rows))
+    name = plan.models.generator.model.name
+    yield (
+        f"{plan.board.size[0]}x{plan.board.size[1]} is only {columns}x{rows} cells of {name}, too "
+        f"few for more than colours and light. It paints things from about {FEWEST_CELLS} cells a "
+        f"side: size: [{width}, {height}]"
+    )
+
+
+def usual_settings(plan: Plan) -> str | None:
+    """A sentence on the settings that come with the film's perceptor; None if it has none."""
+    leading = max(plan.models.perceptors, key=lambda chosen: chosen.weight).model
+    if leading.usual is None:
+        return None
+    settings = ", ".join(f"{name} {value}" for name, value in leading.usual.settings)
+    return (
+        f"{leading.name} brings, where nothing else is written: {settings}, and losses that hold a "
+        f"film together x {leading.usual.holding:g} ({leading.usual.source})"
+    )
 
 
 def _listed(parts: list[str]) -> str:
