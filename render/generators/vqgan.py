@@ -38,6 +38,9 @@ DEAD_CODE = 0.01
 UNIT_SPREAD = 1.837  # the standard deviation of the codes that Render's step sizes were tuned for
 
 
+FLOAT16_SCALE = 2.0**14  # brings a picture's gradient, about 1e-7 a pixel, into float16's range
+
+
 class Generator(nn.Module):
     """A frozen VQGAN.
 
@@ -49,6 +52,7 @@ class Generator(nn.Module):
     high: Tensor  # (C, 1, 1): the greatest
     spread: float = 1.0  # the mean squared difference of two codes in use, of one channel
     unit: float = 1.0  # how far a step of size 1 moves a latent
+    gradient_scale: float = 1.0  # by which a step's loss is multiplied for its backward pass
 
     def __init__(self, config: dict[str, Any], digest: str = "") -> None:
         """Builds the networks without weights; `load_taming` loads them.
@@ -93,6 +97,7 @@ class Generator(nn.Module):
         way = arithmetic.convolutions if device.type == "cpu" else "plain"
         frozen_forward.set_convolutions(self.encoder, way)
         frozen_forward.set_convolutions(self.decoder, way)
+        self.gradient_scale = FLOAT16_SCALE if arithmetic.precision == "float16" else 1.0
         if arithmetic.precision != "float32":
             self.step_decoder = deepcopy(self.decoder).to(getattr(torch, arithmetic.precision))
         return self

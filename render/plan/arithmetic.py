@@ -16,7 +16,7 @@ from pathlib import Path
 
 from render.media.atomic import atomic_write
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "float16")
 # How a generator's convolutions are computed: by the library of the device with the channels of a
 # pixel side by side, or plane by plane, or by NNPACK's Winograd transform where it can be.
 CONVOLUTIONS = ("channels-last", "plain", "winograd")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
@@ -112,9 +113,17 @@ def run_on_side_stream(run: Thunk) -> Tensor:
 
 def record_graph(run: Thunk) -> Thunk:
     """Record the kernels that `run` launches, without running them; returns what replays them."""
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=side_stream(torch.cuda.current_device())):
-        value = run()
+    graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    try:
+        with torch.cuda.graph(graph, stream=side_stream(torch.cuda.current_device())):
+            value = run()
+    except BaseException:
+        # Where a recording cannot be ended, torch leaves its stream the current one, and the
+        # graph's memory taken.
+        torch.cuda.set_stream(current)
+        with suppress(RuntimeError):
+            graph.reset()
+        raise
 
     def replay() -> Tensor:
         graph.replay()

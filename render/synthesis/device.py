@@ -37,7 +37,9 @@ class Device:
         is_gpu = self.device.type == "cuda"
         available = memory.machine_memory()
         if is_gpu:
-            available = int(torch.cuda.get_device_properties(self.device).total_memory)
+            # What other programs took is not there; what this one holds for reuse is.
+            free, _ = torch.cuda.mem_get_info(self.device)
+            available = int(free + torch.cuda.memory_reserved(self.device))
         step_type: torch.dtype = getattr(torch, self.step_precision())
         return memory.MemoryBudget(available, is_gpu, step_type.itemsize)
 
@@ -62,12 +64,12 @@ class Device:
         none, the latents come from a device of the same kind, and this one has it: bfloat16 that a
         processor only emulates would take hours."""
         from render.generators.frozen_forward import has_winograd
-        from render.synthesis.probe import has_bfloat16
+        from render.synthesis.probe import has_precision
 
         if arithmetic is None or arithmetic.device != self.device.type:
             return self
         precision, convolutions = self.precision, self.convolutions
-        if arithmetic.precision == "float32" or has_bfloat16(self.device):
+        if has_precision(self.device, arithmetic.precision):
             precision = precision or arithmetic.precision
         if arithmetic.convolutions != "winograd" or has_winograd():
             convolutions = convolutions or arithmetic.convolutions
@@ -91,6 +93,9 @@ def choose_device(device: str, precision: str = "auto", convolutions: str = "aut
     # The same bytes every time: no kernel is chosen by measuring it.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    # Float32 is meant where it is promised: by default cuDNN rounds its factors to 10 bits.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
     # Gradients through a perceptor's attention hold numbers so small that a CPU computes with them
     # a hundred times slower: a third of the embedded perceptor's time. Set before the first
     # computation, from which torch's other threads take it.

@@ -38,6 +38,10 @@ class Painter(Protocol):
     def unit(self) -> float:
         """How far a step of size 1 moves a value."""
 
+    @property
+    def gradient_scale(self) -> float:
+        """By which the loss is multiplied for the backward pass, so that no gradient vanishes."""
+
     def quantise(self, latent: Tensor) -> Tensor:
         """Returns the codes (B, C, h, w) of a latent; the gradient passes through."""
 
@@ -108,6 +112,7 @@ def optimize(
     start = start.maximum(generator.low).minimum(generator.high)
     offsets = [offset.requires_grad_() for offset in zero_offsets(start)]
     optimizer = make_adam(offsets, capturable=runner.captures)
+    scale = generator.gradient_scale
     average, total_weight = torch.zeros_like(start), 0.0
 
     def changed(latent: Tensor, only_exposed: bool) -> Tensor:
@@ -124,7 +129,10 @@ def optimize(
         picture = generator.paint(codes, step=True, level=level)
         value = loss(latent, codes, picture, cutouts, level)
         if value.requires_grad:  # else every weight is 0 at this time
-            value.backward()  # type: ignore[no-untyped-call]
+            (value * scale).backward()  # type: ignore[no-untyped-call]
+            for offset in offsets if scale != 1 else ():
+                if offset.grad is not None:
+                    offset.grad /= scale
         optimizer.step()
         with torch.no_grad():
             moved = sum_offsets(start, offsets)

@@ -44,7 +44,7 @@ class SketchStep:
 class Raster:
     """Pixels in place of a generator: a latent is a picture (B, 3, H, W), its colours in 0 to 1."""
 
-    unit = 1.0
+    unit = gradient_scale = 1.0
 
     def __init__(self, device: torch.device) -> None:
         # Colours may leave 0 to 1 a little, so that their gradient does not end at the bounds.

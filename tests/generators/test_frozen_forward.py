@@ -165,7 +165,8 @@ def test_less_than_a_third_is_kept() -> None:
     assert kept_bytes(generator) < kept_bytes(reference_generator(generator)) / 3
 
 
-def test_steps_in_sixteen_bits_have_nearly_the_same_gradient() -> None:
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_steps_in_sixteen_bits_have_nearly_the_same_gradient(precision: str) -> None:
     generator = tiny.generator(WITH_ATTENTION)
     random = torch.Generator().manual_seed(1)
     latent = torch.randn(1, 4, 12, 20, generator=random).requires_grad_()
@@ -178,7 +179,7 @@ def test_steps_in_sixteen_bits_have_nearly_the_same_gradient() -> None:
         return picture.detach(), gradient
 
     expected = painted(step=True)
-    generator.on(CPU, Arithmetic("bfloat16"))
+    generator.on(CPU, Arithmetic(precision))
     shown, actual = painted(step=False), painted(step=True)
     assert all(map(torch.equal, shown, expected))  # pictures that are shown stay float32
     assert 0 < relative_error(actual[0], expected[0]) < 0.01

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from render.synthesis.cuda_graph import CachedConstants, Thunk
+from render.synthesis.cuda_graph import CachedConstants, Thunk, record_graph
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.models import Models
 from render.synthesis.optimize import ONE_BY_ONE
@@ -88,6 +90,37 @@ def test_no_recorded_operation_reads_from_the_host(
         )
     )
     assert len(replays) == 6
+
+
+def test_a_failed_recording_leaves_stream_and_memory_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """torch's own context leaves its stream the current one where a recording cannot be ended."""
+    current, freed = ["the film's"], []
+
+    class Graph:
+        def reset(self) -> None:
+            freed.append(self)
+
+    @contextmanager
+    def recording(graph: Graph, stream: str) -> Iterator[None]:
+        current[0] = stream
+        yield
+        raise RuntimeError("the recording cannot be ended")
+
+    for name, value in {
+        "CUDAGraph": Graph,
+        "graph": recording,
+        "current_stream": lambda: current[0],
+        "set_stream": lambda stream: current.__setitem__(0, stream),
+        "current_device": lambda: 0,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr("render.synthesis.cuda_graph.side_stream", lambda device: "the side one")
+    with pytest.raises(RuntimeError, match="cannot be ended"):
+        record_graph(lambda: torch.zeros(()))
+    assert current == ["the film's"]
+    assert len(freed) == 1
 
 
 def test_constants_are_cached_only_inside_the_context() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ from render.plan.arithmetic import PLAIN, Arithmetic
 from render.plan.memory import MemoryBudget
 from render.synthesis import probe
 from render.synthesis.device import Device, choose_device
+from render.synthesis.probe import fastest_precision, has_precision
 
 
 @pytest.fixture(autouse=True)
@@ -74,11 +74,40 @@ def test_the_memory_budget_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("render.plan.memory.machine_memory", lambda: 7)
     assert Device(CPU, "float32").memory_budget() == MemoryBudget(7)
     assert Device(CPU, "bfloat16").memory_budget() == MemoryBudget(7, bytes_per_number=2)
-    properties = SimpleNamespace(total_memory=5)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    # What other programs left, and what this one holds for reuse.
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (3, 8))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 2)
     assert Device(torch.device("cuda:1"), "bfloat16").memory_budget() == MemoryBudget(
         5, is_gpu=True, bytes_per_number=2
     )
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "capability", "fastest"),
+    [
+        (True, (8, 0), "bfloat16"),
+        (False, (7, 5), "float16"),  # T4, RTX 20
+        (False, (7, 0), "float16"),  # V100
+        (False, (6, 1), "float32"),  # GTX 10
+    ],
+)
+def test_a_gpu_without_bfloat16_computes_in_float16_if_it_is_fast(
+    monkeypatch: pytest.MonkeyPatch, bfloat16: bool, capability: tuple[int, int], fastest: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **kind: bfloat16)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    gpu = torch.device("cuda")
+    assert fastest_precision(gpu) == fastest
+    begun = Arithmetic("float16", "plain", "cuda")
+    kept = "float16" if capability >= (7, 0) else None
+    assert Device(gpu).like(begun).precision == kept
+    assert not has_precision(CPU, "float16")
+
+
+def test_float32_is_not_rounded_on_a_gpu() -> None:
+    choose_device("cpu", "float32")
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_thread_waiting_set_in_the_environment_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import tiny
 import torch
 
+from render.plan.arithmetic import Arithmetic
 from render.synthesis.optimize import Step, optimize
 from render.synthesis.sketch import Raster
 
@@ -42,6 +43,28 @@ def test_the_latent_stays_in_the_codebook_s_box() -> None:
     average = run(60, smoothing=0.0)[-1].average
     assert (average >= generator.low - 1e-6).all()
     assert (average <= generator.high + 1e-6).all()
+
+
+def test_gradients_that_float16_cannot_hold_are_scaled() -> None:
+    target = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+
+    def moved(precision: str, scale: float | None = None) -> torch.Tensor:
+        generator = tiny.generator()
+        generator.on(torch.device("cpu"), Arithmetic(precision))
+        generator.gradient_scale = scale or generator.gradient_scale
+
+        def loss(latent: torch.Tensor, codes: torch.Tensor, picture: torch.Tensor, *rest: object):  # type: ignore[no-untyped-def]
+            return 1e-4 * (picture - target).square().mean()  # about 1e-8 a pixel
+
+        start = torch.zeros(1, 4, 16, 16)
+        options = {"steps": 3, "step_size": 0.1, "smoothing": 0.0}
+        steps = optimize(start, generator, tiny.no_cutouts, loss, **options)  # type: ignore[arg-type]
+        return list(steps)[-1].average.flatten()
+
+    exact = moved("float32")
+    assert moved("float16", 1.0).norm() < 0.5 * exact.norm()  # most of it vanished
+    assert torch.cosine_similarity(moved("float16"), exact, dim=0) > 0.97
+    assert torch.equal(moved("float32", 2.0**14), exact)  # a power of two changes no bit
 
 
 def test_what_a_step_moves_out_of_the_box_can_return_at_once() -> None:
