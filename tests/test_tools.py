@@ -8,12 +8,18 @@ from fractions import Fraction
 import pytest
 import torch
 from plan.samples import DAWN, NIGHT, plan
+from synthesis.tapes import ON_TAPE
+from tiny_film import MODELS, tiny_plan
 from torch.nn import functional as F
 
 from render.plan.camera import between
+from render.synthesis.optimize import ONE_BY_ONE
 from render.synthesis.warp import warp
 
-TOOLS = ["bench", "bench_film", "contact_sheet", "eval_starter", "plot_bench", "quality", "record"]
+TOOLS = [
+    "bench", "bench_film", "contact_sheet", "eval_starter", "gpu_check", "plot_bench", "quality",
+    "record",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -27,6 +33,20 @@ def test_every_lever_changes_something_that_exists() -> None:
     for name, lever in LEVERS.items():
         for owner, attribute, _ in lever.patches:
             assert hasattr(owner, attribute), f"{name}: {attribute}"
+
+
+def test_the_check_of_a_gpu_compares_runs() -> None:
+    from gpu_check import apart, seconds_a_step, start_and_end
+
+    film = tiny_plan()
+    first, again = (start_and_end(film, MODELS) for _ in range(2))
+    assert apart(first, again) == 0
+    assert apart(start_and_end(film, MODELS, ON_TAPE), first) < 0.02
+    other = [first[0], first[0]]
+    assert apart(other, first) == pytest.approx(1)
+    usual, overhead = seconds_a_step(film, MODELS, ONE_BY_ONE)
+    assert usual > 0
+    assert overhead >= 0
 
 
 def test_flicker_is_what_the_camera_of_each_shot_does_not_explain() -> None:
