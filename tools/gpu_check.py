@@ -179,10 +179,11 @@ def rows(full: bool, device: str) -> Iterator[Row]:
 
 def memory_row(plan: Plan, models: Models) -> Row:
     """Returns the most memory that torch reserved beside what is predicted."""
-    from render.plan.memory import step_memory
+    from render.plan.memory import GPU_MEMORY, step_memory
 
     reserved = torch.cuda.max_memory_reserved() / 2**30
-    predicted = step_memory(plan, models.memory_budget) / 2**30
+    # torch does not count CUDA's own context.
+    predicted = (step_memory(plan, models.memory_budget) - GPU_MEMORY) / 2**30
     finding = f"{reserved:.2f} GiB reserved, {predicted:.2f} predicted"
     return "memory of a step", finding, reserved < 1.15 * predicted
 

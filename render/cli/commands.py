@@ -326,12 +326,14 @@ def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> Non
             for role in ("generator", "perceptor")
         )
         if ":" in name:
+            if config is not None:
+                raise InputError(f"--config is not for {name}: open_clip knows its config")
             from render.weights.open_clip_models import tagged_model
 
             row = tagged_model(name)
             with download_bar(name, quiet) as shown:
                 path = install_model(row, shown, source)
-            name = row.name
+            name = path.stem
         elif source is not None and not in_table:
             path = add_own_model(name, source, None if config is None else read_own_config(config))
         else:

@@ -48,8 +48,8 @@ precision_option = click.option(
     type=click.Choice(("auto", *PRECISIONS)),
     default="auto",
     envvar="RENDER_PRECISION",
-    help="What steps are computed in; auto is bfloat16 where the device is faster in it, else "
-    "float32. Latents, losses and frames are float32 always.",
+    help="What steps are computed in; auto is bfloat16 where the device is faster in it, float16 "
+    "on GPUs without it, else float32. Latents, losses and frames are float32 always.",
 )
 convolutions_option = click.option(
     "--convolutions",

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from render.media.atomic import atomic_write, nearest_folder
-from render.plan.memory import MemoryBudget, cutouts_at_once, machine_memory, step_memory
+from render.plan.memory import MemoryBudget, cutouts_at_once, machine_memory, peak_memory
 from render.plan.plan import Keyframe, Plan
 from render.text import megabytes_text
 from render.weights.catalog import Model
@@ -32,7 +32,7 @@ BLEND = 50.0  # GFLOP that blending two pictures costs a megapixel, by time and 
 CANDIDATES = 160  # colour fields that are compared before a chain starts, at most
 SHORTLIST = 40  # of them, compared in every crop; of 40 choices all were among the first 20
 CANDIDATE_CROPS = 6
-CHOICE_STEPS, CHOICE_GFLOP = 3, 300.0  # that the choice may cost, at most: the greater of both
+CHOICE_STEPS = 3  # that the choice may cost a perceptor which is not embedded
 
 
 @dataclass(frozen=True)
@@ -158,16 +158,17 @@ def is_sketched(plan: Plan, keyframe: Keyframe) -> bool:
 
 def candidate_counts(plan: Plan, keyframe: Keyframe) -> tuple[int, int]:
     """How many colour fields are compared before a chain starts, and how many of them in every
-    crop: fewer for costly perceptors, so that the choice costs no more than a few steps.
+    crop: fewer where a perceptor is costly, so that the choice costs no more than a few steps.
 
-    With regions there is no shortlist: a field may be far from all prompts and near to one.
+    The counts decide the picture, so they follow from what is in the key. With regions there is no
+    shortlist: a field may be far from all prompts and near to one.
     """
-    each = sum(model.gflop_per_cutout for model in taking_part(plan, keyframe))
-    most = max(CHOICE_GFLOP, CHOICE_STEPS * Costs(plan).step(keyframe))
-    limit = most / each if each else math.inf
-    has_regions = any(prompt.where for prompt in keyframe.prompts)
+    has_regions = any(prompt.where and not prompt.latent for prompt in keyframe.prompts)
     shortlist = CANDIDATES if has_regions else SHORTLIST
-    share = min(1.0, limit / compared_cutouts(CANDIDATES, shortlist))
+    share = 1.0
+    if not all(model.embedded for model in taking_part(plan, keyframe)):
+        limit = 2 * CHOICE_STEPS * keyframe.settings.cutouts  # a step goes forward and backward
+        share = min(1.0, limit / compared_cutouts(CANDIDATES, shortlist))
     count = max(1, math.floor(share * CANDIDATES))
     return count, count if has_regions else max(1, math.floor(share * SHORTLIST))
 
@@ -235,7 +236,7 @@ def estimate(
         gflop=gflop,
         seconds=assumed.start + gflop / assumed.rate,
         measured=speed is not None,
-        memory=step_memory(plan, budget, at_once=cutouts_at_once(plan, budget)),
+        memory=peak_memory(plan, budget, cutouts_at_once(plan, budget)),
         disk=len(todo) * (latent + 2048 + len(plan.board.text)),
     )
 

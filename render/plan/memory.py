@@ -89,8 +89,19 @@ def step_memory(
         perceptors += activations + 12e6 * megapixels * seen
     if budget.is_gpu:
         return int(GPU_MEMORY + weights + decoder + perceptors)
-    step = ENCODER * megapixels + decoder + perceptors
-    return int(BASE_MEMORY + weights + max(step, readout_memory(generator)))
+    return int(BASE_MEMORY + ENCODER * megapixels + weights + decoder + perceptors)
+
+
+def peak_memory(plan: Plan, budget: MemoryBudget = HOST_MEMORY, at_once: int | None = None) -> int:
+    """Bytes that a render needs at most: for a step, or in main memory before the first one, for
+    the readouts of a generator that has none yet, and for loading, when the largest perceptor is
+    there twice: with random weights and with its own."""
+    step, generator = step_memory(plan, budget, at_once=at_once), plan.models.generator.model
+    if budget.is_gpu:
+        return step
+    weights = [weight_memory(chosen.model) for chosen in plan.models.perceptors]
+    loading = max(readout_memory(generator), sum(weights) + max(weights))
+    return max(step, BASE_MEMORY + weight_memory(generator) + loading)
 
 
 def weight_memory(model: Model) -> int:

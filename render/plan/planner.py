@@ -132,9 +132,9 @@ def _later_steps(settings: Settings, change: float) -> tuple[int, float]:
     """
     share = min(1.0, SOON_ALL * change)
     steps, size = settings.later_steps, settings.later_step_size
-    most = 2 * steps if settings.changing_steps is None else max(steps, settings.changing_steps)
+    most = 2 * steps if settings.changing_steps is None else settings.changing_steps
     farthest = settings.changing_step_size
-    farthest = 2 * size if farthest is None else max(size, farthest)
+    farthest = 2 * size if farthest is None else farthest
     steps = math.floor(steps + share * (most - steps) + 0.5)
     return steps, round(size + share * (farthest - size), 12)
 

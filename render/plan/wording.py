@@ -63,7 +63,7 @@ def size_warnings(plan: Plan) -> Iterator[str]:
     """A warning about a film of fewer latent cells than its generator has learnt to fill."""
     factor = plan.models.generator.model.factor
     _, rows, columns = plan.latent_shape
-    if factor < 16 or min(rows, columns) >= FEWEST_CELLS:
+    if factor < 16 or min(rows, columns) >= FEWEST_CELLS or plan.board.draft:
         return
     larger = FEWEST_CELLS / min(rows, columns)
     width, height = (math.ceil(larger * side) * factor for side in (columns, rows))

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from render.errors import InputError
 from render.generators.frozen_forward import has_winograd
+from render.generators.readout import study_pictures
 from render.generators.vqgan import Generator
 from render.plan.arithmetic import (
     CONVOLUTIONS,
@@ -54,7 +55,27 @@ def choose_arithmetic(
             f"{torch.get_num_threads()} threads (up to 3 with NNPACK); channels-last works"
         )
     convolutions = convolutions or fastest_convolutions(generator, say)
-    return Arithmetic(device.step_precision(), convolutions, kind)
+    precision = device.step_precision()
+    if precision == "float16" and not fits_float16(generator):
+        if device.precision is not None:
+            raise InputError(
+                "--precision float16: this generator's numbers are too large for it, up to 65504; "
+                "float32 works, and bfloat16 where there is one"
+            )
+        precision = "float32"
+    return Arithmetic(precision, convolutions, kind)
+
+
+@torch.no_grad()
+def fits_float16(generator: Generator) -> bool:
+    """Returns whether a generator, whose weights are on the CPU in float32, makes finite pictures
+    in float16: the embedded one's features reach 280,000, and float16 ends at 65,504."""
+    picture = next(study_pictures(side=8 * generator.factor))
+    codes = generator.quantise(generator.encode(picture))
+    cpu = torch.device("cpu")
+    picture = generator.on(cpu, Arithmetic("float16")).paint(codes, step=True)
+    generator.on(cpu, PLAIN)
+    return bool(torch.isfinite(picture).all())
 
 
 def has_bfloat16(device: torch.device) -> bool:

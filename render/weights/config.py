@@ -58,13 +58,42 @@ def _check_perceptor(config: dict[str, Any], path: Path) -> None:
         for key, value in part.items():
             if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9_.]{0,100}", value):
                 raise ModelError(f"{path}: {name}.{_listed([key])} should be a name, no address")
+    _check_towers(vision, text, path)
+    for name in ("mean", "std"):
+        check_statistics(config.get(name, [0.5] * 3), name, path)
+
+
+def _check_towers(vision: dict[str, Any], text: dict[str, Any], path: Path) -> None:
+    """Raises ModelError unless the sizes of a CLIP's two towers are such as networks have."""
     _check_number(path, "vision_cfg.image_size", vision.get("image_size"), 16, 4096)
-    if "timm_model_name" not in vision or "width" in vision:
-        _check_number(path, "vision_cfg.width", vision.get("width", 64), 1, 16384)
+    if "timm_model_name" in vision and not isinstance(vision["timm_model_name"], str):
+        raise ModelError(f"{path}: vision_cfg.timm_model_name should be a name")
+    layers = vision.get("layers", 12)
+    if isinstance(layers, list) and len(layers) == 4:
+        for each in layers:
+            _check_number(path, "vision_cfg.layers", each, 1, 100)
+    else:
+        _check_number(path, "vision_cfg.layers", layers, 1, 200)
+    _check_number(path, "text_cfg.layers", text.get("layers", 12), 1, 200)
+    for name, part in (("vision_cfg", vision), ("text_cfg", text)):
+        for key, most in (("width", 16384), ("heads", 1024), ("head_width", 1024)):
+            _check_number(path, f"{name}.{key}", part.get(key, 64), 1, most)
+        ratio = part.get("mlp_ratio", 4.0)
+        if type(ratio) not in (int, float) or not 0 < ratio <= 64:
+            raise ModelError(f"{path}: {name}.mlp_ratio should be a number from 0 to 64")
+    if vision.get("patch_size") is not None:
+        _check_number(path, "vision_cfg.patch_size", vision["patch_size"], 1, 4096)
     if vision.get("timm_model_pretrained"):
         raise ModelError(f"{path}: vision_cfg.timm_model_pretrained should be false")
     _check_number(path, "text_cfg.context_length", text.get("context_length", 77), 1, 4096)
     _check_number(path, "text_cfg.vocab_size", text.get("vocab_size", 49408), 2, 1 << 20)
+
+
+def check_statistics(value: Any, name: str, path: Path) -> None:
+    """Raises ModelError unless a mean or standard deviation is three numbers from 0 to 1."""
+    is_three = isinstance(value, list) and len(value) == 3
+    if not is_three or not all(type(v) in (int, float) and 0 <= v <= 1 for v in value):
+        raise ModelError(f"{path}: {name} should be three numbers from 0 to 1")
 
 
 def _listed(names: Iterable[str]) -> str:

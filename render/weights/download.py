@@ -160,7 +160,7 @@ def _download_rest(
     url: str, download: _Download, report: OnProgress, timeout: float, pause: float
 ) -> None:
     """Sends requests until the partial file is complete; raises _UnusableAddress."""
-    wait, total = 0.0, 0
+    wait = 0.0
     for attempt in range(_ATTEMPTS):
         received = _resumable_bytes(url, download)
         if received and received == download.size:

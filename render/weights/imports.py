@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from render.media.digest import sha256_of
 from render.weights.catalog import CATALOG, Model, ModelError
@@ -40,21 +42,23 @@ def find_weights(folders: Iterable[Path]) -> Iterator[Found]:
     """Yields the files in folders, and in those within them, that are published files of models
     which are not on this machine yet; each model once, the certain ones first.
 
-    Reads whole only files that have the size of one. Raises ModelError for a folder that is not
-    there.
+    Reads whole only files of the size of one, or where no document gives the size, of its name. In
+    a cache whose files are named by their digests no file is read. Raises ModelError for a folder
+    that is not there.
     """
     rows = [row for table in CATALOG.values() for row in table.values()]
     wanted = {row.name: row for row in rows if not row.embedded and not weights_path(row)}
     uncertain: dict[str, Found] = {}
     for path in _large_files(folders):
-        size, digest = path.stat().st_size, ""
-        for row in list(wanted.values()):
-            if size != row.size and (row.size is not None or row.sha256 is None):
-                continue
+        digest = ""
+        for row in [row for row in wanted.values() if _may_be(path, row)]:
             if row.sha256 is None:
                 uncertain.setdefault(row.name, Found(row, path, False))
                 continue
-            digest = digest or sha256_of(path)
+            try:
+                digest = digest or _digest_of(path)
+            except OSError:  # may not be read; then it is not taken
+                break
             if digest == row.sha256:
                 uncertain.pop(row.name, None)
                 yield Found(wanted.pop(row.name), path, True)
@@ -62,20 +66,42 @@ def find_weights(folders: Iterable[Path]) -> Iterator[Found]:
     yield from (found for name, found in uncertain.items() if name in wanted)
 
 
+def _may_be(path: Path, row: Model) -> bool:
+    """Returns whether a file may be the published one of a model, by its size or else its name."""
+    if row.size is not None:
+        return path.stat().st_size == row.size
+    names = {urlsplit(url).path.rpartition("/")[2] for url in row.urls}
+    return row.sha256 is not None and (path.name in names or path.resolve().name == row.sha256)
+
+
+def _digest_of(path: Path) -> str:
+    """Returns the SHA-256 of a file, from the name of the file that it links to if that is one.
+
+    Whoever installs the file reads it whole and compares.
+    """
+    name = path.resolve().name
+    return name if re.fullmatch("[0-9a-f]{64}", name) else sha256_of(path)
+
+
 def import_weights(folders: Iterable[Path], say: Callable[[str], None]) -> list[str]:
     """Installs what `find_weights` is certain of; returns the names. `say` is told of each file,
-    before it is converted. The files stay where they are. Raises as `install_model` does."""
+    before it is converted, and of those that cannot be. The files stay where they are. Raises
+    ModelError, or DownloadError if the disk fails."""
     names = []
     for found in find_weights(folders):
-        if found.is_certain:
-            say(f"{found.model.name} from {found.path}")
-            install_model(found.model, lambda done, total: None, found.path)
-            names.append(found.model.name)
-        else:
+        if not found.is_certain:
             say(
                 f"{found.path} has the size of {found.model.name}, of which no document gives a "
                 f"digest; `render models get {found.model.name} --from FILE` takes it"
             )
+            continue
+        say(f"{found.model.name} from {found.path}")
+        try:
+            install_model(found.model, lambda done, total: None, found.path)
+        except ModelError as error:
+            say(str(error))
+            continue
+        names.append(found.model.name)
     return names
 
 

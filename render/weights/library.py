@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
-import math
 import os
 import re
 import sys
@@ -21,6 +20,8 @@ from render.media.digest import file_digest, sha256_of
 from render.media.safetensors_header import read_header
 from render.weights.catalog import CATALOG, OF_CLIPS, Model, ModelError
 from render.weights.config import check_config
+
+_SIZES = {"F64": 8, "I64": 8, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def weights_file(model: Model) -> Path:
     """Returns the path of a model's weights file, whether it exists or not."""
     if model.embedded:
         return Path(__file__).parent.parent / "starter" / model.embedded
-    return models_folder() / f"{model.name.replace('/', '-')}.safetensors"
+    return models_folder() / f"{re.sub('[/:]', '-', model.name)}.safetensors"
 
 
 def weights_path(model: Model) -> Path | None:
@@ -94,9 +95,7 @@ def models_by_role() -> dict[str, dict[str, Model]]:
         # A file that is not a model is ignored.
         with contextlib.suppress(ModelError, KeyError, TypeError, ValueError, RecursionError):
             header = _header(path)
-            # A header may claim anything, but no number takes less than a byte.
-            numbers = min(_numbers_in(header), path.stat().st_size)
-            metadata = _metadata_in(header)
+            metadata, numbers = _metadata_in(header), _numbers_in(header, path.stat().st_size)
             for role, names in published.items():
                 if metadata.get("format") == f"render.{role}.1" and path.name not in names:
                     config = json.loads(metadata["config"])
@@ -159,10 +158,17 @@ def _metadata_in(header: dict[str, Any]) -> dict[str, str]:
     return {str(key): str(value) for key, value in header.get("__metadata__", {}).items()}
 
 
-def _numbers_in(header: dict[str, Any]) -> int:
-    """Returns how many numbers the tensors of a safetensors file's header have."""
-    tensors = (one for name, one in header.items() if name != "__metadata__")
-    return sum(math.prod(one["shape"]) for one in tensors)
+def _numbers_in(header: dict[str, Any], most: int) -> int:
+    """Returns how many numbers the tensors of a safetensors file of `most` bytes have, by their
+    places in it. Raises KeyError, TypeError or ValueError for a header that is not right."""
+    numbers = 0
+    for name, tensor in header.items():
+        if name != "__metadata__":
+            begin, end = tensor["data_offsets"]
+            if not 0 <= begin <= end <= most:
+                raise ValueError("its tensors are not within the file")
+            numbers += int(end - begin) // _SIZES.get(tensor["dtype"], 4)
+    return numbers
 
 
 def weights_digest(model: Model) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from render.weights.catalog import Model, ModelError
-from render.weights.config import check_config
+from render.weights.config import check_config, check_statistics
 from render.weights.library import own_model
 
 _CONFIG_LIMIT = 1 << 20  # bytes of a JSON config
@@ -63,15 +63,19 @@ def class_arguments(config: dict[str, Any]) -> dict[str, Any]:
 def clip_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """Returns the shapes of a CLIP's tensors by name, from the arguments of open_clip's class.
 
-    Raises ModelError if open_clip cannot build one from them.
+    Raises ModelError if open_clip cannot build one from them that looks at a cutout.
     """
     import torch
 
+    side = config["vision_cfg"]["image_size"]
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), torch.no_grad():
             clip = build_clip(config)
-    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError, ZeroDivisionError) as e:
-        raise ModelError(f"open_clip cannot build the perceptor's config ({e})") from e
+            clip.eval().encode_image(torch.empty(1, 3, side, side))
+    # Whatever open_clip and timm raise for numbers that do not fit together.
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError,
+            AssertionError) as error:  # fmt: skip
+        raise ModelError(f"open_clip cannot build the perceptor's config ({error})") from error
     return {name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()}
 
 
@@ -103,18 +107,11 @@ def read_perceptor_config(path: Path) -> dict[str, Any]:
     return dict(config)
 
 
-def check_statistics(value: Any, name: str, path: Path) -> None:
-    """Raises ModelError unless a mean or standard deviation is three numbers from 0 to 1."""
-    is_three = isinstance(value, list) and len(value) == 3
-    if not is_three or not all(type(v) in (int, float) and 0 <= v <= 1 for v in value):
-        raise ModelError(f"{path}: {name} should be three numbers from 0 to 1")
-
-
 def tagged_model(name: str) -> Model:
     """Returns the row of a model of open_clip's own table, named as in "ViT-B-32:datacomp_xl_...".
 
-    open_clip gives no digests, so that of the first download is recorded; its name here is that of
-    the model and the tag, joined. Raises ModelError.
+    open_clip gives no digests, so that of the first download is recorded. Storyboards call it by
+    the name of its file, in which a dash takes the colon's place. Raises ModelError.
     """
     import open_clip
 
@@ -133,7 +130,7 @@ def tagged_model(name: str) -> Model:
     if published.get("quick_gelu"):
         config["quick_gelu"] = True
     check_config("perceptor", config, Path(f"open_clip's {architecture}"))
-    row = own_model(f"{architecture}-{tag}", "perceptor", config, Path(architecture))
+    row = own_model(name, "perceptor", config, Path(architecture))
     return replace(
         row,
         config={**config, "mean": list(published["mean"]), "std": list(published["std"])},

@@ -10,6 +10,7 @@ from plan.samples import TWO_SHOTS, two_shot_plan
 from plans import plan_for
 
 from render.plan import memory
+from render.plan.cost import estimate
 from render.plan.memory import (
     LIMITS,
     MemoryBudget,
@@ -17,6 +18,7 @@ from render.plan.memory import (
     in_parts_message,
     machine_memory,
     memory_advice,
+    peak_memory,
     readout_memory,
     shortfall,
     step_memory,
@@ -165,9 +167,15 @@ def test_readouts_are_fitted_within_the_prediction() -> None:
     known = known_models("generator")
     assert readout_memory(known["starter"]) == 0
     assert readout_memory(known["vqgan-coco"]) == pytest.approx(1.15e9, rel=0.01)
-    small = step_memory(plan_of_models("vqgan-coco", "starter", "64x64"))
+    small = plan_of_models("vqgan-coco", "starter", "64x64")
     weights = 4 * known["vqgan-coco"].parameters
-    assert small == pytest.approx(memory.BASE_MEMORY + weights + 1.15e9, rel=0.01)
+    expected = memory.BASE_MEMORY + weights + 1.15e9
+    assert peak_memory(small) == pytest.approx(expected, rel=0.01)
+    assert step_memory(small) < peak_memory(small)
+    assert estimate(small, (), None).memory == peak_memory(small)
+    assert peak_memory(small, MemoryBudget(is_gpu=True)) < step_memory(small)
+    large = plan_of_models("vqgan-coco", "starter", "1024x1024")
+    assert peak_memory(large) == step_memory(large)
 
 
 def plan_of_models(generator: str, perceptor: str, size: str = "256x256") -> Plan:

@@ -170,9 +170,9 @@ def test_each_keyframe_has_its_steps_time_and_own_seed() -> None:
     [
         ("{then: 4}", (4, 8)),
         ("{then: 4, change: 20}", (4, 20)),
-        ("{then: 30, change: 10}", (30, 30)),
+        ("{then: 30, change: 10}", (30, 10)),
         ("{then: 0}", (0, 0)),
-        ("6", (6, 6)),
+        ("6", (6, 12)),
     ],
 )
 def test_a_keyframe_whose_prompts_change_has_more_steps(

@@ -10,10 +10,12 @@ import tiny
 import torch
 
 from render.errors import InputError
-from render.generators.vqgan import Generator
+from render.generators.vqgan import Generator, load_generator
 from render.plan.arithmetic import CONVOLUTIONS, PRECISIONS, Arithmetic
 from render.synthesis import probe
 from render.synthesis.device import Device
+from render.synthesis.probe import choose_arithmetic
+from render.weights.library import known_models
 
 CPU = torch.device("cpu")
 
@@ -106,3 +108,14 @@ def test_convolutions_that_are_not_here_are_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(probe, "has_winograd", lambda: False)
     with pytest.raises(InputError, match="--convolutions winograd"):
         probe.choose_arithmetic(Device(CPU, "float32", "winograd"), tiny.generator())
+
+
+def test_float16_is_for_generators_whose_numbers_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "fastest_precision", lambda device: "float16")
+    fitting, embedded = tiny.generator(), load_generator(known_models("generator")["starter"])
+    assert choose_arithmetic(Device(CPU, None, "plain"), fitting).precision == "float16"
+    assert fitting.step_decoder is None  # as it was
+    assert choose_arithmetic(Device(CPU, None, "plain"), embedded).precision == "float32"
+    assert choose_arithmetic(Device(CPU, "float16", "plain"), fitting).precision == "float16"
+    with pytest.raises(InputError, match="--precision float16: this generator's numbers are too"):
+        choose_arithmetic(Device(CPU, "float16", "plain"), embedded)

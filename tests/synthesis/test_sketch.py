@@ -11,7 +11,7 @@ import torch
 from plans import make_keyframes, plan_for
 from tiny_film import MODELS, tiny_plan
 
-from render.plan.cost import CANDIDATE_CUTOUTS, Costs, is_sketched, sketch_cutouts
+from render.plan.cost import Costs, is_sketched, sketch_cutouts
 from render.plan.plan import Plan
 from render.plan.progress import Meter
 from render.storyboard.parser import parse
@@ -152,7 +152,7 @@ def test_the_cost_and_the_progress_include_the_sketch() -> None:
     assert costs.sketch(keyframe) == pytest.approx(expected)
     assert expected > 0
     classifier = plan.models.perceptors[-1].model
-    candidates = classifier.gflop_per_cutout * CANDIDATE_CUTOUTS
+    candidates = classifier.gflop_per_cutout * (160 + 6 * 40)
     without = Costs(other).start(other.keyframes[0])
     assert costs.start(keyframe) == pytest.approx(without + candidates + expected)
     meter = Meter(plan, [keyframe], 1)

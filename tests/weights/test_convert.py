@@ -26,8 +26,8 @@ from render.weights.open_clip_models import class_arguments, clip_shapes
 @pytest.mark.parametrize("gumbel", [False, True], ids=["vqgan", "gumbel"])
 @pytest.mark.parametrize(
     "prefix",
-    ["", "first_stage_model.", "model.", "module."],
-    ids=["alone", "in a transformer", "in a model", "in a parallel module"],
+    ["", "first_stage_model.", "model.", "module.", "module.model."],
+    ids=["alone", "in a transformer", "in a model", "in a parallel module", "in both"],
 )
 def test_exactly_the_needed_tensors_are_converted(
     tmp_path: Path, gumbel: bool, prefix: str

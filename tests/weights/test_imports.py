@@ -66,6 +66,28 @@ def found_path(cache: Path) -> Path:
     return file
 
 
+def test_other_large_files_are_not_read(
+    cache: Path, pin: Pin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(imports, "sha256_of", lambda path: read.append(path) or "")
+    (cache / "llama.safetensors").write_bytes(b"x" * 10_000)
+    pin(size=None, urls=("https://host/files/llama.safetensors",), sha256="0" * 64)
+    assert list(find_weights([cache])) == []
+    assert read == [cache / "llama.safetensors"]  # the published file's name
+    read.clear()
+    pin(size=None, sha256="0" * 64)
+    assert list(find_weights([cache])) == []
+    assert read == []
+
+
+def test_a_file_that_cannot_be_taken_does_not_end_the_import(cache: Path, pin: Pin) -> None:
+    pin(config={**row().config, "n_embed": 1024})
+    said: list[str] = []
+    assert import_weights([cache], said.append) == []
+    assert "does not fit the config of tiny" in said[1]
+
+
 def test_another_file_of_the_same_size_is_left_alone(cache: Path, pin: Pin) -> None:
     pin(sha256="0" * 64)
     assert list(find_weights([cache])) == []

@@ -494,6 +494,28 @@ def test_each_header_in_the_folder_is_read_once(
     assert read == ["gift.safetensors"]
 
 
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        {"dtype": "F32", "shape": [10**4000] * 2, "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [1], "data_offsets": [0, 10**400]},
+        {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]},
+        {"dtype": "F32", "shape": [-(10**9)], "data_offsets": [-4, 0]},
+        {"dtype": "F32", "shape": [1], "data_offsets": ["a", "b"]},
+        {"dtype": "F32", "shape": [1]},
+        3,
+    ],
+)
+def test_what_a_header_claims_is_not_counted(tensor: Any) -> None:
+    library.models_folder().mkdir(parents=True)
+    metadata = {"format": "render.generator.1", "config": json.dumps(CONFIG)}
+    text = json.dumps({"__metadata__": metadata, "x": tensor}).encode()
+    path = library.models_folder() / "gift.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"0000")
+    known = library.known_models("generator")
+    assert "gift" not in known or known["gift"].parameters == 1
+
+
 def test_a_damaged_header_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     for data in (b"", b"\xff" * 8, b"\x02\0\0\0\0\0\0\0[]", b"\x02\0\0\0\0\0\0\0{", b"x" * 100):

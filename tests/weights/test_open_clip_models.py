@@ -92,6 +92,16 @@ def with_part(part: str, **changed: Any) -> dict[str, Any]:
         (with_part("text_cfg", hf_tokenizer_name="a"), "Hugging Face's hf_tokenizer_name"),
         (with_part("vision_cfg", timm_model_name="hf-hub:a/b"), "should be a name, no address"),
         (with_part("vision_cfg", timm_model_name="vit", timm_model_pretrained=True), "be false"),
+        (with_part("vision_cfg", layers=10**6), "vision_cfg.layers is 1000000"),
+        (with_part("vision_cfg", layers=10**400), "vision_cfg.layers is something else"),
+        (with_part("vision_cfg", layers=[]), "vision_cfg.layers is []"),
+        (with_part("vision_cfg", layers=[1, 1, 1, "x"]), "vision_cfg.layers is 'x'"),
+        (with_part("vision_cfg", patch_size="x"), "vision_cfg.patch_size is 'x'"),
+        (with_part("vision_cfg", mlp_ratio=float("inf")), "vision_cfg.mlp_ratio should be"),
+        (with_part("vision_cfg", timm_model_name=5), "timm_model_name should be a name"),
+        (with_part("text_cfg", layers=10**6), "text_cfg.layers is 1000000"),
+        (with_part("text_cfg", width=10**6), "text_cfg.width is 1000000"),
+        ({**TRANSFORMER, "mean": "foo"}, "mean should be three numbers"),
         (with_part("vision_cfg", image_size=[32, 64]), "vision_cfg.image_size is [32, 64]"),
         ({"model_cfg": TRANSFORMER, "preprocess_cfg": 3}, "preprocess_cfg should be a mapping"),
         (
@@ -125,11 +135,16 @@ def test_a_config_that_open_clip_cannot_build_is_reported() -> None:
         clip_shapes(with_part("vision_cfg", timm_model_name="no_such_network"))
     with pytest.raises(ModelError, match="open_clip cannot build"):
         clip_shapes(with_part("vision_cfg", strange=1))
+    # A tower of another size.
+    other = {"image_size": 32, "timm_model_name": "vit_tiny_patch16_224", "timm_pool": "token"}
+    with pytest.raises(ModelError, match="doesn't match model"):
+        clip_shapes({**TRANSFORMER, "custom_text": True, "vision_cfg": other})
 
 
 def test_weights_of_open_clip_have_their_name_and_tag() -> None:
     row = tagged_model("ViT-B-32:metaclip_400m")
-    assert row.name == "ViT-B-32-metaclip_400m"
+    assert row.name == "ViT-B-32:metaclip_400m"
+    assert library.weights_file(row).stem == "ViT-B-32-metaclip_400m"
     assert row.config["quick_gelu"]
     assert row.sha256 is None
     assert row.urls == (
