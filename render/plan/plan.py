@@ -44,6 +44,8 @@ class Keyframe:
     prompts: tuple[ActivePrompt, ...]
     steps: int
     step_size: float
+    # How much its prompts are others than the parent's: 0 for the same, 1 from a quarter on.
+    change: float
     seed: int
     settings: Settings  # of its shot, at its time
 

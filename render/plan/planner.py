@@ -101,9 +101,10 @@ def _keyframe(
     starts_chain = time == 0 and shot.transition.kind != "continue"
     lens, lens_time, matrix = _camera_step(board, shot_index, time, before, frame)
     prompts = active_prompts(board, shot_index, time, frame)
-    steps, step_size = settings.first_steps, settings.first_step_size
+    steps, step_size, change = settings.first_steps, settings.first_step_size, 0.0
     if not starts_chain:
-        steps, step_size = _later_steps(settings, prompt_change(before[-1].prompts, prompts))
+        change = min(1.0, SOON_ALL * prompt_change(before[-1].prompts, prompts))
+        steps, step_size = _later_steps(settings, change)
     keyframe = Keyframe(
         key="",
         index=len(before),
@@ -118,6 +119,7 @@ def _keyframe(
         prompts=prompts,
         steps=steps,
         step_size=step_size,
+        change=change,
         seed=derived_seed(board.seed, shot.name, time),
         settings=settings,
     )
@@ -125,18 +127,17 @@ def _keyframe(
 
 
 def _later_steps(settings: Settings, change: float) -> tuple[int, float]:
-    """Number and size of the steps of a later keyframe, whose prompts changed by `change`, 0 to 1.
+    """Number and size of the steps of a later keyframe; `change` is that of `Keyframe`.
 
     With the few small steps that keep a film calm, a picture would not follow: a second after a
     crossing of one second it was as far from the new prompts as from anything.
     """
-    share = min(1.0, SOON_ALL * change)
     steps, size = settings.later_steps, settings.later_step_size
-    most = 2 * steps if settings.changing_steps is None else settings.changing_steps
+    most = 4 * steps if settings.changing_steps is None else settings.changing_steps
     farthest = settings.changing_step_size
-    farthest = 2 * size if farthest is None else farthest
-    steps = math.floor(steps + share * (most - steps) + 0.5)
-    return steps, round(size + share * (farthest - size), 12)
+    farthest = 4 * size if farthest is None else farthest
+    steps = math.floor(steps + change * (most - steps) + 0.5)
+    return steps, round(size + change * (farthest - size), 12)
 
 
 def _camera_step(

@@ -54,8 +54,8 @@ SETTINGS = (
                     "change",
                     Number(0, 10_000, whole=True),
                     "changing_steps",
-                    "for a later keyframe whose prompts are others than before; twice `then` if "
-                    "nothing is said",
+                    "for a later keyframe whose prompts are others than before; four times `then` "
+                    "if nothing is said",
                 ),
             ),
             short=short_for("first", "then"),
@@ -98,7 +98,7 @@ SETTINGS = (
                     "change",
                     STEP,
                     "changing_step_size",
-                    "for one whose prompts are others; twice `then` if nothing is said",
+                    "for one whose prompts are others; four times `then` if nothing is said",
                 ),
             ),
             short=short_for("first", "then"),

@@ -183,13 +183,13 @@ class Settings:
 
     first_steps: int = 100  # optimisation steps of a keyframe that starts a chain
     later_steps: int = 8  # optimisation steps of every later keyframe
-    # Of a later keyframe with other prompts than the one before it; None is twice as many.
+    # Of a later keyframe with other prompts than the one before it; None is four times as many.
     changing_steps: int | None = None
     every: Fraction = Fraction(1, 2)  # seconds between keyframes
     between: str = "auto"  # how frames between keyframes are made: one of BETWEEN
     first_step_size: float = 0.8  # of a keyframe that starts a chain
     later_step_size: float = 0.2  # of every later keyframe, where large steps would flicker
-    changing_step_size: float | None = None  # where prompts change; None is twice as far
+    changing_step_size: float | None = None  # where prompts change; None is four times as far
     cutouts: int = 16  # per step
     cutout_size: tuple[float, float] = (0.4, 1.0)  # smallest and largest, of the shorter side
     noise: float = 0.06  # the largest standard deviation of the cutouts' grain

@@ -134,7 +134,9 @@ def make_prompt_targets(
         if not (concerns(prompts, perceptor) or dict(keyframe.settings.losses)["likeness"]):
             continue
         embeddings = torch.stack([table[prompt.text, prompt.image] for prompt in prompts])
-        pull = perceptor.first_pull if keyframe.parent is None else perceptor.later_pull
+        pull = perceptor.first_pull
+        if keyframe.parent is not None:
+            pull = perceptor.later_pull + keyframe.change * (pull - perceptor.later_pull)
         own_stops = perceptor.stops(embeddings, weights, stops)
         prompt_targets.append(
             PromptTarget(perceptor, weight, pull, embeddings, weights, own_stops, masks)

@@ -68,7 +68,8 @@ class Model:
     memory_per_cutout: float | None = None
     # Perceptors: a classifier reads a text by a table of words, a CLIP by its text tower.
     is_classifier: bool = False
-    # Perceptors: the factors of its weight in a keyframe that starts a chain, and in later ones.
+    # Perceptors: the factors of its weight in a keyframe that starts a chain, and in later ones;
+    # where prompts change, between the two.
     pull: tuple[float, float] = (1.0, 1.0)
     # Perceptors: the share of a step's cutouts that it sees, other than in a sketch.
     cutout_share: float = 1.0

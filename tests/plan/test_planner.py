@@ -168,11 +168,11 @@ def test_each_keyframe_has_its_steps_time_and_own_seed() -> None:
 @pytest.mark.parametrize(
     ("iterations", "expected"),
     [
-        ("{then: 4}", (4, 8)),
+        ("{then: 4}", (4, 16)),
         ("{then: 4, change: 20}", (4, 20)),
         ("{then: 30, change: 10}", (30, 10)),
         ("{then: 0}", (0, 0)),
-        ("6", (6, 12)),
+        ("6", (6, 24)),
     ],
 )
 def test_a_keyframe_whose_prompts_change_has_more_steps(
@@ -181,13 +181,13 @@ def test_a_keyframe_whose_prompts_change_has_more_steps(
     head = HEAD.replace("every: 0.5s}", f"every: 0.5s}}, iterations: {iterations}")
     storm = [one for one in plan(DAWN, STORM, head=head).keyframes if one.shot == 1]
     assert [keyframe.steps for keyframe in storm] == [expected[0], expected[1], *[expected[0]] * 2]
-    assert [keyframe.step_size for keyframe in storm] == [0.2, 0.4, 0.2, 0.2]
+    assert [keyframe.step_size for keyframe in storm] == [0.2, 0.8, 0.2, 0.2]
 
 
 def test_the_steps_follow_how_much_of_the_prompts_changes() -> None:
     slow = STORM.replace("0.5s", "{duration: 4s, ease: linear}").replace("1.2s", "4s")
     storm = [one for one in plan(DAWN, slow).keyframes if one.shot == 1]
-    assert {(one.steps, one.step_size) for one in storm[1:-1]} == {(12, 0.3)}
+    assert {(one.steps, one.step_size) for one in storm[1:-1]} == {(20, 0.5)}
     step = HEAD.replace("every: 0.5s}", "every: 0.5s}, step: {then: 0.1, change: 0.9}")
     keyframes = [one for one in plan(DAWN, STORM, head=step).keyframes if one.shot == 1]
     assert [keyframe.step_size for keyframe in keyframes] == [0.1, 0.9, 0.1, 0.1]

@@ -158,3 +158,16 @@ def test_the_cost_and_the_progress_include_the_sketch() -> None:
     meter = Meter(plan, [keyframe], 1)
     shares = [meter.at_sketch(keyframe, share) for share in (0.5, 1.0)]
     assert 0 < shares[0] < shares[1] == meter.at_step(keyframe, 0) < meter.at_step(keyframe, 1)
+
+
+@pytest.mark.parametrize(("change", "pull"), [(0.0, 0.5), (0.5, 6.25), (1.0, 12.0)])
+def test_where_prompts_change_a_classifier_pulls_as_in_a_first_keyframe(
+    change: float, pull: float
+) -> None:
+    classifier = tiny.classifier()
+    classifier.first_pull, classifier.later_pull = 12.0, 0.5
+    plan = plan_for(parse("version: 1\nshots:\n  - {duration: 1s, prompts: wolf}\n", Path()), 4)
+    models = replace(MODELS, perceptors=((classifier, 1.0),))
+    later = replace(plan.keyframes[1], change=change)
+    (target,) = make_prompt_targets(plan, later, models, embed_targets(plan, models))
+    assert target.pull == pull
