@@ -318,16 +318,14 @@ def get(name: str, source: Path | None, config: Path | None, quiet: bool) -> Non
     log = Log(quiet)
     interrupted = "Interrupted; the same command goes on from here."
     with report_errors(log), report_interruption(log, lambda: interrupted):
+        from render.weights.catalog import CATALOG
         from render.weights.install import add_own_model, install_model
-        from render.weights.library import find_model, known_models
+        from render.weights.library import find_model
 
-        in_table = any(
-            name.lower() in map(str.lower, known_models(role))
-            for role in ("generator", "perceptor")
-        )
+        in_table = any(name.lower() in map(str.lower, rows) for rows in CATALOG.values())
+        if config is not None and (":" in name or in_table):
+            raise InputError(f"--config is for models of your own; that of {name} is known")
         if ":" in name:
-            if config is not None:
-                raise InputError(f"--config is not for {name}: open_clip knows its config")
             from render.weights.open_clip_models import tagged_model
 
             row = tagged_model(name)

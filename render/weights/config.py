@@ -10,6 +10,7 @@ from typing import Any
 from render.text import escape_unprintable
 from render.weights.catalog import ModelError
 
+_CONFIG_LIMIT = 1 << 20  # bytes of a config in YAML or JSON
 _PERCEPTOR_KEYS = {
     "embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text", "init_logit_scale",
     "init_logit_bias", "nonscalar_logit_scale", "mean", "std",
@@ -23,6 +24,17 @@ _NUMBERS = (  # required in ddconfig: name, minimum, maximum
     ("ch", 32, 1024),
     ("num_res_blocks", 1, 16),
 )
+
+
+def check_file(path: Path) -> None:
+    """Raises ModelError unless a config is an ordinary file of ordinary size: a pipe would wait for
+    ever, and a device never end."""
+    if not path.exists():
+        raise ModelError(f"{path} cannot be read: it is not there")
+    if not path.is_file():
+        raise ModelError(f"{path} is not an ordinary file; give the config itself")
+    if path.stat().st_size > _CONFIG_LIMIT:
+        raise ModelError(f"{path} is too large to be a config (1 MB at most)")
 
 
 def check_config(role: str, config: Any, path: Path) -> None:
@@ -51,8 +63,8 @@ def _check_perceptor(config: dict[str, Any], path: Path) -> None:
         raise ModelError(f"{path}: {name} should be a mapping")
     if foreign := [key for key in text if str(key).startswith("hf_") and text[key] is not None]:
         raise ModelError(
-            f"{path}: its texts are read by Hugging Face's {_listed(foreign)}, which Render does "
-            "not have; a CLIP with open_clip's own text tower can be used"
+            f"{path}: its texts are read by a program of Hugging Face's ({_listed(foreign)}), "
+            "which Render does not have; CLIPs with open_clip's own text tower can be used"
         )
     for name, part in (("vision_cfg", vision), ("text_cfg", text)):
         for key, value in part.items():

@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from render.media.atomic import atomic_write
 from render.weights.catalog import OPENAI_MEAN, OPENAI_STD, Model, ModelError
 from render.weights.checkpoint import DTYPES, Entry, open_tensors
-from render.weights.config import check_config
+from render.weights.config import check_config, check_file
 from render.weights.download import disk_errors
 from render.weights.open_clip_models import class_arguments, clip_shapes
 
@@ -34,7 +34,6 @@ _GENERATOR_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "
 _PREFIXES = ("", "first_stage_model.", "model.", "module.", "module.model.")
 # Which codes a transformer uses; a remapped VQGAN's codebook is the whole one.
 _USED_CODES = "quantize.used"
-_CONFIG_LIMIT = 1 << 20  # bytes of a YAML config
 _DEPTH_LIMIT = 50  # nesting of a YAML config
 
 
@@ -230,8 +229,7 @@ def _shape_text(shape: tuple[int, ...]) -> str:
 def _load_yaml(path: Path) -> Any:
     """Returns the content of a YAML file as OmegaConf nodes; raises ModelError."""
     try:
-        if path.stat().st_size > _CONFIG_LIMIT:
-            raise ModelError(f"{path} is too large to be a config (1 MB at most)")
+        check_file(path)
         text = path.read_text(encoding="utf-8")
         depth = 0
         for event in yaml.parse(text):

@@ -15,6 +15,7 @@ from render.weights.convert import check_weights, convert
 from render.weights.download import DownloadError, OnProgress, discard, disk_errors, fetch
 from render.weights.library import (
     check_header,
+    models_folder,
     own_model,
     read_record,
     require_weights,
@@ -80,6 +81,11 @@ def add_own_model(name: str, from_file: Path, config: dict[str, Any] | None) -> 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise ModelError(
             f"{name!r} cannot be a name: letters, digits, dot, dash and underscore can"
+        )
+    if any(name.lower() == path.stem.lower() for path in models_folder().glob("*.safetensors")):
+        raise ModelError(
+            f"{name} is one of your models already, in {models_folder()}; choose another name, or "
+            "delete its file there first"
         )
     role = "perceptor" if config and "vision_cfg" in config else "generator"
     if config is None:

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from render.weights.catalog import Model, ModelError
-from render.weights.config import check_config, check_statistics
+from render.weights.config import check_config, check_file, check_statistics
 from render.weights.library import own_model
 
-_CONFIG_LIMIT = 1 << 20  # bytes of a JSON config
 _FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # in a repository
 
 
@@ -75,7 +74,8 @@ def clip_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     # Whatever open_clip and timm raise for numbers that do not fit together.
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError,
             AssertionError) as error:  # fmt: skip
-        raise ModelError(f"open_clip cannot build the perceptor's config ({error})") from error
+        reason = str(error) or type(error).__name__
+        raise ModelError(f"open_clip cannot build the perceptor's config ({reason})") from error
     return {name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()}
 
 
@@ -86,8 +86,7 @@ def read_perceptor_config(path: Path) -> dict[str, Any]:
     Takes a model's own JSON, and open_clip_config.json as repositories hold it. Raises ModelError.
     """
     try:
-        if path.stat().st_size > _CONFIG_LIMIT:
-            raise ModelError(f"{path} is too large to be a config (1 MB at most)")
+        check_file(path)
         root = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror or error})") from error
@@ -157,8 +156,9 @@ def _digest_in(url: str) -> str | None:
 
 def _near(name: str, known: list[str]) -> str:
     """Returns the end of a sentence that names a similar name, if there is one."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    lowered = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(name.lower(), lowered, n=1)
+    return f"; did you mean {lowered[near[0]]}?" if near else ""
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def test_models_import_says_what_it_took(
     [
         (("schema",), "render.storyboard.schema.json_schema"),
         (("models",), "render.cli.describe.describe_models"),
-        (("models", "get", "vqgan-coco"), "render.weights.library.known_models"),
+        (("models", "get", "vqgan-coco"), "render.weights.library.find_model"),
         (("inspect", "film.yaml"), "render.media.provenance.read_note"),
     ],
 )

@@ -222,7 +222,7 @@ def test_an_unreadable_config_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "model.yaml"
     with pytest.raises(ModelError, match="cannot be read"):
         read_config(path)
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="is not an ordinary file"):
         read_config(tmp_path)
     path.write_bytes(b"\xff\xfe\x00binary")
     with pytest.raises(ModelError, match="not readable YAML"):

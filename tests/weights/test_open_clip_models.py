@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from open_clip.model import CLIP, CustomTextCLIP
 from render.synthesis.clip_perceptor import load_clip
 from render.weights import install, library
 from render.weights.catalog import PERCEPTORS, ModelError
-from render.weights.convert import convert
+from render.weights.convert import convert, read_config
 from render.weights.library import weights_metadata
 from render.weights.open_clip_models import (
     build_clip,
@@ -88,8 +89,8 @@ def with_part(part: str, **changed: Any) -> dict[str, Any]:
         ({}, "embed_dim is None"),
         ({**TRANSFORMER, "extra": 1}, "extra is no key of a CLIP's config"),
         ({**TRANSFORMER, "text_cfg": None}, "text_cfg should be a mapping"),
-        (with_part("text_cfg", hf_model_name="roberta"), "Hugging Face's hf_model_name"),
-        (with_part("text_cfg", hf_tokenizer_name="a"), "Hugging Face's hf_tokenizer_name"),
+        (with_part("text_cfg", hf_model_name="roberta"), "Hugging Face's (hf_model_name)"),
+        (with_part("text_cfg", hf_tokenizer_name="a"), "Hugging Face's (hf_tokenizer_name)"),
         (with_part("vision_cfg", timm_model_name="hf-hub:a/b"), "should be a name, no address"),
         (with_part("vision_cfg", timm_model_name="vit", timm_model_pretrained=True), "be false"),
         (with_part("vision_cfg", layers=10**6), "vision_cfg.layers is 1000000"),
@@ -130,11 +131,30 @@ def test_an_unreadable_config_is_reported(tmp_path: Path) -> None:
         read_perceptor_config(path)
 
 
+def test_only_ordinary_files_are_read_as_configs(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    for path in (tmp_path / "pipe.json", tmp_path, Path("/dev/zero")):
+        for read in (read_perceptor_config, read_config):
+            with pytest.raises(ModelError, match="is not an ordinary file"):
+                read(path)
+
+
+def test_a_name_of_one_s_own_is_not_given_twice(tmp_path: Path, models: Path) -> None:
+    source = tmp_path / "clip.pt"
+    torch.save(build_clip(TRANSFORMER).state_dict(), source)
+    install.add_own_model("my-clip", source, TRANSFORMER)
+    for name in ("my-clip", "My-Clip"):
+        with pytest.raises(ModelError, match=f"{name} is one of your models already, in "):
+            install.add_own_model(name, source, RESNET)
+
+
 def test_a_config_that_open_clip_cannot_build_is_reported() -> None:
     with pytest.raises(ModelError, match="open_clip cannot build"):
         clip_shapes(with_part("vision_cfg", timm_model_name="no_such_network"))
     with pytest.raises(ModelError, match="open_clip cannot build"):
         clip_shapes(with_part("vision_cfg", strange=1))
+    with pytest.raises(ModelError, match=r"config \(AssertionError\)"):
+        clip_shapes(with_part("text_cfg", pool_type="strange"))
     # A tower of another size.
     other = {"image_size": 32, "timm_model_name": "vit_tiny_patch16_224", "timm_pool": "token"}
     with pytest.raises(ModelError, match="doesn't match model"):
@@ -165,7 +185,8 @@ def test_weights_of_open_clip_have_their_name_and_tag() -> None:
     [
         ("ViT-B-33:openai", "open_clip has no model ViT-B-33; did you mean ViT-B-32"),
         ("ViT-B-32:laion", "no weights 'laion' of ViT-B-32. It has openai, "),
-        ("ViT-B-16-SigLIP:webli", "Hugging Face's hf_tokenizer_name"),
+        ("vit-b-32:openai", "did you mean ViT-B-32?"),
+        ("ViT-B-16-SigLIP:webli", "Hugging Face's (hf_tokenizer_name)"),
         ("hf-hub:someone/model", "open_clip has no model hf-hub"),
     ],
 )
