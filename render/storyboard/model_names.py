@@ -13,7 +13,7 @@ from render.storyboard.context import ShotContext
 from render.storyboard.reader import AlreadyReported, Reader
 from render.storyboard.tables import Row, Table
 from render.storyboard.values import Choice, Number
-from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Sequence
+from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Scalar, Sequence
 from render.weights.catalog import Model, Usual
 from render.weights.library import known_models
 
@@ -25,8 +25,13 @@ class ModelName:
     role: str
 
     def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> str:
-        """The name; raises Mistake with the nearest one."""
-        return Choice(tuple(context.film.models[self.role])).read(node, key, context, reader)
+        """The name; raises Mistake with the nearest one, or with where this one belongs."""
+        own = context.film.models[self.role]
+        for role, place in (("generator", "generator"), ("perceptor", "perceptors")):
+            others = context.film.models[role]
+            if isinstance(node, Scalar) and node.text in others and node.text not in own:
+                raise Mistake(node, f"{node.text} is a {role}. Write it at '{place}'")
+        return Choice(tuple(own)).read(node, key, context, reader)
 
     def schema(self) -> dict[str, Any]:
         """An enumeration of the models there are now."""

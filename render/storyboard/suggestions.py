@@ -35,6 +35,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     familiar = FAMILIAR.get(word.lower())
     if familiar in names:
         return f"Here it is called '{familiar}'"
-    near = difflib.get_close_matches(word.lower(), names, 1, 0.6)
+    lowered = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(word.lower(), lowered, 1, 0.6)
     every = f"There {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
-    return f"Did you mean '{near[0]}'? {every}" if near else every
+    return f"Did you mean '{lowered[near[0]]}'? {every}" if near else every

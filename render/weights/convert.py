@@ -104,8 +104,8 @@ def write_tensors(target: Path, entries: dict[str, Entry], metadata: dict[str, s
     """Writes a safetensors file atomically; the same content always gives the same bytes.
 
     safetensors' own writer orders the metadata arbitrarily, so files from two machines would have
-    different digests, and it needs all tensors in memory at once. Raises DownloadError if the file
-    cannot be written.
+    different digests, and it needs all tensors in memory at once. Raises ModelError for values that
+    are no numbers, DownloadError if the file cannot be written.
     """
     import torch
 
@@ -127,6 +127,8 @@ def write_tensors(target: Path, entries: dict[str, Entry], metadata: dict[str, s
         file.write(struct.pack("<Q", len(text)) + text)
         for name in names:
             tensor = entries[name].read().detach().contiguous()
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                raise ModelError(f"{name} holds values that are no numbers; get the file again")
             file.write(tensor.flatten().view(torch.uint8).numpy().data)
 
 

@@ -226,3 +226,19 @@ def test_each_value_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(read) == len(set(read))
     keys = {key for key, _, _ in read}
     assert {"fps", "bpm", "models", "duration", "keyframes", "every", "zoom"} <= keys
+
+
+@pytest.mark.parametrize(
+    ("models", "sentence"),
+    [
+        ("perceptors: ViT-B-32", "perceptors 'ViT-B-32' is not known. Did you mean 'ViT-B/32'?"),
+        ("perceptors: {vit-b/32: 1}", "Did you mean 'ViT-B/32'?"),
+        ("generator: ViT-B/32", "ViT-B/32 is a perceptor. Write it at 'perceptors'"),
+        ("perceptors: [vqgan-coco]", "vqgan-coco is a generator. Write it at 'generator'"),
+    ],
+)
+def test_a_misplaced_or_misspelt_model_is_put_right(models: str, sentence: str) -> None:
+    text = f"version: 1\nmodels: {{{models}}}\nshots:\n  - {{duration: 1s, prompts: sea}}\n"
+    with pytest.raises(StoryboardError) as caught:
+        parse(text, Path())
+    assert sentence in caught.value.problems[0].message

@@ -88,6 +88,15 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
     assert "cannot be built" in problem(state, {**CONFIG, "ddconfig": {"ch": 32}})
 
 
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    state, target = taming_state(), tmp_path / "tiny.safetensors"
+    state["decoder.conv_in.weight"] = state["decoder.conv_in.weight"].clone()
+    state["decoder.conv_in.weight"].view(-1)[7] = torch.nan
+    with pytest.raises(ModelError, match="decoder.conv_in.weight holds values that are no numbers"):
+        convert(checkpoint(tmp_path / "a.ckpt", state), target, row(), "")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.ckpt"]
+
+
 def test_the_used_codes_of_a_remapped_generator_are_left_out(tmp_path: Path) -> None:
     source, target = tmp_path / "a.ckpt", tmp_path / "tiny.safetensors"
     checkpoint(source, {**taming_state(), "quantize.used": torch.arange(4)})
