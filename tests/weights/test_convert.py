@@ -92,7 +92,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     state, target = taming_state(), tmp_path / "tiny.safetensors"
     state["decoder.conv_in.weight"] = state["decoder.conv_in.weight"].clone()
     state["decoder.conv_in.weight"].view(-1)[7] = torch.nan
-    with pytest.raises(ModelError, match="decoder.conv_in.weight holds values that are no numbers"):
+    with pytest.raises(ModelError, match="weight holds values that are no numbers"):
         convert(checkpoint(tmp_path / "a.ckpt", state), target, row(), "")
     assert [path.name for path in tmp_path.iterdir()] == ["a.ckpt"]
 
