@@ -213,7 +213,8 @@ def test_wrong_input_is_reported_in_a_sentence_and_exits_with_2(
         ("inspect", "film.yaml"): "film.yaml",
         ("inspect", "absent.png"): "no such file",
         ("models", "get", "vqgan-imaginet"): "did you mean",
-        ("models", "get", "tiny-clip", "--from", "film.yaml"): "is not a PyTorch checkpoint",
+        ("models", "get", "tiny-clip", "--from", "film.yaml"): "is one of your models already",
+        ("models", "get", "vqgan-coco", "--from", "film.yaml"): "is not the published file",
         ("film.yaml", "--nonsense"): "nonsense",
     }
     for arguments, sentence in cases.items():
