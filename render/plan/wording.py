@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from render.plan.plan import Plan
 from render.text import quoted
+from render.weights.selection import leading
 from render.weights.vocabulary import Vocabulary, unknown_words, vocabulary
 
 BETTER = "ViT-B/32"  # the smallest perceptor with a general vocabulary
@@ -77,13 +78,13 @@ def size_warnings(plan: Plan) -> Iterator[str]:
 
 def usual_settings(plan: Plan) -> str | None:
     """A sentence on the settings that come with the film's perceptor; None if it has none."""
-    leading = max(plan.models.perceptors, key=lambda chosen: chosen.weight).model
-    if leading.usual is None:
+    model = leading((chosen.model, chosen.weight) for chosen in plan.models.perceptors)
+    if model.usual is None:
         return None
-    settings = ", ".join(f"{name} {value}" for name, value in leading.usual.settings)
+    settings = ", ".join(f"{name} {value}" for name, value in model.usual.settings)
     return (
-        f"{leading.name} brings, where nothing else is written: {settings}, and losses that hold a "
-        f"film together x {leading.usual.holding:g} ({leading.usual.source})"
+        f"{model.name} brings, where nothing else is written: {settings}, and losses that hold a "
+        f"film together x {model.usual.holding:g} ({model.usual.source})"
     )
 
 

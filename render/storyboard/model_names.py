@@ -16,6 +16,7 @@ from render.storyboard.values import Choice, Number
 from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Scalar, Sequence
 from render.weights.catalog import Model, Usual
 from render.weights.library import known_models
+from render.weights.selection import leading
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,8 @@ def _pairs(node: Node) -> list[tuple[Node, Node | None]]:
 def usual_with(
     perceptors: tuple[tuple[str, float], ...], models: dict[str, dict[str, Model]]
 ) -> Usual | None:
-    """The settings that come with the perceptors of a film: those of the one with the greatest
-    weight, of the first of several; None for the program's own."""
-    name, _ = max(perceptors, key=lambda one: one[1])  # the first of equal ones
-    row = models["perceptor"].get(name)
+    """The settings that come with the leading perceptor of a film; None for the program's own."""
+    row = models["perceptor"].get(leading(perceptors))
     return row.usual if row else None
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from render.weights.catalog import Model
 from render.weights.library import known_digest, models_by_role, require_weights, weights_path
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ class FilmModels:
         """Raises ModelError, with the way to get them, unless all weights are on this machine."""
         for chosen in self.all:
             require_weights(chosen.model)
+
+
+def leading(weighted: Iterable[tuple[T, float]]) -> T:
+    """What has the greatest weight, the first of equal ones: of perceptors, the one whose usual
+    settings a film has."""
+    return max(weighted, key=lambda one: one[1])[0]
 
 
 def choose_models(generator: str, perceptors: tuple[tuple[str, float], ...]) -> FilmModels:

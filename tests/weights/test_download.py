@@ -7,7 +7,7 @@ import hashlib
 import os
 import socket
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,9 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_busy_server_is_asked_again_after_the_pause_that_it_names(
     server: Server, tmp_path: Path, slept: list[float]
 ) -> None:
-    date = email.utils.format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    date = email.utils.format_datetime(
+        datetime.now(timezone.utc) + timedelta(seconds=30), usegmt=True
+    )
     server.behaviour.busy = [(429, "7"), (503, date), (503, None), (429, "soon")]
     assert get(server.url, tmp_path / "a.partial", pause=1)[0] == DIGEST
     assert slept == [7, pytest.approx(29.5, abs=1), 3, 4]
