@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 
@@ -25,6 +26,14 @@ def quoted(text: str) -> str:
         character if is_printable(character) else "?" for character in " ".join(text.split())
     )
     return f"'{line if len(line) <= 40 else line[:37] + '...'}'"
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """Returns the name that a misspelt word was probably meant to be, ignoring case; None if none
+    is near."""
+    lowered = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(word.lower(), lowered, n=1)
+    return lowered[near[0]] if near else None
 
 
 def escape_unprintable(line: str) -> str:

@@ -15,6 +15,7 @@ from render.text import (
     gibibytes_text,
     is_printable,
     megabytes_text,
+    nearest,
     plural,
     quoted,
     rate_text,
@@ -111,3 +112,8 @@ def test_columns_are_as_wide_as_their_longest_cell() -> None:
         "  dawn         72",
         "  a long name  7       all",
     ]
+
+
+def test_the_nearest_name_is_found_in_any_case() -> None:
+    assert nearest("vit-b-32", ["RN50", "ViT-B/32", "starter"]) == "ViT-B/32"
+    assert nearest("zebra", ["RN50", "ViT-B/32"]) is None

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -164,7 +163,6 @@ def main() -> None:
     for name in options.only:
         rows = [measured(TWINS[name], prompt, options.seed) for prompt in PROMPTS]
         spread, first, last, flicker = map(statistics.fmean, zip(*rows, strict=True))
-        spread = spread if math.isfinite(spread) else 0.0
         print(f"| {name} | {spread:.2f} | {first:.3f} | {last:.3f} | {flicker:.2f} |", flush=True)
 
 

@@ -1,5 +1,5 @@
-"""What the models of a film do not know of its prompts, and what else it should know of them. No
-torch."""
+"""Sentences about the models of a film: words and sizes they cannot paint, settings they bring.
+No torch."""
 
 from __future__ import annotations
 

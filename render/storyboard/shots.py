@@ -103,8 +103,9 @@ def _shot(
     steady = _is_steady(given, transition, (*(prompts or ()), *exclude))
     losses, moving_losses = shot_losses(given, steady, node, context, reader)
     numbers, moving = split_moving({**given, "losses": losses})
-    own_settings = {f.name: numbers[f.name] for f in fields(Settings) if f.name in numbers}
-    own_settings = {**film.usual, **own_settings}
+    own_settings = film.usual | {
+        f.name: numbers[f.name] for f in fields(Settings) if f.name in numbers
+    }
     if context.duration is None or prompts is None:
         return None  # noted
     camera = shot_camera(given.get("camera") or {}, context)

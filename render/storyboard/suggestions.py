@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+
+from render.text import nearest
 
 # What other programs call our keys, so that the sentence about an unknown key names the right one.
 FAMILIAR = {
@@ -35,7 +36,6 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     familiar = FAMILIAR.get(word.lower())
     if familiar in names:
         return f"Here it is called '{familiar}'"
-    lowered = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(word.lower(), lowered, 1, 0.6)
+    near = nearest(word, names)
     every = f"There {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
-    return f"Did you mean '{lowered[near[0]]}'? {every}" if near else every
+    return f"Did you mean '{near}'? {every}" if near else every

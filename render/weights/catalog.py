@@ -22,8 +22,8 @@ class Usual:
     """What a storyboard gets with a perceptor where it says nothing else."""
 
     settings: tuple[tuple[str, Any], ...]  # names are those of `Settings` in storyboard/model.py
-    # The factor of the losses that hold a film together, beside which the prompts' loss falls by
-    # more or by less than with the embedded perceptor.
+    # The factor of the losses that hold a film together; below 1 for a perceptor whose own loss
+    # falls by less than the embedded one's.
     holding: float
     source: str  # of these values
 
@@ -234,7 +234,8 @@ GENERATORS: dict[str, Model] = {
                 "https://github.com/pixray/pixray/releases/download/v1.7.1/vqgan_wikiart_1024.ckpt",
             ),
             digest_source="address: the releases of pixray/pixray; number of codes: "
-            "CompVis/taming-transformers issue 53; no document gives its SHA-256",
+            "CompVis/taming-transformers issue 53; no document gives its SHA-256 or shape; "
+            "that of imagenet-1024 is compared with the file when it is got",
             factor=16,
             channels=256,
             gflop_per_megapixel=3856.1,
@@ -487,7 +488,7 @@ PERCEPTORS: dict[str, Model] = {
             size=605_219_813,
             sha256="1bd3c7172de5b207ceac554f5ab5266166f3b9baccc9af5989bc801016d080ad",
             digest_source="SHA-256: the page of the same file in "
-            "huggingface.co/jinaai/clip-models; size: as the file is served",
+            "huggingface.co/jinaai/clip-models; size: lists that give it with this digest",
             parameters=151_277_313,
             input_size=224,
             gflop_per_cutout=8.8,
@@ -514,7 +515,7 @@ PERCEPTORS: dict[str, Model] = {
             size=1_710_631_365,
             sha256="5ddb47339f44e4fd9cace3d3960d38af1b51a25857440cfae90afc44706d7e2b",
             digest_source="SHA-256: the file's own page in huggingface.co/laion/"
-            "CLIP-ViT-L-14-laion2B-s32B-b82K; size: as the file is served",
+            "CLIP-ViT-L-14-laion2B-s32B-b82K; size: lists that give it with this digest",
             mean=[0.5] * 3,
             std=[0.5] * 3,
             parameters=427_616_513,

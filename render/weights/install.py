@@ -16,6 +16,7 @@ from render.weights.download import DownloadError, OnProgress, discard, disk_err
 from render.weights.library import (
     check_header,
     models_folder,
+    own_files,
     own_model,
     read_record,
     require_weights,
@@ -82,7 +83,7 @@ def add_own_model(name: str, from_file: Path, config: dict[str, Any] | None) -> 
         raise ModelError(
             f"{name!r} cannot be a name: letters, digits, dot, dash and underscore can"
         )
-    if any(name.lower() == path.stem.lower() for path in models_folder().glob("*.safetensors")):
+    if any(name.lower() == path.stem.lower() for path in own_files()):
         raise ModelError(
             f"{name} is one of your models already, in {models_folder()}; choose another name, or "
             "delete its file there first"

@@ -6,7 +6,6 @@ The table of published models is in `catalog.py`; `install.py` downloads and con
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import os
 import re
@@ -18,10 +17,10 @@ from typing import Any
 from render.media.atomic import atomic_write
 from render.media.digest import file_digest, sha256_of
 from render.media.safetensors_header import read_header
+from render.text import nearest
 from render.weights.catalog import CATALOG, OF_CLIPS, Model, ModelError
+from render.weights.checkpoint import DTYPES
 from render.weights.config import check_config
-
-_SIZES = {"F64": 8, "I64": 8, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def models_by_role() -> dict[str, dict[str, Model]]:
     published = {
         role: {weights_file(row).name for row in rows.values()} for role, rows in CATALOG.items()
     }
-    for path in _own_files():
+    for path in own_files():
         if all(path.name in names for names in published.values()):
             continue
         # A file that is not a model is ignored.
@@ -103,7 +102,7 @@ def models_by_role() -> dict[str, dict[str, Model]]:
     return models
 
 
-def _own_files() -> list[Path]:
+def own_files() -> list[Path]:
     """Returns the safetensors files in `models_folder()`; raises ModelError if it is unreadable."""
     try:
         return sorted(models_folder().glob("*.safetensors"))
@@ -130,8 +129,8 @@ def find_model(name: str) -> Model:
     for model in models:
         if model.name.lower() == name.lower():
             return model
-    near = difflib.get_close_matches(name, [model.name for model in models], n=1)
-    hint = f"did you mean {near[0]}?" if near else "`render models` lists them."
+    near = nearest(name, [model.name for model in models])
+    hint = f"did you mean {near}?" if near else "`render models` lists them."
     raise ModelError(f"there is no model named {name}; {hint}")
 
 
@@ -167,7 +166,7 @@ def _numbers_in(header: dict[str, Any], most: int) -> int:
             begin, end = tensor["data_offsets"]
             if not 0 <= begin <= end <= most:
                 raise ValueError("its tensors are not within the file")
-            numbers += int(end - begin) // _SIZES.get(tensor["dtype"], 4)
+            numbers += int(end - begin) // DTYPES[tensor["dtype"]].size
     return numbers
 
 

@@ -5,7 +5,6 @@ open_clip, and torch with it, is imported only by the functions that need it.
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import re
@@ -16,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from render.text import nearest
 from render.weights.catalog import Model, ModelError
 from render.weights.config import check_config, check_file, check_statistics
 from render.weights.library import own_model
@@ -117,7 +117,9 @@ def tagged_model(name: str) -> Model:
     architecture, _, tag = name.partition(":")
     known = open_clip.list_models()
     if architecture not in known:
-        raise ModelError(f"open_clip has no model {architecture}{_near(architecture, known)}")
+        near = nearest(architecture, known)
+        hint = f"; did you mean {near}?" if near else ""
+        raise ModelError(f"open_clip has no model {architecture}{hint}")
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if tag not in tags:
         raise ModelError(
@@ -152,13 +154,6 @@ def _digest_in(url: str) -> str | None:
     """Returns the SHA-256 that an address of OpenAI's contains; None for others."""
     found = re.search(r"/([0-9a-f]{64})/", url)
     return found[1] if found else None
-
-
-def _near(name: str, known: list[str]) -> str:
-    """Returns the end of a sentence that names a similar name, if there is one."""
-    lowered = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1)
-    return f"; did you mean {lowered[near[0]]}?" if near else ""
 
 
 @contextmanager
