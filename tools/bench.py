@@ -54,7 +54,7 @@ from render.generators.vqgan import Generator, load_generator
 from render.media.video import write_video
 from render.plan.arithmetic import Arithmetic
 from render.synthesis.clip_perceptor import ClipPerceptor, load_clip, read_clip
-from render.synthesis.cuda_graph import RECORDED
+from render.synthesis.cuda_graph import RecordedSteps
 from render.synthesis.cutouts import Cutouts, cut_out, sample_cutouts
 from render.synthesis.device import choose_device
 from render.synthesis.frozen_towers import speed_up_tower
@@ -191,7 +191,7 @@ class Step:
             return draw.on(device, pixels, {side: 1.0})
 
         def loss(
-            latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts, level: int
+            latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts, constants: object
         ) -> Tensor:
             embeddings = networks.perceptor.embed_cutouts(cut_out(picture, cutouts, side))
             return networks.perceptor.distance(embeddings[:, None], self.target[None]).mean()
@@ -408,7 +408,9 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         },
         "loop_seconds_a_step": {
             "launched": round(step.loop(names[-1], ONE_BY_ONE), 5),
-            "recorded": round(step.loop(names[-1], RECORDED), 5) if device.type == "cuda" else None,
+            "recorded": round(step.loop(names[-1], RecordedSteps()), 5)
+            if device.type == "cuda"
+            else None,
         },
         "decode_seconds": decoding,
         "decode_times_faster": ratios(decoding),

@@ -10,9 +10,11 @@ the same as a CPU     one keyframe of a few steps there and here, without grain 
                       device draws for itself): how far the latents end apart, as a share of how far
                       they moved
 recorded or launched  the same of recorded steps, and seconds of a step of both
+used by another       whether a recording of one keyframe paints another one rightly
 recording             what it costs beside an ordinary step
 memory                the most that torch reserved, against what `render check` predicts
 the same seed twice   whether two runs end on the same bits
+--deterministic       whether its kernels repeat, and what they cost
 a failed recording    whether steps go on after one, and whether the next recording works
 
 It exits with 1 if a row is not as it should be. Nothing else should run on the machine meanwhile.
@@ -40,8 +42,7 @@ from render.plan.plan import Plan
 from render.plan.planner import make_plan
 from render.storyboard.model import STARTERS
 from render.storyboard.parser import parse
-from render.synthesis import cuda_graph
-from render.synthesis.cuda_graph import RECORDED, RecordedStep, Thunk
+from render.synthesis.cuda_graph import GraphRecorder, RecordedSteps, Thunk
 from render.synthesis.device import choose_device
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.load import load_models
@@ -56,22 +57,28 @@ version: 1
 size: {size}x{size}
 defaults: {{iterations: {{first: {steps}}}, cutouts: {{count: 16, noise: {noise}}}}}
 shots:
-  - {{duration: 1s, prompts: a red glow over the sea}}
+  - {{duration: 1s, prompts: {prompt}}}
 """
 Row = tuple[str, str, bool | None]  # question, finding, whether it is as it should be
 
 
-def planned(full: bool, steps: int, noise: float = 0.06, size: int = 256) -> Plan:
+def planned(
+    full: bool,
+    steps: int,
+    noise: float = 0.06,
+    size: int = 256,
+    prompt: str = "a red glow over the sea",
+) -> Plan:
     """Returns the plan of a film of one shot; with `full` for the models of full size."""
     names = ("vqgan-imagenet-f16-16384", (("ViT-B/32", 1.0),)) if full else ("starter", STARTERS)
-    board = parse(BOARD.format(size=size, steps=steps, noise=noise), Path())
+    board = parse(BOARD.format(size=size, steps=steps, noise=noise, prompt=prompt), Path())
     chosen: FilmModels = choose_models(*names)
     return make_plan(replace(board, generator=names[0], perceptors=names[1]), chosen, file_digest)
 
 
-def loaded(full: bool, device: str, precision: str) -> Models:
+def loaded(full: bool, device: str, precision: str, deterministic: bool = False) -> Models:
     """Returns the models of the check on a device."""
-    machine = choose_device(device, precision, "channels-last")
+    machine = choose_device(device, precision, "channels-last", deterministic)
     if not full:
         return load_models(choose_models("starter", STARTERS), machine)
     own = networks("float32", True, device)
@@ -114,7 +121,7 @@ def seconds_a_step(plan: Plan, models: Models, runner: StepRunner) -> tuple[floa
 def after_a_failure(plan: Plan, models: Models) -> tuple[str, bool]:
     """Returns what follows a recording that fails in the middle of its step."""
     broken = [True]
-    record = cuda_graph.record_graph
+    record = GraphRecorder()
 
     def failing(run: Thunk) -> Thunk:
         def stop() -> Tensor:
@@ -125,15 +132,15 @@ def after_a_failure(plan: Plan, models: Models) -> tuple[str, bool]:
 
         return record(stop) if broken else record(run)
 
-    once = StepRunner(lambda step: RecordedStep(step, record=failing), captures=True)
+    runner = RecordedSteps(record=failing)
     stream = torch.cuda.current_stream()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        deque(steps_of(plan, models, once), 1)
+        deque(steps_of(plan, models, runner), 1)
         went_on = any("could not be recorded" in str(one.message) for one in said)
         same_stream = torch.cuda.current_stream() == stream
         said.clear()
-        deque(steps_of(plan, models, RECORDED), 1)
+        deque(steps_of(plan, models, RecordedSteps()), 1)
         again = not any("could not be recorded" in str(one.message) for one in said)
     finding = (
         f"steps {'went on' if went_on else 'STOPPED'}, the stream is "
@@ -166,15 +173,27 @@ def rows(full: bool, device: str) -> Iterator[Row]:
     usual, _ = seconds_a_step(many, fast, ONE_BY_ONE)
     yield "a step, launched one by one", f"{1000 * usual:.1f} ms", None
     if is_gpu:
-        share = apart(start_and_end(few, exact, RECORDED), there)
+        runner = RecordedSteps()
+        share = apart(start_and_end(few, exact, runner), there)
         yield "recorded, the same as a CPU", f"{share:.2%} apart", share < 0.03
-        recorded, overhead = seconds_a_step(many, fast, RECORDED)
+        other = planned(full, FEW, noise=0, prompt="green hills")
+        own = start_and_end(other, exact, runner)
+        share = apart(own, start_and_end(other, exact))
+        yield "a recording, used by another keyframe", f"{share:.2%} apart", share < 0.03
+        recorded, overhead = seconds_a_step(many, fast, RecordedSteps())
         yield "a step, recorded", f"{1000 * recorded:.1f} ms", recorded < 1.05 * usual
         yield "recording, beside two steps", f"{overhead:.2f} s", overhead < 3
         torch.cuda.reset_peak_memory_stats()
-        deque(steps_of(many, fast, RECORDED), 1)
+        deque(steps_of(many, fast, RecordedSteps()), 1)
         yield memory_row(many, fast)
         yield ("a failed recording", *after_a_failure(many, fast))
+        # The last, because kernels that repeat are chosen for the whole process.
+        repeating = loaded(full, device, "auto", deterministic=True)
+        twice = [start_and_end(few, repeating, RecordedSteps()) for _ in range(2)]
+        finding = "the same bits" if apart(*twice) == 0 else "OTHER BITS"
+        yield "--deterministic, twice", finding, apart(*twice) == 0
+        repeated, _ = seconds_a_step(many, repeating, RecordedSteps())
+        yield "a step, --deterministic", f"{repeated / recorded:.2f} times a recorded one", None
 
 
 def memory_row(plan: Plan, models: Models) -> Row:

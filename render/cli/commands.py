@@ -23,6 +23,7 @@ from render.cli.options import (
     FILE,
     SETTINGS,
     convolutions_option,
+    deterministic_option,
     device_option,
     draft_option,
     latents_option,
@@ -117,6 +118,7 @@ def cli(ctx: click.Context) -> None:
 @device_option
 @precision_option
 @convolutions_option
+@deterministic_option
 @latents_option
 @click.option(
     "--fresh", is_flag=True, help="Make every keyframe anew; the old latents are moved aside."
@@ -172,6 +174,7 @@ def check(expand: bool, **options: Any) -> None:
 @device_option
 @precision_option
 @convolutions_option
+@deterministic_option
 @latents_option
 @click.option(
     "--force",

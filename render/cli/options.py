@@ -59,6 +59,13 @@ convolutions_option = click.option(
     help="How a CPU computes the generator's convolutions; auto tries all once and keeps the "
     "fastest. The pictures are alike, their last bits are not.",
 )
+deterministic_option = click.option(
+    "--deterministic",
+    is_flag=True,
+    envvar="RENDER_DETERMINISTIC",
+    help="On a GPU, take only kernels that give the same bits in every run. They are slower; "
+    "tools/gpu_check.py measures by how much. A CPU repeats without it.",
+)
 draft_option = click.option(
     "--draft",
     is_flag=True,

@@ -46,7 +46,12 @@ def plan_film(board: Storyboard, is_draft: bool) -> Plan:
 
 
 def load_device(
-    name: str, precision: str, convolutions: str, log: Log, models: Iterable[str]
+    name: str,
+    precision: str,
+    convolutions: str,
+    log: Log,
+    models: Iterable[str],
+    deterministic: bool = False,
 ) -> Device:
     """The device that computes; raises InputError where it is not there.
 
@@ -58,7 +63,7 @@ def load_device(
         log.tell("loading", loading, f"{loading} ...")
     from render.synthesis.device import choose_device
 
-    return choose_device(name, precision, convolutions)
+    return choose_device(name, precision, convolutions, deterministic)
 
 
 def model_names(plan: Plan) -> list[str]:

@@ -146,7 +146,7 @@ def prepare(
 def load_chosen_device(request: RenderRequest, plan: Plan) -> Device:
     """The device that a request names, after saying which models will be loaded."""
     how = request.device, request.precision, request.convolutions
-    return load_device(*how, request.log, model_names(plan))
+    return load_device(*how, request.log, model_names(plan), request.deterministic)
 
 
 def _note_kept_arithmetic(log: Log, kept: int, total: int, *, whole_film: bool) -> None:

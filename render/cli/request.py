@@ -18,6 +18,7 @@ class RenderRequest:
     device: str = "auto"
     precision: str = "auto"
     convolutions: str = "auto"
+    deterministic: bool = False  # kernels that repeat to the last bit, also on a GPU
     latents: Path | None = None  # None is a folder beside the storyboard
     fresh: bool = False  # move the old latents aside
     yes: bool = False  # without asking

@@ -9,7 +9,7 @@ cutout, and the picture is sampled once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -94,14 +94,6 @@ class Cutouts:
     homographies: Tensor  # (n, 3, 3)
     gains: Tensor  # (n, 3, 1, 1)
     sides: dict[int, SizedCutouts]  # by the perceptor's side in pixels
-
-    def tensors(self) -> Iterator[Tensor]:
-        """Yields every tensor, in an order that is the same in every step."""
-        yield from (self.homographies, self.gains)
-        for sized in self.sides.values():
-            yield from (*sized.matrices, sized.order, sized.seen)
-            if sized.noise is not None:
-                yield sized.noise
 
 
 def sample_cutouts(
@@ -191,12 +183,32 @@ def cut_out(picture: Tensor, cutouts: Cutouts, side: int) -> Tensor:
             reduced = F.avg_pool2d(reduced, 2, ceil_mode=True, count_include_pad=False)
         if count := len(matrices):
             points = warp_grid(grid.expand(count, -1, -1, -1), matrices) * scale
-            source = reduced.expand(count, -1, -1, -1)
-            parts.append(
-                F.grid_sample(source, points, padding_mode="reflection", align_corners=False)
-            )
+            parts.append(sample_mirrored(reduced, points))
     cut = torch.cat(parts)[sized.order] * cutouts.gains[sized.seen]  # (m, 3, S, S)
     return cut if sized.noise is None else cut + sized.noise
+
+
+def sample_mirrored(picture: Tensor, points: Tensor) -> Tensor:
+    """Returns (m, 3, S, S): a picture (1, 3, H, W), mirrored at its edges, read bilinearly at
+    points (m, S, S, 2), x before y, from -1 to 1 across it."""
+    if not torch.are_deterministic_algorithms_enabled():
+        source = picture.expand(len(points), -1, -1, -1)
+        return F.grid_sample(source, points, padding_mode="reflection", align_corners=False)
+    # On CUDA, the gradient of `grid_sample` adds in an order that varies; that of `index_select`
+    # does not.
+    height, width = picture.shape[-2:]
+    flat, size = picture[0].flatten(1).T, points.new_tensor([width, height])  # (H·W, 3)
+    place = ((points + 1) * (size / 2)).abs() % (2 * size)  # in pixels, from the picture's corner
+    place = (torch.minimum(place, 2 * size - place) - 0.5).clamp_min(0).minimum(size - 1)
+    before = place.floor()
+    after, share = (before + 1).minimum(size - 1).long(), place - before
+    sides = ((before.long(), 1 - share), (after, share))
+    total = flat.new_zeros(*points.shape[:3], 3)
+    for (_, y), (_, down) in ((side[0].unbind(-1), side[1].unbind(-1)) for side in sides):
+        for (x, _), (across, _) in ((side[0].unbind(-1), side[1].unbind(-1)) for side in sides):
+            corner = flat.index_select(0, (y * width + x).flatten()).view_as(total)
+            total = total + (down * across)[..., None] * corner
+    return total.permute(0, 3, 1, 2)
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:

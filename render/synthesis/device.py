@@ -76,11 +76,13 @@ class Device:
         return replace(self, precision=precision, convolutions=convolutions)
 
 
-def choose_device(device: str, precision: str = "auto", convolutions: str = "auto") -> Device:
+def choose_device(
+    device: str, precision: str = "auto", convolutions: str = "auto", deterministic: bool = False
+) -> Device:
     """The device of a name (auto, cpu, cuda, cuda:1, mps); raises InputError where it is absent.
 
     `precision` and `convolutions` are auto, which is what is fastest there, or one of the tables of
-    plan/arithmetic.py.
+    plan/arithmetic.py; `deterministic` takes kernels that repeat to the last bit.
     bfloat16 changes a transformer's gradient by 1% and the decoder's by 5%, less than another draw
     of one step's cutouts does. Films of several prompts and seeds came as near to their prompts.
     """
@@ -112,5 +114,30 @@ def choose_device(device: str, precision: str = "auto", convolutions: str = "aut
         torch.cuda.set_device(number)  # torch's streams and memory calls default to it
     if device == "mps" and not mps:
         raise InputError("--device mps: torch sees no Metal device; --device cpu works")
+    if deterministic:
+        choose_repeating_kernels(device)
     named = (None if value == "auto" else value for value in (precision, convolutions))
     return Device(torch.device(device), *named)
+
+
+def choose_repeating_kernels(device: str) -> None:
+    """Take only kernels whose results are the same bits in every run; raises InputError where torch
+    has none. Those of a CPU are such with one number of threads, so nothing is changed there."""
+    import torch
+
+    if device == "mps":
+        raise InputError(
+            "--deterministic: torch does not say which of Metal's kernels repeat; "
+            "--device cpu repeats"
+        )
+    if not device.startswith("cuda"):
+        return
+    # cuBLAS reads this when it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    # Else torch writes NaN to all new memory. Here every value is written before it is read.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    # The faster kernels of attention add their gradients in an order that varies.
+    torch.backends.cuda.enable_flash_sdp(False)
+    torch.backends.cuda.enable_mem_efficient_sdp(False)
+    torch.backends.cuda.enable_cudnn_sdp(False)

@@ -137,8 +137,7 @@ def candidate_distances(
             # In parts, so that a large perceptor needs no more memory here than for its cutouts.
             embeddings = torch.cat([embed(part) for part in torch.split(crop, 16)])
             each = perceptor.distance(embeddings[:, None], prompt_target.embeddings[None])  # (n, p)
-            pull = prompt_target.weight * prompt_target.pull
-            distances += pull * each * prompt_target.weights
+            distances += prompt_target.pull * each * prompt_target.weights
     return distances
 
 

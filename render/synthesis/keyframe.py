@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 from torch import Tensor
@@ -14,7 +15,7 @@ from render.plan.plan import Keyframe, Plan
 from render.synthesis.cutouts import Cutouts, sample_cutouts
 from render.synthesis.images import halved
 from render.synthesis.initial_picture import choose_initial_picture, enlarged
-from render.synthesis.losses import LossInputs, weighted_sum
+from render.synthesis.losses import LossInputs, active_weights, weighted_sum
 from render.synthesis.models import Models
 from render.synthesis.optimize import Step, optimize
 from render.synthesis.perceptor import seen_sides
@@ -22,6 +23,7 @@ from render.synthesis.picture_statistics import ShotStatistics
 from render.synthesis.sketch import SketchStep, sketch
 from render.synthesis.targets import (
     FilmTargets,
+    LatentTarget,
     PromptTarget,
     make_latent_targets,
     make_prompt_targets,
@@ -30,6 +32,47 @@ from render.synthesis.targets import (
 from render.synthesis.warm_start import newly_exposed, release_newly_exposed, warm_start
 
 STEP_SIZE_AFTER_SKETCH = 0.4  # times the step size of a keyframe: its things have their places
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the losses of a keyframe depend on beside its latent; the same in all steps of a level.
+
+    Recorded steps serve for every keyframe of a film, so what differs between keyframes is here,
+    and is a tensor.
+    """
+
+    weights: tuple[tuple[str, Tensor], ...]  # of the losses
+    prompt_targets: tuple[PromptTarget, ...]
+    latent_targets: tuple[LatentTarget, ...]
+    parent: Tensor | None  # (1, 3, H, W)
+    parent_latent: Tensor | None  # (1, C, h, w)
+    exposed: Tensor | None  # (1, 1, H, W)
+    palette: Tensor | None
+    sharpness: Tensor | None
+    unit: float
+    level: int
+
+
+def keyframe_loss(
+    latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts, objective: Objective
+) -> Tensor:
+    """Returns the loss () of one step."""
+    inputs = LossInputs(
+        latent,
+        codes,
+        picture,
+        release_newly_exposed(objective.parent, picture, objective.exposed),
+        release_newly_exposed(objective.parent_latent, latent, objective.exposed),
+        cutouts,
+        objective.prompt_targets,
+        objective.latent_targets,
+        objective.palette,
+        objective.sharpness,
+        objective.unit,
+        objective.level,
+    )
+    return weighted_sum(inputs, objective.weights)
 
 
 def optimize_keyframe(
@@ -71,32 +114,22 @@ def optimize_keyframe(
         return draw.on(models.device, min(size), sides)
 
     @cache
-    def references_at(level: int) -> tuple[Tensor | None, tuple[PromptTarget, ...]]:
-        """The parent's picture and the targets with their masks in the size of a level."""
-        size = halved_size(plan.size, level)
-        parent_halved = None if parent_picture is None else halved(parent_picture, level)
-        return parent_halved, tuple(resized_masks(target, size) for target in prompt_targets)
-
-    def loss(
-        latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts, level: int
-    ) -> Tensor:
-        parent_halved, targets = references_at(level)
-        keep = statistics[level] if statistics else ShotStatistics()
-        inputs = LossInputs(
-            latent,
-            codes,
-            picture,
-            release_newly_exposed(parent_halved, picture, exposed),
-            release_newly_exposed(start, latent, exposed),
-            cutouts,
-            targets,
+    def objective_at(level: int) -> Objective:
+        size, keep = halved_size(plan.size, level), ShotStatistics()
+        if statistics:
+            keep = statistics[level]
+        return Objective(
+            active_weights(settings.losses, models.device),
+            tuple(resized_masks(target, size) for target in prompt_targets),
             latent_targets,
+            None if parent_picture is None else halved(parent_picture, level),
+            start,
+            exposed,
             keep.palette,
             keep.sharpness,
             generator.unit,
             level,
         )
-        return weighted_sum(inputs, settings.losses)
 
     if initial is None:
         picture = choose_initial_picture(plan, keyframe, generator.device, prompt_targets)
@@ -110,11 +143,12 @@ def optimize_keyframe(
         initial,
         generator,
         cutouts_at,
-        loss,
+        keyframe_loss,
         steps=steps,
         step_size=step_size,
         smoothing=settings.smoothing,
         exposed=None if exposed is None else F.avg_pool2d(exposed, generator.factor),
         level_at=level_at,
+        constants_at=objective_at,
         runner=models.runner,
     )

@@ -14,7 +14,7 @@ from render.generators.readout import load_readouts, save_readouts
 from render.generators.vqgan import Generator, fit_readouts, load_generator
 from render.synthesis.classifier import load_classifier
 from render.synthesis.clip_perceptor import load_clip
-from render.synthesis.cuda_graph import RECORDED
+from render.synthesis.cuda_graph import RecordedSteps
 from render.synthesis.device import Device
 from render.synthesis.graph_check import recording_works
 from render.synthesis.models import Models
@@ -60,7 +60,7 @@ def load_models(
         if not steps or device.device.type != "cuda":
             return models
         if recording_works(models):
-            return replace(models, runner=RECORDED)
+            return replace(models, runner=RecordedSteps())
         return replace(models, recording_failed=True)
 
 

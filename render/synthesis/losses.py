@@ -8,8 +8,7 @@ tensor (). d is the perceptor's own `distance`: from 0 to π²/2 for a CLIP.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -96,7 +95,7 @@ def prompts(inputs: LossInputs) -> Tensor:
 
 def _prompt_terms(inputs: LossInputs) -> Iterator[Tensor]:
     """Yields the loss () of texts and images for each perceptor."""
-    latent_weights = sum(abs(latent_target.weight) for latent_target in inputs.latent_targets)
+    latent_weights = sum(latent_target.weight.abs() for latent_target in inputs.latent_targets)
     for prompt_target, embeddings in zip(inputs.prompt_targets, inputs.embeddings, strict=True):
         targets = prompt_target.embeddings[None]
         distances = prompt_target.perceptor.distance(embeddings[:, None], targets)  # (n, p)
@@ -109,22 +108,22 @@ def _prompt_terms(inputs: LossInputs) -> Iterator[Tensor]:
             shares = region_shares(prompt_target.masks, inputs.cutouts)
             seen = inputs.cutouts.sides[prompt_target.perceptor.side].seen
             strength = strength * region_strength(shares[seen])
-        yield prompt_target.weight * prompt_target.pull * (stopped * strength).sum(1).mean()
+        yield prompt_target.pull * (stopped * strength).sum(1).mean()
 
 
 def _latent_terms(inputs: LossInputs) -> Iterator[Tensor]:
     """Yields the loss () of each latent target."""
     if not inputs.latent_targets:
         return
-    latent_weights = sum(abs(latent_target.weight) for latent_target in inputs.latent_targets)
+    latent_weights = sum(latent_target.weight.abs() for latent_target in inputs.latent_targets)
     perceptor_weights = sum(prompt_target.weight for prompt_target in inputs.prompt_targets) or 1.0
     all_weights = latent_weights + sum(
         prompt_target.weights.abs().sum() for prompt_target in inputs.prompt_targets[:1]
     )
     for latent_target in inputs.latent_targets:
-        signed = latent_target.distance(inputs.latent) * math.copysign(1, latent_target.weight)
-        stopped = _GradientAboveStop.apply(signed, torch.full_like(signed, latent_target.stop))
-        yield perceptor_weights * abs(latent_target.weight) / all_weights * stopped
+        signed = latent_target.distance(inputs.latent) * latent_target.weight.sign()
+        stopped = _GradientAboveStop.apply(signed, latent_target.stop)
+        yield perceptor_weights * latent_target.weight.abs() / all_weights * stopped
 
 
 def region_strength(shares: Tensor) -> Tensor:
@@ -282,13 +281,18 @@ LOSSES: dict[str, Callable[[LossInputs], Tensor]] = {
 }
 
 
-def weighted_sum(inputs: LossInputs, weights: tuple[tuple[str, float], ...]) -> Tensor:
-    """Returns the loss () that a keyframe minimises: the sum of these (name, weight) losses.
+def active_weights(
+    weights: tuple[tuple[str, float], ...], device: torch.device
+) -> tuple[tuple[str, Tensor], ...]:
+    """Returns the losses whose weight is not 0, each with its weight () on the device."""
+    return tuple(
+        (name, torch.tensor(weight, device=device)) for name, weight in weights if weight != 0
+    )
 
-    A loss of weight 0 is not computed.
-    """
+
+def weighted_sum(inputs: LossInputs, weights: Iterable[tuple[str, float | Tensor]]) -> Tensor:
+    """Returns the loss () that a keyframe minimises: the sum of these (name, weight) losses."""
     total = inputs.picture.new_zeros(())
     for name, weight in weights:
-        if weight != 0:
-            total = total + weight * LOSSES[name](inputs)
+        total = total + weight * LOSSES[name](inputs)
     return total

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,9 +17,7 @@ BETAS = (0.8, 0.99)
 # How far a step moves each level of offsets, from single cells to eighths of the latent.
 LEVEL_STEPS = (0.3, 0.5, 0.5, 0.5)
 
-WORTH_RECORDING = 5  # steps left of a keyframe, from which a new level's step is recorded
-
-StepFunction = Callable[[Cutouts], Tensor]
+Loss = Callable[[Tensor, Tensor, Tensor, Cutouts, Any], Tensor]
 
 
 class Painter(Protocol):
@@ -60,15 +57,81 @@ class Step:
     average: Tensor  # (B, C, h, w): the running average of the latent, which is shown and stored
 
 
+class Canvas:
+    """The tensors of a latent that is optimised, which steps change in place."""
+
+    def __init__(self, start: Tensor, *, capturable: bool) -> None:
+        """A canvas that begins with a latent (B, C, h, w); `capturable` is of `make_adam`."""
+        self.start = start.clone()
+        self.offsets = [offset.requires_grad_() for offset in zero_offsets(start)]
+        self.optimizer = make_adam(self.offsets, capturable=capturable)
+        self.average = torch.zeros_like(start)
+
+    @torch.no_grad()
+    def begin(self, start: Tensor) -> None:
+        """Begin anew with another latent of the same shape, in the same tensors."""
+        self.start.copy_(start)
+        moments = (each for state in self.optimizer.state.values() for each in state.values())
+        for tensor in (*self.offsets, self.average, *moments):
+            tensor.zero_()
+
+
 @dataclass(frozen=True)
+class StepFunction:
+    """Everything that a step does on its device.
+
+    Two that are equal do the same to the same tensors, so that one recording serves for both.
+    """
+
+    canvas: Canvas
+    generator: Painter
+    loss: Loss
+    smoothing: float
+    level: int
+
+    def __call__(self, cutouts: Cutouts, constants: Any, exposed: Tensor | None = None) -> Tensor:
+        """Change the canvas by a step, with `exposed` only there; returns the loss ()."""
+        canvas, generator, scale = self.canvas, self.generator, self.generator.gradient_scale
+        start, offsets = canvas.start, canvas.offsets
+
+        def changed(latent: Tensor) -> Tensor:
+            """The latent, or the start with only its newly exposed part replaced by it."""
+            return latent if exposed is None else start + exposed * (latent - start)
+
+        canvas.optimizer.zero_grad(set_to_none=True)
+        latent = changed(sum_offsets(start, offsets))
+        codes = generator.quantise(latent)
+        picture = generator.paint(codes, step=True, level=self.level)
+        value = self.loss(latent, codes, picture, cutouts, constants)
+        if value.requires_grad:  # else every weight is 0 at this time
+            (value * scale).backward()  # type: ignore[no-untyped-call]
+            for offset in offsets if scale != 1 else ():
+                if offset.grad is not None:
+                    offset.grad /= scale
+        canvas.optimizer.step()
+        with torch.no_grad():
+            moved = sum_offsets(start, offsets)
+            inside = moved.maximum(generator.low).minimum(generator.high)
+            offsets[0].add_(inside - moved)
+            canvas.average.mul_(self.smoothing).add_(changed(inside), alpha=1 - self.smoothing)
+        return value.detach()
+
+
 class StepRunner:
-    """How the steps of a keyframe are launched: one by one, or as `cuda_graph` records them."""
+    """How steps are launched: one by one here, or as `cuda_graph` records them."""
 
-    prepare: Callable[[StepFunction], StepFunction]  # called for each level of a keyframe
-    captures: bool = False  # then Adam keeps its step size and its count of steps as tensors
+    captures = False  # then Adam keeps its step sizes and its count of steps as tensors
+
+    def canvas(self, start: Tensor) -> Canvas:
+        """The canvas of a keyframe that begins with this latent (B, C, h, w)."""
+        return Canvas(start, capturable=self.captures)
+
+    def run(self, step: StepFunction, cutouts: Cutouts, constants: Any) -> Tensor:
+        """Run a step; returns its loss ()."""
+        return step(cutouts, constants)
 
 
-ONE_BY_ONE = StepRunner(lambda step: step)
+ONE_BY_ONE = StepRunner()
 
 
 def whole_picture(step: int) -> int:
@@ -76,24 +139,31 @@ def whole_picture(step: int) -> int:
     return 0
 
 
+def only_level(level: int) -> Any:
+    """The constants of a loss that needs none but the level."""
+    return level
+
+
 def optimize(
     start: Tensor,
     generator: Painter,
     cutouts_at: Callable[[int], Cutouts],
-    loss: Callable[[Tensor, Tensor, Tensor, Cutouts, int], Tensor],
+    loss: Loss,
     *,
     steps: int,
     step_size: float,
     smoothing: float,
     exposed: Tensor | None = None,
     level_at: Callable[[int], int] = whole_picture,
+    constants_at: Callable[[int], Any] = only_level,
     runner: StepRunner = ONE_BY_ONE,
 ) -> Iterator[Step]:
     """Adam from a latent (B, C, h, w); yields after every step.
 
     `level_at(step)` says how often the picture that a step looks at is halved, `cutouts_at(step)`
-    returns its cutouts, and `loss(latent, codes, picture, cutouts, level)` a scalar computed with
-    tensors only, for each level the same way every time. `step_size` is in units of the generator.
+    returns its cutouts, and `loss(latent, codes, picture, cutouts, constants)` a scalar computed
+    with tensors only. Its constants are of `constants_at(level)`: all that it needs and that
+    differs between keyframes, as dataclasses of tensors. `step_size` is in units of the generator.
     `smoothing` is the decay of the bias-corrected running average (as Adam's own, Kingma & Ba
     2015). In the first third of the steps, only what the camera newly `exposed`, (1, 1, h, w) in
     [0, 1], may change. Zero steps yield the start once. Each channel of the latent stays in the
@@ -110,51 +180,17 @@ def optimize(
         yield Step(0, 0, start.new_zeros(()), start)
         return
     start = start.maximum(generator.low).minimum(generator.high)
-    offsets = [offset.requires_grad_() for offset in zero_offsets(start)]
-    optimizer = make_adam(offsets, capturable=runner.captures)
-    scale = generator.gradient_scale
-    average, total_weight = torch.zeros_like(start), 0.0
-
-    def changed(latent: Tensor, only_exposed: bool) -> Tensor:
-        """The latent, or the start with only its newly exposed part replaced by it."""
-        if only_exposed and exposed is not None:
-            return start + exposed * (latent - start)
-        return latent
-
-    def run_step(cutouts: Cutouts, only_exposed: bool, level: int) -> Tensor:
-        """Everything that a step does on its device."""
-        optimizer.zero_grad(set_to_none=True)
-        latent = changed(sum_offsets(start, offsets), only_exposed)
-        codes = generator.quantise(latent)
-        picture = generator.paint(codes, step=True, level=level)
-        value = loss(latent, codes, picture, cutouts, level)
-        if value.requires_grad:  # else every weight is 0 at this time
-            (value * scale).backward()  # type: ignore[no-untyped-call]
-            for offset in offsets if scale != 1 else ():
-                if offset.grad is not None:
-                    offset.grad /= scale
-        optimizer.step()
-        with torch.no_grad():
-            moved = sum_offsets(start, offsets)
-            inside = moved.maximum(generator.low).minimum(generator.high)
-            offsets[0].add_(inside - moved)
-            average.mul_(smoothing).add_(changed(inside, only_exposed), alpha=1 - smoothing)
-        return value.detach()
-
-    prepared: tuple[int, StepFunction] | None = None  # of the current level only: it holds memory
+    canvas, total_weight = runner.canvas(start), 0.0
     for step in range(steps):
-        set_step_sizes(optimizer, step_size * generator.unit, step, steps)
-        level, only_exposed = level_at(step), exposed is not None and step < steps // 3
-        if prepared is None or prepared[0] != level:
-            run_all = partial(run_step, only_exposed=False, level=level)
-            prepared = None
-            prepared = level, run_all if steps - step < WORTH_RECORDING else runner.prepare(run_all)
-        run = prepared[1]
-        if only_exposed:  # too few to be worth a recording
-            run = partial(run_step, only_exposed=True, level=level)
-        value = run(cutouts_at(step))
+        set_step_sizes(canvas.optimizer, step_size * generator.unit, step, steps)
+        level = level_at(step)
+        run_step = StepFunction(canvas, generator, loss, smoothing, level)
+        if exposed is not None and step < steps // 3:  # too few to be worth a recording
+            value = run_step(cutouts_at(step), constants_at(level), exposed)
+        else:
+            value = runner.run(run_step, cutouts_at(step), constants_at(level))
         total_weight = total_weight * smoothing + (1 - smoothing)
-        yield Step(step + 1, steps, value, average / total_weight)
+        yield Step(step + 1, steps, value, canvas.average / total_weight)
 
 
 def make_adam(offsets: list[Tensor], *, capturable: bool) -> torch.optim.Adam:

@@ -87,7 +87,7 @@ def sketch(
         return draw.on(device, min(size), sides)
 
     def loss(
-        latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts, level: int
+        latent: Tensor, codes: Tensor, picture: Tensor, cutouts: Cutouts, constants: object
     ) -> Tensor:
         inputs = LossInputs(latent, codes, picture, None, None, cutouts, masked)
         return weighted_sum(inputs, LOSSES)

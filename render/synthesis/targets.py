@@ -35,7 +35,7 @@ class PromptTarget:
 
     perceptor: Perceptor
     weight: float  # of the perceptor in the film
-    pull: float  # the factor of that weight, in this keyframe
+    pull: Tensor  # (): that weight times its factor in this keyframe
     embeddings: Tensor  # (p, D): what the perceptor makes of them
     weights: Tensor  # (p,), signed
     stops: Tensor  # (p,): the loss of a prompt has no gradient below its stop; -inf is never
@@ -47,8 +47,8 @@ class LatentTarget:
     """A stored latent that the keyframe's latent is pulled towards, cell by cell."""
 
     latent: Tensor  # (1, C, h, w)
-    weight: float  # signed
-    stop: float  # a signed distance: there is no gradient below it; -inf is never
+    weight: Tensor  # (), signed
+    stop: Tensor  # (): a signed distance: there is no gradient below it; -inf is never
     spread: float  # the mean squared difference of two codes, at which the distance is 1
     mask: Tensor | None = None  # (1, 1, h, w) in [0, 1]: its region; None is everywhere
 
@@ -137,9 +137,10 @@ def make_prompt_targets(
         pull = perceptor.first_pull
         if keyframe.parent is not None:
             pull = perceptor.later_pull + keyframe.change * (pull - perceptor.later_pull)
+        strength = torch.tensor(weight * pull, device=device)
         own_stops = perceptor.stops(embeddings, weights, stops)
         prompt_targets.append(
-            PromptTarget(perceptor, weight, pull, embeddings, weights, own_stops, masks)
+            PromptTarget(perceptor, weight, strength, embeddings, weights, own_stops, masks)
         )
     return tuple(prompt_targets)
 
@@ -171,5 +172,6 @@ def make_latent_targets(
             # A negative weight pushes no further than the distance of two random codes: beyond it
             # latents are no pictures.
             stop = max(prompt.stop, -1.0) if prompt.weight < 0 else prompt.stop
-            latent_targets.append(LatentTarget(latent, prompt.weight, stop, generator.spread, mask))
+            weight, bound = torch.tensor([prompt.weight, stop], device=latent.device)
+            latent_targets.append(LatentTarget(latent, weight, bound, generator.spread, mask))
     return tuple(latent_targets)

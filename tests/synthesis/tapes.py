@@ -8,7 +8,6 @@ constant, a random number, keeps its value, as it would in a graph.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,7 +22,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from render.plan.plan import Plan
 from render.storyboard.parser import parse
 from render.synthesis import keyframe as optimised
-from render.synthesis.cuda_graph import RecordedStep, Thunk
+from render.synthesis.cuda_graph import RecordedSteps, Thunk
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.models import Models
 from render.synthesis.optimize import Step, StepRunner
@@ -91,14 +90,16 @@ def record_on_tape(run: Thunk) -> Thunk:
 
 def runner_with(record: Callable[[Thunk], Thunk]) -> StepRunner:
     """A runner whose steps are recorded by this function, without a CUDA stream."""
-    step = partial(RecordedStep, warm_up=lambda run: run(), record=record)
-    return StepRunner(step, captures=True)
+    return RecordedSteps(warm_up=lambda run: run(), record=record)
 
 
-ON_TAPE = runner_with(record_on_tape)
-LAUNCHED = StepRunner(
-    lambda step: step, captures=True
-)  # one by one, with the Adam that can be captured
+class Capturable(StepRunner):
+    """One by one, with the Adam that can be captured."""
+
+    captures = True
+
+
+LAUNCHED = Capturable()
 PERCEPTORS = ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5))
 
 
@@ -110,12 +111,26 @@ def recorded_plan(folder: Path, border: str = "dream") -> Plan:
 def steps_of(plan: Plan, number: int, runner: StepRunner) -> list[Step]:
     """The steps of a keyframe, of which the first look at small pictures; those of a later one
     embed their cutouts in parts."""
-    parts = 4 if number else None
-    perceptors = tuple((one.on(torch.device("cpu"), at_once=parts), w) for one, w in PERCEPTORS)
-    models = Models(tiny.with_readouts(tiny.generator()), perceptors, runner=runner)
+    models = small_models(runner, at_once=4 if number else None)
+    codebook = models.generator.codebook
+    parent = codebook[:8].T.reshape(1, 4, 2, 4).repeat(1, 1, 8, 6) if number else None
+    return keyframe_steps(plan, number, models, parent)
+
+
+def small_models(runner: StepRunner, at_once: int | None = None) -> Models:
+    """Tiny models whose steps this runner launches."""
+    perceptors = tuple((one.on(torch.device("cpu"), at_once=at_once), w) for one, w in PERCEPTORS)
+    return Models(tiny.with_readouts(tiny.generator()), perceptors, runner=runner)
+
+
+def keyframe_steps(plan: Plan, number: int, models: Models, parent: Tensor | None) -> list[Step]:
+    """The steps of a keyframe from its parent's latent."""
     keyframe, generator = plan.keyframes[number], models.generator
-    parent = generator.codebook[:8].T.reshape(1, 4, 2, 4).repeat(1, 1, 8, 6) if number else None
     statistics = {level: shot_statistics(plan, None, parent, generator, level) for level in (0, 1)}
     targets = embed_targets(plan, models)
     with patch.object(optimised, "step_level", lambda plan, keyframe, step, steps: step < 4):
-        return list(optimize_keyframe(plan, keyframe, models, targets, parent, statistics))
+        return [
+            step
+            for step in optimize_keyframe(plan, keyframe, models, targets, parent, statistics)
+            if isinstance(step, Step)
+        ]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Iterator
 
-from render.synthesis.cutouts import CutoutDraw, cut_out, sample_cutouts
+import pytest
+import torch
+from torch.nn import functional as F
+
+from render.synthesis.cuda_graph import kind_of
+from render.synthesis.cutouts import CutoutDraw, cut_out, sample_cutouts, sample_mirrored
 
 CPU = torch.device("cpu")
 
@@ -79,7 +84,7 @@ def test_the_tensors_have_the_same_shapes_in_every_step() -> None:
         sample_cutouts(16, (160, 96), (0.4, 1.0), seed=seed).on(CPU, 96, {64: 0.5, 32: 1.0})
         for seed in range(30)
     ]
-    assert len({tuple(tensor.shape for tensor in step.tensors()) for step in cutouts}) == 1
+    assert len({kind_of(step) for step in cutouts}) == 1
     assert {len(matrices) > 0 for matrices in cutouts[0].sides[32].matrices} == {True}
     assert len({step.sides[32].matrices[0].sum().item() for step in cutouts}) == 30
 
@@ -94,3 +99,27 @@ def test_a_side_may_see_a_share_of_the_cutouts() -> None:
     assert draw.extents[seen].sort().values.tolist() == draw.extents.sort().values[::2].tolist()
     assert len(cut_out(picture, some, 24)) == 8
     assert len(cut_out(picture, draw.on(CPU, 48, {16: 0.01}), 16)) == 1
+
+
+@pytest.fixture
+def repeating() -> Iterator[None]:
+    """torch takes kernels that repeat to the last bit."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def test_a_repeating_kernel_reads_the_same_colours(repeating: None) -> None:
+    random = torch.Generator().manual_seed(4)
+    picture = torch.rand(1, 3, 9, 14, generator=random, requires_grad=True)
+    points = torch.randn(5, 6, 6, 2, generator=random) * 1.5  # some far outside
+    weights = torch.rand(5, 3, 6, 6, generator=random)
+    expected = F.grid_sample(
+        picture.expand(5, -1, -1, -1), points, padding_mode="reflection", align_corners=False
+    )
+    read = sample_mirrored(picture, points)
+    assert torch.allclose(read, expected, atol=1e-5)
+    gradients = [
+        torch.autograd.grad((each * weights).sum(), picture)[0] for each in (read, expected)
+    ]
+    assert torch.allclose(*gradients, atol=1e-4)

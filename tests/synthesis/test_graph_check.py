@@ -9,8 +9,8 @@ import tiny
 import torch
 from synthesis.tapes import (
     LAUNCHED,
-    ON_TAPE,
     PERCEPTORS,
+    record_on_tape,
     recorded_plan,
     runner_with,
     steps_of,
@@ -23,7 +23,7 @@ from render.synthesis.models import Models
 
 def test_a_recording_is_tried_before_it_is_used(tmp_path: Path, on_tape: None) -> None:
     models = Models(tiny.generator(), PERCEPTORS)
-    assert recording_works(models, ON_TAPE)
+    assert recording_works(models, runner_with(record_on_tape))
 
     def record_without_replay(run: Thunk) -> Thunk:
         value = run()

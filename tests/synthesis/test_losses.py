@@ -28,7 +28,7 @@ def inputs(
     prompt_target = PromptTarget(
         perceptor,
         1.0,
-        1.0,
+        torch.tensor(1.0),
         embeddings,
         torch.tensor(weights),
         torch.full((len(weights),), float(stop)),

@@ -84,8 +84,8 @@ def test_the_pull_of_a_perceptor_is_that_of_the_keyframe() -> None:
     first, later = (
         make_prompt_targets(plan, plan.keyframes[number], models, embedded) for number in (0, 1)
     )
-    assert [(target.weight, target.pull) for target in first] == [(1.0, 1.0), (0.5, 12.0)]
-    assert [(target.weight, target.pull) for target in later] == [(1.0, 1.0), (0.5, 0.5)]
+    assert [(target.weight, float(target.pull)) for target in first] == [(1.0, 1.0), (0.5, 6.0)]
+    assert [(target.weight, float(target.pull)) for target in later] == [(1.0, 1.0), (0.5, 0.25)]
     row = PERCEPTORS["starter-objects"]
     loaded = load_perceptor(row)
     assert (loaded.first_pull, loaded.later_pull) == row.pull != (1.0, 1.0)
