@@ -80,6 +80,17 @@ OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
     ast.NotEq: operator.ne,
 }
 NAMES = (*VARIABLES, *CONSTANTS, *FUNCTIONS)
+BANDS = "Render does not follow the bands of a sound. Write keys at times, or use beat"
+CHOICE = "A choice is written a if t < 2 else b"
+# Names of other programs' formulas, and what to write instead.
+FOREIGN = {
+    "where": CHOICE, "iif": CHOICE,
+    "max_f": "u goes from 0 to 1 over the shot", "frame_idx": "Frames are f, and seconds t",
+    "mod": "A remainder is written t % 2", "fmod": "A remainder is written t % 2",
+    "pow": "A power is written t**2", "s": "Seconds are t",
+    "fLo": BANDS, "fMid": BANDS, "fHi": BANDS, "audio": BANDS, "kick": BANDS, "snare": BANDS,
+    "bass": BANDS,
+}  # fmt: skip
 # A pattern for one of the names as a separate word, for JSON Schema and for Python.
 NAMED = rf"(?:^|[^A-Za-z_])(?:{'|'.join(NAMES)})(?![A-Za-z0-9_])"
 PARSE_ERRORS = (SyntaxError, ValueError, MemoryError, RecursionError)  # of Python's parser
@@ -229,8 +240,8 @@ class _Compiler:
                 return f"gives {node.id} something other than numbers. Write {node.id}(t)"
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
             return "holds a ^, which is not allowed in a formula. A power is written t**2"
-        if isinstance(node, ast.Name) and node.id == "mod":
-            return "holds mod, which is not allowed in a formula. A remainder is written t % 2"
+        if isinstance(node, ast.Name) and node.id in FOREIGN:
+            return f"holds {node.id}, which is not allowed in a formula. {FOREIGN[node.id]}"
         source = ast.get_source_segment(self.text, node) or self.text
         source = source if len(source) <= 20 else f"{source[:17]}..."
         near = difflib.get_close_matches(source.lower(), NAMES, 1, 0.6)

@@ -204,6 +204,8 @@ class AnimatedNumber:
             raise Mistake(node, f"{key} {quoted(text)} {message}. {way}")
         if foreign := re.fullmatch(rf"({literals.NUMBER})\s*([a-z%°]+)", number):
             raise self._foreign(float(foreign[1]), foreign[2], per, node, key, text)
+        if schedule := _deforum_schedule(text):
+            raise Mistake(node, f"{key} {quoted(text)} is a schedule of Deforum's. {schedule}")
         try:
             value = _number_or_formula(number, f"a number such as 2, 0.5 or 1e-3{moving}")
         except ValueError as error:
@@ -292,6 +294,18 @@ class AnimatedNumber:
         formula = {"type": "string", "pattern": FORMULA}
         value = {"anyOf": [number, text]}
         return {"anyOf": [number, text, formula, key_map_schema(value)]}
+
+
+def _deforum_schedule(text: str) -> str | None:
+    """How a schedule such as `0:(1.02), 30:(1.5)` is written here; None of anything else."""
+    found = re.findall(r"([0-9]+)\s*:\s*\(([^:]*)\)\s*(?:,|$)", text)
+    if not found or not re.match(r"\s*[0-9]+\s*:\s*\(", text):
+        return None
+    if all(literals.looks_like_number(value) for _, value in found):
+        keys = ", ".join(f"{frame}f: {value.strip()}" for frame, value in found)
+        return f"Write {{{keys}}}; what it changes by at every frame is a rate here, as in 5%/s"
+    formula = re.sub(r"\bt\b", "f", found[0][1])
+    return f"Write the formula alone, f for frames: {quoted(formula)}; a rate per second ends in /s"
 
 
 def _number_or_formula(text: str, expected: str) -> Fraction | Expression:

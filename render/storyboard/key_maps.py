@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -91,6 +92,14 @@ def read_keys(
         raise Mistake(node, f"{key} has no keys. Write some, such as {{0s: ..., 4s: ...}}")
     found: list[tuple[Fraction, Value, str]] = []
     for time_node, entry in node.entries:
+        if time_node.quoted and re.fullmatch(r"0*[1-9][0-9]*", time_node.text):
+            message = f"{key}: the key {quoted(time_node.text)} means seconds. Frames, which "
+            frames = f"Deforum writes so, are {time_node.text}f"
+            reader.warn_once("keys in quotes", time_node, message + frames)
+        if "max_f" in time_node.text:
+            message = f"{key}: the key {quoted(time_node.text)} is a formula of Deforum's. Write a "
+            reader.problem(time_node, message + "time, such as 2s or 48f")
+            continue
         time = reader.attempt(KEY_TIME, time_node, f"{key}: the key time", context)
         parts: dict[str, Any] = {"value": entry}
         if isinstance(entry, Mapping):
@@ -109,6 +118,8 @@ def read_keys(
             continue  # noted
         before = found[-1][0] if found else None
         if problem := _misplaced(time, before, key, context):
+            if re.fullmatch(r"[0-9]+", time_node.text):
+                problem += f". If {time_node.text} frames are meant, write {time_node.text}f"
             reader.problem(time_node, problem)
         else:
             found.append((time, value, parts.get("ease", "linear")))

@@ -15,10 +15,11 @@ from render.storyboard.context import ShotContext
 from render.storyboard.key_maps import key_map_schema, read_keys
 from render.storyboard.model import FULL_SHARE, Prompt, Region
 from render.storyboard.named_files import ImageFile, StoredLatent
+from render.storyboard.notation import foreign_notation
 from render.storyboard.reader import AlreadyReported, Reader, single_value
 from render.storyboard.regions import WHERE
 from render.storyboard.tables import Row, Table
-from render.storyboard.values import Text
+from render.storyboard.values import Text, warn_of_comment
 from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Scalar, Sequence
 from render.text import is_printable, quoted
 
@@ -145,6 +146,10 @@ class Prompts:
     ) -> tuple[Prompt, ...]:
         """The prompts; raises Mistake, or AlreadyReported for a wrong prompt."""
         items = node.items if isinstance(node, Sequence) else (node,)
+        if isinstance(node, Mapping) and node.entries and _are_frames(node):
+            texts = ", ".join(f"{name.text}f: ..." for name, _ in node.entries[:2])
+            message = f"{key} has frames as keys, as Deforum writes them. Write {{text: {{{texts}}}"
+            raise Mistake(node, message + "}, or a shot for each text")
         if not items:
             raise Mistake(node, f"{key} is an empty list. Write what should be seen")
         before = len(reader.problems)
@@ -168,18 +173,26 @@ class Prompts:
 
     def _shorthand(self, node: Scalar, reader: Reader) -> list[Prompt]:
         """The prompts of `text:weight:stop | ...`; notes their mistakes."""
+        if "||" in node.text:
+            message = "'||' begins a new scene in PyTTI. Here every scene is a shot of its own: "
+            parts = [part.strip(" |") for part in node.text.split("||")]
+            raise Mistake(node, f"{message}- prompts: {parts[0]}, and - prompts: {parts[-1]}")
+        foreign = list(foreign_notation(node.text))
+        for sentence in foreign:
+            reader.warn(node, sentence)
+        warn_of_comment(node, reader)
         found = []
         for piece in node.text.split("|"):
             try:
                 text, weight, stop = split_weights(" ".join(piece.split()))
             except ValueError as error:
-                reader.problem(node, str(error))
+                reader.problem(node, foreign[0] if foreign else str(error))
                 continue
             if len(text) > TEXT_LIMIT:
                 reader.problem(node, f"a prompt is longer than {TEXT_LIMIT} characters. Shorten it")
             if not is_printable(text):
                 reader.problem(node, f"{quoted(text)} holds control characters. Remove them")
-            if weight is None:
+            if weight is None and not foreign:
                 _warn_of_lost_weight(text, node, reader)
             self._check(node, reader, weight, "weight", WEIGHT.low, WEIGHT.high, text)
             self._check(node, reader, stop, "stop", STOP.low, STOP.high, text)
@@ -259,9 +272,16 @@ def _warn_of_weights_in(
 ) -> None:
     """Warn of texts under the key `text` that end in what looks like a weight."""
     for text, _ in texts:
+        for sentence in foreign_notation(text):
+            reader.warn(node or Scalar("", 1, 1), sentence)
         if node is not None and _carries_weight(text):
             message = f"the text {quoted(text)} is taken as written, with its number. Write a "
             reader.warn(node, message + "weight in its own key: {text: ..., weight: 0.5}")
+
+
+def _are_frames(node: Mapping) -> bool:
+    """Whether every key is a number of frames, or Deforum's formula of one."""
+    return all(re.fullmatch(r"[0-9]+|.*max_f.*", name.text.strip()) for name, _ in node.entries)
 
 
 def _formula_behind(text: str) -> str | None:

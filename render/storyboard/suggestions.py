@@ -26,7 +26,11 @@ FAMILIAR = {
     "rotation_3d_y": "tilt_y", "center_x": "centre_x", "center_y": "centre_y",
     "center": "centre_x", "centre": "centre_x", "stretch": "aspect", "perspective": "tilt_x",
     "jitter": "shake", "motion": "preset", "move": "preset", "colour": "border",
-    "tempo": "bpm",
+    "tempo": "bpm", "translation_z": "zoom", "strength_schedule": "losses", "strength": "losses",
+    "diffusion_cadence": "keyframes", "cadence": "keyframes", "max_frames": "duration",
+    "animation_prompts": "prompts", "noise_schedule": "cutouts", "start": "at",
+    "replicate": "smear", "reflect": "mirror", "reflection": "mirror", "clamp": "smear",
+    "sampler": "step", "soundtrack": "audio", "music": "audio", "song": "audio",
 }  # fmt: skip
 
 

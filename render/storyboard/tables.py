@@ -15,7 +15,7 @@ from typing import Any
 from render.storyboard import yaml_nodes
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.reader import Kind, Reader
-from render.storyboard.suggestions import suggestion
+from render.storyboard.suggestions import FAMILIAR, suggestion
 from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Scalar
 from render.text import quoted
 
@@ -120,6 +120,8 @@ class Table:
         message = f"{key} has no key {quoted(word)}. "
         if word[:1].isdigit() and isinstance(value, Scalar) and value.null:
             return message + "In { } a comma ends a value: write numbers with a point, as in 0.5"
+        if FAMILIAR.get(word.lower()) in known:
+            return message + suggestion(word, known)
         if word in places and not difflib.get_close_matches(word, known, 1, 0.8):
             return message + f"It belongs in {places[word]}"
         return message + suggestion(word, known)

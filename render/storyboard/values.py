@@ -130,7 +130,9 @@ class Text:
 
     def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> str:
         """The text on one line; raises Mistake."""
-        text = " ".join(single_value(node, key, self.expected).text.split())
+        scalar = single_value(node, key, self.expected)
+        text = " ".join(scalar.text.split())
+        warn_of_comment(scalar, reader)
         if not text:
             raise Mistake(node, f"{key} is empty. Write {self.expected}, or remove the line")
         if len(text) > self.longest:
@@ -143,6 +145,13 @@ class Text:
     def schema(self) -> dict[str, Any]:
         """A string, or what YAML takes for a number or boolean."""
         return {"type": ["string", "number", "boolean"]}
+
+
+def warn_of_comment(node: Scalar, reader: Reader) -> None:
+    """Warn of a text that ends where a word with a '#' begins: YAML takes it for a comment."""
+    if node.comment:
+        message = f"the text ends before {quoted(node.comment)}: behind a space, '#' begins a "
+        reader.warn(node, f"{message}comment. Put the whole text in quotes if it belongs to it")
 
 
 def parse_switch(node: Node) -> bool | None:

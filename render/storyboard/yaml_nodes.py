@@ -30,6 +30,7 @@ class Scalar:
     line: int
     column: int
     quoted: bool = False
+    comment: str = ""  # behind it in its line, if no space follows its '#': perhaps it was meant
 
     @property
     def null(self) -> bool:
@@ -143,6 +144,9 @@ def _bare_colour(lines: list[str], opened: int, line: int) -> Problem | None:
         if colour := _BARE_COLOUR.search(text):
             sentence = f"a '#' begins a comment. Put the colour in quotes: '{colour[1]}'"
             return Problem(number, colour.start(1) + 1, sentence)
+        if word := re.search(r"[^\W\d].*?\s(#\w+)", text):
+            sentence = "behind a space, '#' begins a comment. Put the text that holds it in quotes"
+            return Problem(number, word.start(1) + 1, sentence)
     return None
 
 
@@ -158,6 +162,17 @@ def _explain(error: yaml.MarkedYAMLError, line: str) -> str:
         )
     if "found unexpected end of stream" in said:
         return "a quotation mark is opened and never closed. Close it with the same mark"
+    if "escape" in said:
+        return (
+            "a backslash in double quotes begins an escape. Write folders with /, or put the text "
+            "in single quotes"
+        )
+    if ended := re.search(r"'[^']*'(?=[^\W_])", line):
+        whole = line[ended.start() + 1 :].rpartition("'")[0]
+        return (
+            f"the quotation ends at its apostrophe: {ended[0]}. Put the text in double quotes: "
+            f'"{whole}"'
+        )
     return f"this is not YAML: {said}. Check the indentation, the quotes and the brackets here"
 
 
@@ -180,10 +195,12 @@ class _Composer:
         self.anchors: dict[str, tuple[Node, int, int]] = {}  # node, size, height
         self.stack: list[_Open] = []
         self.root: Node | None = None
+        self.lines: list[str] = []
         self.node_count = self.alias_count = self.document_count = 0
 
     def compose(self, text: str) -> Node | None:
         """The root node, None of an empty document; raises Mistake or yaml.YAMLError."""
+        self.lines = text.splitlines()
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             place = _place(event)
             if isinstance(event, yaml.DocumentStartEvent):
@@ -228,7 +245,13 @@ class _Composer:
         if isinstance(event, yaml.CollectionStartEvent):
             self.stack.append(_Open(event, [], event.anchor))
             return
-        scalar = Scalar(event.value, place.line, place.column, event.style is not None)
+        comment = ""
+        if event.style is None and event.value and (mark := event.end_mark):
+            behind = "".join(self.lines[mark.line : mark.line + 1])[mark.column :]
+            if found := re.match(r"\s+(#\w.*)", behind):
+                comment = found[1].rstrip(" ,}]")
+        in_quotes = event.style is not None
+        scalar = Scalar(event.value, place.line, place.column, in_quotes, comment)
         self._add(scalar, 1, 1, event.anchor)
 
     def _count(self, place: Scalar, size: int, height: int) -> None:
