@@ -28,11 +28,11 @@ def quoted(text: str) -> str:
     return f"'{line if len(line) <= 40 else line[:37] + '...'}'"
 
 
-def nearest(word: str, names: Iterable[str]) -> str | None:
+def nearest(word: str, names: Iterable[str], likeness: float = 0.6) -> str | None:
     """Returns the name that a misspelt word was probably meant to be, ignoring case; None if none
-    is near."""
+    is near: as alike as `likeness`, 0 to 1."""
     lowered = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(word.lower(), lowered, n=1)
+    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=likeness)
     return lowered[near[0]] if near else None
 
 

@@ -112,6 +112,8 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     ".webm": ("-f", "webm"),
 }
 
+# Bytes of a file's name, of 255 that disks allow: previews and partial files have longer ones.
+LONGEST_NAME = 210
 LEAST_SIDE = 16  # pixels; h265 refuses less and AV1 crashes
 GREATEST_RATE = 240  # frames per second; AV1's limit
 GREATEST_RATE_TERM = 1_001_000  # ffmpeg's limit for numerator and denominator of a frame rate
@@ -162,8 +164,12 @@ def check_output(path: Path, codec: str) -> None:
 
 def check_place(path: Path, example: str) -> None:
     """Raises InputError if no file can be written to `path`; `example` is a name to suggest."""
-    if len(os.fsencode(path.name)) > 220:  # of 255 bytes: partial files have longer names
-        raise InputError(f"{path}: the name is too long. Choose one under 220 characters.")
+    size = len(os.fsencode(path.name))
+    if size > LONGEST_NAME:
+        raise InputError(
+            f"{path}: the name takes {size} bytes, and at most {LONGEST_NAME} are possible; a "
+            "letter beyond a to z takes up to 4. Choose a shorter one."
+        )
     if path.is_dir():
         raise InputError(f"{path} is a folder. Name a file in it, such as {path / example}.")
     if not path.parent.is_dir():

@@ -19,7 +19,7 @@ from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.frame_size import SIDE_LIMIT
 from render.storyboard.keys import DURATION, STORYBOARD
 from render.storyboard.literals import BEATS, NUMBER
-from render.storyboard.named_files import probe_image
+from render.storyboard.named_files import probe_image, similar_name
 from render.storyboard.reader import Reader
 from render.storyboard.tables import Row
 from render.storyboard.transitions import TRANSITION
@@ -182,7 +182,7 @@ def _stop(path: Path) -> tuple[Stop, dict[str, Any] | None]:
     if path.is_dir():
         raise JourneyError(f"{path} is a folder; name a picture or a latent in it")
     if not path.is_file():
-        raise JourneyError(f"{path} is not there")
+        raise JourneyError(f"{path} is not there.{similar_name(path)}")
     if path.suffix.lower() == ".safetensors":
         return Stop(path, True), _latent_note(path)
     if isinstance(found := probe_image(path), str):

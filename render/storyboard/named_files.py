@@ -16,12 +16,14 @@ from render.storyboard.context import ShotContext
 from render.storyboard.reader import Reader, single_value
 from render.storyboard.yaml_nodes import SIZE_LIMIT, Mistake, Node, Scalar, Sequence, compose
 from render.storyboard.yaml_nodes import Mapping as YamlMapping
-from render.text import is_printable, quoted
+from render.text import is_printable, nearest, quoted
 from render.weights.catalog import Model
 
 PIXEL_LIMIT = 64_000_000  # of an image; a larger one is a mistake or a decompression bomb
 LATENT_SIDE = 8192  # pixels of the picture that a latent decodes to; twice SIDE_LIMIT
 QUARTER_TURNS = (5, 6, 7, 8)  # the EXIF orientations that swap an image's sides
+FOLDER_LIMIT = 10_000  # entries of a folder that are compared with a name
+QUOTES = " \t'\""
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # no decoder that runs other programs
 
 
@@ -31,9 +33,6 @@ class ImageFile:
 
     def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> Path:
         """The image's path; raises Mistake if it cannot be used."""
-        if isinstance(node, Scalar) and re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]*://", node.text):
-            message = f"{key} {quoted(node.text)} is an address, and Render reads only files. "
-            raise Mistake(node, message + "Download the picture first and name its file")
 
         def problem_of(path: Path) -> str | None:
             if path not in reader.pictures:
@@ -78,6 +77,11 @@ def named_file(
     name = single_value(node, key, place).text
     try:
         path = (folder / name).resolve()
+        if foreign := foreign_path(name, path):
+            raise Mistake(node, f"{key} {quoted(name)} {foreign}")
+        if is_printable(name) and not os.path.lexists(path):
+            message = f"{key} {quoted(name)} is not there.{similar_name(path)} "
+            raise Mistake(node, f"{message}Put the file at {path}, or correct its name")
         # The name of a link's target is checked too: sentences and tables show the resolved name.
         if is_printable(name + path.name):
             wrong = problem_of(path)
@@ -88,6 +92,41 @@ def named_file(
     if wrong:
         raise Mistake(node, f"{key} {quoted(name)} {wrong}")
     return path
+
+
+def foreign_path(name: str, path: Path) -> str | None:
+    """What is wrong with a name that is written for another system or program, as the end of a
+    sentence; None where it may be a file's name, which may yet be absent."""
+    if re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]+:/", name):
+        return "is an address, and Render reads only files. Download it and name the file"
+    if path.exists():
+        return None
+    if re.match(r"[A-Za-z]:[\\/]", name) and os.name != "nt":
+        last = re.split(r"[\\/]", name)[-1]
+        return (
+            "is a path of a Windows machine. Put the file beside the storyboard and write "
+            f"{quoted(last)}"
+        )
+    if "\\" in name and os.name != "nt":
+        return f"has backslashes. Write folders with /: {quoted(name.replace(chr(92), '/'))}"
+    if name.startswith("~") or re.match(r"\$\{?\w|%\w+%", name):
+        return (
+            f"is not there: {re.split(r'[/]', name)[0]} is not expanded here. Write the path from "
+            "the storyboard's folder, or the whole path"
+        )
+    if name != name.strip() or (len(name) > 1 and name[0] == name[-1] and name[0] in "'\""):
+        return f"is not there. Write it without what stands around it: {quoted(name.strip(QUOTES))}"
+    return None
+
+
+def similar_name(path: Path) -> str:
+    """A sentence that names the file of the folder that was probably meant; "" if none is near."""
+    try:
+        names = [entry.name for entry in os.scandir(path.parent)][:FOLDER_LIMIT]
+    except OSError:
+        return ""
+    near = nearest(path.name, names, 0.75)
+    return f" Did you mean {quoted(near)}?" if near else ""
 
 
 def latent_problem(path: Path, generator: Model) -> str | None:

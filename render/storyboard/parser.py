@@ -12,6 +12,7 @@ from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.keys import STORYBOARD, key_places
 from render.storyboard.model import Shot, Storyboard
 from render.storyboard.model_names import usual_with
+from render.storyboard.named_files import similar_name
 from render.storyboard.output import check_output
 from render.storyboard.problems import Problem, StoryboardError, first_problems
 from render.storyboard.reader import Reader
@@ -49,7 +50,7 @@ def load(path: Path) -> Storyboard:
     except Mistake as mistake:
         raise StoryboardError((mistake.problem,), path) from mistake
     except FileNotFoundError as error:
-        message = "there is no such file. Check the name and the folder"
+        message = f"there is no such file.{similar_name(path)} Check the name and the folder"
         raise StoryboardError((Problem(1, 1, message),), path) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

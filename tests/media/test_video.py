@@ -453,7 +453,8 @@ def test_a_full_disk_found_at_the_end(tmp_path: Path, monkeypatch: pytest.Monkey
         ("no/film.mp4", "h264", "there is no folder"),
         (".", "h264", "is a folder"),
         ("film.mp4", "h267", "no codec 'h267'. There are h264, h265,"),
-        ("x" * 252 + ".mp4", "h264", "the name is too long"),
+        ("x" * 252 + ".mp4", "h264", "the name takes 256 bytes"),
+        ("\u590f" * 74 + ".mp4", "h264", "the name takes 226 bytes"),
     ],
 )
 def test_outputs_that_cannot_be(tmp_path: Path, name: str, codec: str, sentence: str) -> None:

@@ -12,7 +12,7 @@ from storyboard.samples import GROUND, PULSE, board, check_mistake
 from render.media.sound import Audio
 
 MISTAKES = [
-    ("audio: none.wav\n" + GROUND, 1, "audio 'none.wav' is not there. Put the sound at "),
+    ("audio: none.wav\n" + GROUND, 1, "audio 'none.wav' is not there. Put the file at "),
     ("audio: {loop: true}\n" + GROUND, 1, "has no 'file'"),
     (f"audio: {{file: {PULSE}, loop: maybe}}\n" + GROUND, 1, "loop 'maybe' is neither true"),
     (f"audio: {{file: {PULSE}, start: -1s}}\n" + GROUND, 1, "out of range"),

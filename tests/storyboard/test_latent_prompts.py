@@ -38,7 +38,7 @@ def test_a_file_that_is_no_latent_of_the_generator_is_a_mistake(tmp_path: Path) 
     with pytest.raises(LatentError, match="or move it away to have its keyframe made again"):
         Store(tmp_path).load("changed")
     mistakes = {
-        "absent.safetensors": "is not there. Put the latent at",
+        "absent.safetensors": "is not there. Put the file at",
         "cut.safetensors": "is not a latent that Render wrote",
         "changed.safetensors": "was changed since Render wrote it. Put the right one back",
         "offsets.safetensors": "is not a latent that Render wrote",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from storyboard.samples import GROUND, HEAD, board, check_mistake, problems
 
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.named_files import IMAGE_FORMATS, probe_image
+from render.storyboard.parser import parse
+from render.storyboard.problems import StoryboardError
 from render.storyboard.reader import Reader
 from render.storyboard.regions import Mask
 from render.storyboard.yaml_nodes import Mistake, Scalar
@@ -74,7 +77,7 @@ def test_a_picture_whose_orientation_cannot_be_read_is_reported(
 
 MISTAKES = [
     (GROUND + "  init: [a]", 5, "a list"),
-    (GROUND + "  init: https://a.b/c.png", 5, "Download the picture first and name its file"),
+    (GROUND + "  init: https://a.b/c.png", 5, "Download it and name the file"),
 ]
 
 
@@ -117,3 +120,40 @@ def test_images_are_probed(tmp_path: Path) -> None:
         (problem,) = problems(prompt(name), tmp_path)
         assert any(part in problem.message for part in says.split("|")), problem
         assert problem.line == 4
+
+
+@pytest.mark.parametrize("key", ["init: {}", "prompts: {{image: {}}}", "palette: {}"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (r"images\hills.png", "has backslashes. Write folders with /: 'images/hills.png'"),
+        (r"C:\work\hills.png", "is a path of a Windows machine"),
+        ("D:/work/hills.png", "write 'hills.png'"),
+        ("~/hills.png", "~ is not expanded here"),
+        ("~anna/hills.png", "~anna is not expanded here"),
+        ("$HOME/hills.png", "$HOME is not expanded here"),
+        ("Hills.PNG", "Did you mean 'hills.png'?"),
+        ("hils.png", "Did you mean 'hills.png'?"),
+        ("hills.jpg", "Did you mean 'hills.png'?"),
+        ("https://example.org/hills.png", "is an address"),
+        ("file:///hills.png", "is an address"),
+        ("s3://bucket/hills.png", "is an address"),
+        ("  hills.png ", "Write it without what stands around it: 'hills.png'"),
+    ],
+)
+def test_paths_from_elsewhere_are_told_how_to_write_them(
+    tmp_path: Path, key: str, name: str, said: str
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "hills.png")
+    given = key.format(f"'{name}'")
+    prompts = "" if given.startswith("prompts") else "  prompts: a\n"
+    with pytest.raises(StoryboardError) as error:
+        parse(f"version: 1\nshots:\n- duration: 1s\n{prompts}  {given}\n", tmp_path)
+    assert said in str(error.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a backslash separates folders there")
+def test_a_name_that_only_looks_foreign_is_taken(tmp_path: Path) -> None:
+    for name in (r"a\b.png", "$x.png", "~.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+        parse(f"version: 1\nshots:\n- duration: 1s\n  prompts: a\n  init: '{name}'\n", tmp_path)
