@@ -84,9 +84,20 @@ def gibibytes_text(count: int) -> str:
     return f"{count / 2**30:.1f} GiB"
 
 
+def cell_width(text: str) -> int:
+    """Returns how many columns of a terminal a text takes; a Japanese letter takes two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # imported late: not every command shows such texts
+
+    return cell_len(text)
+
+
 def aligned_columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     """Yields the rows, at least one, as indented lines with left-aligned columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(cell_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        cells = (
+            cell + " " * (width - cell_width(cell)) for cell, width in zip(row, widths, strict=True)
+        )
         yield ("  " + "  ".join(cells)).rstrip()

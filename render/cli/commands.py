@@ -149,18 +149,30 @@ def film(quiet: bool, log_format: str, **options: Any) -> None:
 @draft_option
 @latents_option
 @click.option("--expand", is_flag=True, help="Print only the cameras, with presets expanded.")
-def check(expand: bool, **options: Any) -> None:
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="json: the plan as one object on stdout, and mistakes one a line on the error stream.",
+)
+def check(expand: bool, log_format: str, **options: Any) -> None:
     """Find every mistake in STORYBOARD, or show its plan: keyframes, what is done, the cost."""
-    with report_errors():
+    log = Log(json=log_format == "json")
+    with report_errors(log):
         from render.cli.describe import describe_cameras, describe_plan
 
-        request = RenderRequest(**options)
-        board = load_storyboard(request.storyboard)
+        request = RenderRequest(log=log, **options)
+        board = load_storyboard(request.storyboard, log)
         if expand:
             write_answer("\n".join(describe_cameras(board)))
             return
         plan = plan_film(board, request.draft)
-        write_answer("\n".join(describe_plan(plan, request.latents_folder)))
+        if log.json:
+            from render.cli.plan_json import plan_as_json
+
+            write_answer(json.dumps(plan_as_json(plan, request.latents_folder), indent=1))
+        else:
+            write_answer("\n".join(describe_plan(plan, request.latents_folder)))
         check_latents(request.latents_folder)
 
 
@@ -258,8 +270,8 @@ def interpolate(
 
         with report_interruption(log, lambda: "Interrupted."), display(log.display) as show:
             make_journey(journey, output, chosen, show)
-        what = f"{journey.frame_count} frames, {float(journey.frame_count / journey.fps):.4g} s"
-        report_made(log, output, what, journey.size, time.monotonic() - began)
+        length = float(journey.frame_count / journey.fps)
+        report_made(log, output, journey.frame_count, length, journey.size, began)
 
 
 @cli.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 from textwrap import wrap
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from render.curves.curve import Keys
 from render.media.safetensors_header import has_latent
 from render.plan.cost import disk_shortfall, estimate, known_speed
 from render.plan.memory import MemoryBudget, in_parts_message, machine_memory, shortfall
@@ -18,9 +20,8 @@ from render.plan.plan import Keyframe, Plan
 from render.plan.wording import (
     film_texts,
     film_vocabularies,
-    size_warnings,
+    plan_warnings,
     usual_settings,
-    word_warnings,
 )
 from render.storyboard.camera_keys import camera_as_written
 from render.storyboard.model import Prompt, Shot, Storyboard
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 
 LINE = 100  # columns
 PROMPT_LINES = 4  # of one shot
-READ_TEXTS = 40  # prompts whose reading is told
+READ_TEXTS = 40  # prompts whose reading is told, and texts of a shot that are listed
+INLINE_TEXTS = 2  # of those that follow one another; more are listed with their times
 
 
 def describe_plan(plan: Plan, folder: Path, device: Device | None = None) -> Iterator[str]:
@@ -54,7 +56,10 @@ def describe_plan(plan: Plan, folder: Path, device: Device | None = None) -> Ite
     yield from _describe_size(plan)
     yield from aligned_columns(_shot_rows(plan, todo))
     yield from describe_prompts(plan.board.shots)
+    yield from describe_texts(plan.board)
     yield from describe_reading(plan)
+    for warning in plan_warnings(plan):
+        yield f"warning: {warning}"
     yield from _describe_cost(plan, todo, folder, device)
     for model in plan.models.absent():
         how = f"get it with `render models get {model.name}`"
@@ -75,8 +80,6 @@ def _describe_size(plan: Plan) -> Iterator[str]:
     yield f"  generator {board.generator}, perceptor {', '.join(n for n, _ in board.perceptors)}"
     if usual := usual_settings(plan):
         yield f"  {usual}"
-    for warning in size_warnings(plan):
-        yield f"warning: {warning}"
 
 
 def _shot_rows(plan: Plan, todo: Sequence[Keyframe]) -> list[tuple[str, ...]]:
@@ -150,15 +153,57 @@ def describe_prompts(shots: Sequence[Shot]) -> Iterator[str]:
     width = max(40, LINE - max(len(shot.name) for shot in shots) - 4)
     rows = [("shot", "prompts")]
     for shot in shots:
-        prompts = " | ".join(describe_prompt(prompt) for prompt in shot.prompts)
+        prompts = " | ".join(shot_prompts(shot))
         lines = wrap(prompts, width, max_lines=PROMPT_LINES, placeholder=" ...")
         rows += zip((shot.name, *[""] * PROMPT_LINES), lines, strict=False)
     yield from aligned_columns(rows)
 
 
+def shot_prompts(shot: Shot) -> Iterator[str]:
+    """A shot's prompts; the texts that follow one another under one key are counted only."""
+    timed = {prompt.text for prompt in shot.prompts if _is_timed(prompt)}
+    if len(timed) <= INLINE_TEXTS:
+        yield from map(describe_prompt, shot.prompts)
+        return
+    yield f"{len(timed)} texts, one after the other, listed below"
+    yield from (describe_prompt(prompt) for prompt in shot.prompts if not _is_timed(prompt))
+
+
+def describe_texts(board: Storyboard) -> Iterator[str]:
+    """When each text of those shots is fully there whose texts follow one another."""
+    rows = [("shot", "at", "text")]
+    for shot in board.shots:
+        times = text_times(shot)
+        if len(times) > INLINE_TEXTS:
+            name = shot.name
+            for time, text in times[:READ_TEXTS]:
+                at, width = f"{float(time):.6g} s", LINE - len(shot.name) - 16
+                for line in wrap(text, width, max_lines=PROMPT_LINES, placeholder=" ..."):
+                    rows.append((name, at, line))
+                    name = at = ""
+            if len(times) > READ_TEXTS:
+                rows.append(("", "...", f"and {len(times) - READ_TEXTS} more"))
+    if len(rows) > 1:
+        yield from aligned_columns(rows)
+
+
+def text_times(shot: Shot) -> list[tuple[Fraction, str]]:
+    """The seconds into a shot at which texts that follow one another have their whole share."""
+    found = set()
+    for prompt in shot.prompts:
+        course = prompt.share.course
+        if _is_timed(prompt) and isinstance(course, Keys):
+            found |= {(key.time, prompt.text or "") for key in course.keys if key.value == 1}
+    return sorted(found)
+
+
+def _is_timed(prompt: Prompt) -> bool:
+    """Whether a prompt is one of several texts that follow one another."""
+    return not prompt.share.constant
+
+
 def describe_reading(plan: Plan) -> Iterator[str]:
-    """Which words of each prompt the perceptors know, and warnings about the others; nothing if
-    they know any word."""
+    """Which words of each prompt the perceptors know; nothing if they know any word."""
     readers = {name: read for name, read in film_vocabularies(plan).items() if read is not None}
     texts = film_texts(plan)
     if not readers or not texts:
@@ -175,8 +220,6 @@ def describe_reading(plan: Plan) -> Iterator[str]:
     yield from aligned_columns(rows)
     if len(texts) > READ_TEXTS:
         yield f"  and {plural(len(texts) - READ_TEXTS, 'prompt')} more"
-    for warning in word_warnings(plan):
-        yield f"warning: {warning}"
 
 
 def describe_prompt(prompt: Prompt) -> str:

@@ -76,7 +76,7 @@ log_option = click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="json: one object a line, for machines, on the error stream.",
+    help="json: one object a line, for machines, all of them on the error stream.",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -43,14 +44,29 @@ class Log:
 TEXT_LOG = Log()
 
 
-def report_made(log: Log, output: Path, what: str, size: tuple[int, int], seconds: float) -> None:
-    """Write what was made as the last line on stdout; as JSON, an object on stderr."""
-    from render.text import duration_text
+def report_made(
+    log: Log,
+    output: Path,
+    frames: int,
+    seconds: float | None,
+    size: tuple[int, int],
+    began: float,
+    what: str = "",
+) -> None:
+    """Write what was made as the last line on stdout; as JSON, an object on stderr.
 
+    `seconds` is the length of a film, None of a picture; `began` is when the work began, by
+    `time.monotonic`; `what` is said instead of frames and length.
+    """
+    from render.text import duration_text, plural
+
+    took = time.monotonic() - began
     if log.display == "json":
-        log.say("done", str(output))
+        more = {"path": str(output), "frames": frames, "seconds": seconds, "size": list(size)}
+        log.tell("done", str(output), "", {**more, "made_in": round(took, 3)})
     elif log.display == "auto":
-        made = f"{output}: {what}, {size[0]}x{size[1]}, made in {duration_text(seconds)}"
+        what = what or f"{plural(frames, 'frame')}, {seconds:g} s"
+        made = f"{output}: {what}, {size[0]}x{size[1]}, made in {duration_text(took)}"
         write_line(sys.stdout, made)  # a stdout that takes nothing is no error: the film is there
 
 

@@ -61,7 +61,6 @@ def _make_film(
     from render.cli.progress import display, preview_writer
     from render.film.film import make_film
     from render.plan.cost import Costs, remember_speed
-    from render.text import plural
     from render.weights.library import models_folder
 
     log, folder = request.log, request.latents_folder
@@ -82,8 +81,8 @@ def _make_film(
             make_film(plan, models, store, todo, output, show)
     seconds, gflop = time.monotonic() - started, Costs(plan).total(todo)
     remember_speed(models_folder(), str(device.device), gflop, seconds, started - began)
-    what = f"{plural(plan.frame_count, 'frame')}, {float(plan.board.duration):g} s"
-    report_made(log, output, what, plan.board.size, time.monotonic() - began)
+    length = float(plan.board.duration)
+    report_made(log, output, plan.frame_count, length, plan.board.size, began)
 
 
 def render_still(request: RenderRequest, at: str) -> None:
@@ -108,7 +107,7 @@ def render_still(request: RenderRequest, at: str) -> None:
         with display(log.display) as show:
             frame, note = make_still(plan, models, store, todo, number, show)
     write_png(output, frame, note)
-    report_made(log, output, f"frame {number}", plan.board.size, time.monotonic() - began)
+    report_made(log, output, 1, None, plan.board.size, began, f"frame {number}")
 
 
 def prepare(
@@ -116,8 +115,7 @@ def prepare(
 ) -> tuple[Models, Store, list[Keyframe]]:
     """The loaded models, the store, and the keyframes still to be made, for the film or a frame."""
     from render.film.film import missing_keyframes
-    from render.film.remarks import remarks
-    from render.plan.wording import size_warnings, word_warnings
+    from render.plan.wording import plan_warnings
     from render.synthesis.latents import Store
     from render.synthesis.load import load_models
 
@@ -132,14 +130,15 @@ def prepare(
         device = device.like(begun_with)
     at_once = check_memory(plan, device, log, request.force) if todo else None
     store.prepare()
-    for warning in (*word_warnings(plan), *size_warnings(plan)) if todo else ():
+    for warning in plan_warnings(plan) if todo else ():
         log.say("warning", warning)
     say = partial(log.say, "note")
     models = load_models(plan.models, device, at_once, steps=bool(todo), say=say)
     if request.verbose:
         log.say("note", f"computing in {models.arithmetic}")
-    for remark in remarks(plan, models):
-        log.say("warning", remark)
+    if models.recording_failed:
+        slower = "launched kernel by kernel they are slower"
+        log.say("warning", f"steps cannot be recorded on this GPU; {slower}")
     return models, store, todo
 
 

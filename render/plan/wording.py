@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from render.plan.plan import Plan
 from render.text import quoted
 from render.weights.selection import leading
+from render.weights.tokens import context_length, unread_words
 from render.weights.vocabulary import Vocabulary, unknown_words, vocabulary
 
 BETTER = "ViT-B/32"  # the smallest perceptor with a general vocabulary
@@ -31,6 +32,25 @@ def film_texts(plan: Plan, *, wanted: bool = False) -> list[str]:
             if prompt.text and (not wanted or prompt.weight.extremes()[1] > 0)
         )
     )
+
+
+def plan_warnings(plan: Plan) -> Iterator[str]:
+    """All warnings that a plan deserves, as `check` and the render give them."""
+    yield from size_warnings(plan)
+    yield from word_warnings(plan)
+    yield from length_warnings(plan)
+
+
+def length_warnings(plan: Plan) -> Iterator[str]:
+    """Warnings about texts of which a perceptor does not read the end: their style comes last."""
+    for chosen in plan.models.perceptors:
+        context = context_length(chosen.model)
+        for text in film_texts(plan) if context else ():
+            if unread := unread_words(text, context or 0):
+                yield (
+                    f"{quoted(text)} is too long for {chosen.model.name}, which does not read "
+                    f"its end: {unread!r}"
+                )
 
 
 def word_warnings(plan: Plan) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import struct
@@ -122,11 +123,12 @@ def foreign_path(name: str, path: Path) -> str | None:
 def similar_name(path: Path) -> str:
     """A sentence that names the file of the folder that was probably meant; "" if none is near."""
     try:
-        names = [entry.name for entry in os.scandir(path.parent)][:FOLDER_LIMIT]
+        entries = itertools.islice(os.scandir(path.parent), FOLDER_LIMIT)
+        names = {Path(entry.name).stem: entry.name for entry in entries}
     except OSError:
         return ""
-    near = nearest(path.name, names, 0.75)
-    return f" Did you mean {quoted(near)}?" if near else ""
+    near = nearest(path.stem, names, 0.75)
+    return f" Did you mean {quoted(names[near])}?" if near else ""
 
 
 def latent_problem(path: Path, generator: Model) -> str | None:

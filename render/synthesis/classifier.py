@@ -111,10 +111,6 @@ class Classifier(Perceptor):
         """Returns whether a text names a class."""
         return bool(self.table.read(text).shares)
 
-    def unread_words(self, text: str) -> str:
-        """Returns "": the table reads a text to its end."""
-        return ""
-
 
 def load_classifier(model: Model) -> Classifier:
     """Returns the named classifier; raises ModelError when its weights are missing or do not fit.

@@ -8,7 +8,6 @@ weights file; the architecture comes from the file's header or from `weights/cat
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from typing import Any
 
 import open_clip
@@ -95,20 +94,6 @@ class ClipPerceptor(Perceptor):
     def _embed(self, cutouts: Tensor) -> Tensor:
         """Returns the embeddings (n, D), unit length, of cutouts (n, 3, S, S) in [0, 1]."""
         return F.normalize(self.clip.encode_image(self.normalised(cutouts)).float(), dim=-1)
-
-    def unread_words(self, text: str) -> str:
-        """Returns the words at the end of a text that are beyond the perceptor's context."""
-        words = text.split()
-
-        def tokens(count: int) -> int:
-            return self.tokens_of(" ".join(words[:count]))
-
-        fitting = bisect_right(range(1, len(words) + 1), self.context, key=tokens)
-        return " ".join(words[fitting:])
-
-    def tokens_of(self, text: str) -> int:
-        """Returns how many tokens the text takes, start and end included."""
-        return len(self.tokenizer.encode(text)) + 2
 
 
 def load_clip(model: Model) -> ClipPerceptor:

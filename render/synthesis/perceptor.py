@@ -82,10 +82,6 @@ class Perceptor(nn.Module):
         """Returns whether the perceptor makes anything of a text; if not, its target is 0."""
         return True
 
-    def unread_words(self, text: str) -> str:
-        """Returns the end of a text that the perceptor does not reach; "" if it reads all of it."""
-        raise NotImplementedError
-
     def embed_cutouts(self, cutouts: Tensor) -> Tensor:
         """Returns the embeddings (n, D) of cutouts (n, 3, S, S) in [0, 1]."""
         if self.at_once is None or len(cutouts) <= self.at_once:

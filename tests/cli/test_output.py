@@ -28,6 +28,7 @@ MADE = {
     "a.png": "a.png: frame 3, 32x32, made in ",
     "m.mp4": "m.mp4: 3 frames, 0.75 s, 32x32, made in ",
 }
+FRAMES = {"film.mp4": 4, "a.png": 1, "m.mp4": 3}
 LOADING = {
     "film.mp4": "loading the generator tiny-vqgan and the perceptor tiny-clip",
     "a.png": "loading the generator tiny-vqgan and the perceptor tiny-clip",
@@ -50,7 +51,10 @@ def test_commands_report_what_they_load_and_what_they_made(run: Run, output: str
     first, *_, last = json_objects(err)
     assert (code, out) == (0, "")
     assert first == {"event": "loading", "message": LOADING[output]}
-    assert last == {"event": "done", "message": output}
+    made = {name: last[name] for name in ("event", "message", "path")}
+    assert made == {"event": "done", "message": output, "path": output}
+    assert last["frames"] == FRAMES[output]
+    assert last["seconds"] == (None if output.endswith(".png") else last["frames"] / 4)
     assert run(*arguments, "-q") == (0, "", "")
     assert run(*arguments, "-q", "--log-format", "json") == (0, "", "")
 

@@ -9,7 +9,7 @@ from plan.samples import two_shot_plan
 from plans import plan_for
 
 from render.plan.plan import Plan
-from render.plan.wording import size_warnings, usual_settings, word_warnings
+from render.plan.wording import length_warnings, size_warnings, usual_settings, word_warnings
 from render.storyboard.model import LOSS_WEIGHTS, STEADY, Settings
 from render.storyboard.parser import parse
 from render.weights.catalog import Model
@@ -20,6 +20,16 @@ def warnings_of(*prompts: str, models: str = "") -> list[str]:
     listed = ", ".join(f"'{prompt}'" for prompt in prompts)
     board = f"version: 1\n{models}shots:\n- {{duration: 1s, prompts: [{listed}]}}\n"
     return list(word_warnings(plan_for(parse(board, Path()), 8)))
+
+
+def test_the_unread_end_of_a_long_prompt_is_named() -> None:
+    words = " ".join(f"wave{n}" for n in range(60))
+    board = f"version: 1\nstyle: in oil\nshots:\n- {{duration: 1s, prompts: '{words}'}}\n"
+    (warning,) = length_warnings(plan_for(parse(board, Path()), 8))  # a classifier reads all of it
+    assert "is too long for starter, which does not read its end: 'wave" in warning
+    assert warning.endswith("wave59, in oil'")
+    short = board.replace(words, "a sea")
+    assert list(length_warnings(plan_for(parse(short, Path()), 8))) == []
 
 
 def test_words_that_no_perceptor_knows_are_named_once() -> None:

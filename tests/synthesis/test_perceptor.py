@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save_file
 
 from render.synthesis.clip_perceptor import (
-    ClipPerceptor,
     load_clip,
     readings_of,
     whole_state,
@@ -126,21 +125,3 @@ def test_cutouts_in_parts_give_the_same_in_less_memory() -> None:
     assert torch.allclose(parts, whole, atol=1e-6)
     assert (gradient_of_parts - gradient).norm() < 1e-4 * gradient.norm()
     assert parts_memory < whole_memory / 2
-
-
-def test_unread_words_are_found_with_few_tokenisations(monkeypatch: pytest.MonkeyPatch) -> None:
-    tokenised = []
-
-    def tokens_of(perceptor: ClipPerceptor, text: str) -> int:
-        tokenised.append(text)
-        return len(text.split()) + 2
-
-    monkeypatch.setattr(ClipPerceptor, "tokens_of", tokens_of)
-    perceptor = tiny.perceptor()
-    perceptor.context = 77
-    words = [f"wave{number}" for number in range(500)]
-    for count in (1, 74, 75):
-        assert perceptor.unread_words(" ".join(words[:count])) == ""
-    tokenised.clear()
-    assert perceptor.unread_words(" ".join(words)) == " ".join(words[75:])
-    assert len(tokenised) <= 10

@@ -1,0 +1,106 @@
+"""What `render check --log-format json` says: the plan as one object for other programs. No torch.
+
+Times are in seconds, sizes in pixels or bytes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from render.cli.describe import beginning_of, text_times
+from render.media.safetensors_header import has_latent
+from render.plan.cost import disk_shortfall, estimate, known_speed
+from render.plan.memory import MemoryBudget, machine_memory, shortfall
+from render.plan.plan import Plan
+from render.plan.wording import film_texts, film_vocabularies, plan_warnings
+from render.storyboard.model import Prompt
+from render.weights import library
+
+
+def plan_as_json(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Everything that `render check` knows of a film whose latents are in `folder`."""
+    board = plan.board
+    todo = [keyframe for keyframe in plan.keyframes if not has_latent(folder, keyframe.key)]
+    missing = {keyframe.index for keyframe in todo}
+    budget = MemoryBudget(machine_memory())
+    cost = estimate(plan, todo, known_speed(library.models_folder(), "cpu"), budget)
+    short = shortfall(plan, budget) if todo else None
+    notes = [short.message if short else None, disk_shortfall(cost.disk, folder)]
+    warnings: list[dict[str, Any]] = [
+        {"message": problem.message, "line": problem.line, "column": problem.column}
+        for problem in board.warnings
+    ]
+    warnings += [{"message": text} for text in (*plan_warnings(plan), *filter(None, notes))]
+    return {
+        "storyboard": str(board.source) if board.source else None,
+        "size": list(board.size),
+        "made_at": list(plan.size),
+        "fps": float(board.fps),
+        "seconds": float(board.duration),
+        "frames": plan.frame_count,
+        "keyframes": len(plan.keyframes),
+        "chains": len(plan.chains()),
+        "models": {
+            "generator": board.generator,
+            "perceptors": dict(board.perceptors),
+            "absent": [model.name for model in plan.models.absent()],
+        },
+        "shots": [_shot(plan, index, missing) for index in range(len(board.shots))],
+        "known_words": _known_words(plan),
+        "to_do": {
+            "keyframes": cost.keyframes,
+            "sketch_steps": cost.sketch_steps,
+            "steps": cost.steps,
+            "frames": plan.frame_count,
+            "seconds": cost.seconds,
+            "speed_is_measured": cost.measured,
+            "memory": cost.memory,
+            "disk": cost.disk,
+            "latents": str(folder),
+        },
+        "warnings": warnings,
+    }
+
+
+def _shot(plan: Plan, index: int, missing: set[int]) -> dict[str, Any]:
+    """A shot: when it is, what it shows and what is done of it."""
+    shot = plan.board.shots[index]
+    own = range(plan.first_keyframes[index], plan.first_keyframes[index + 1])
+    return {
+        "name": shot.name,
+        "starts": float(plan.starts[index]),
+        "seconds": float(shot.duration),
+        "frames": len(plan.shot_frames(index)),
+        "keyframes": len(own),
+        "done": sum(keyframe not in missing for keyframe in own),
+        "begins_with": beginning_of(shot),
+        "prompts": [_prompt(prompt) for prompt in shot.prompts],
+        "texts": [{"at": float(time), "text": text} for time, text in text_times(shot)],
+    }
+
+
+def _prompt(prompt: Prompt) -> dict[str, Any]:
+    """A prompt: what is wanted, and its least and greatest weight over the shot."""
+    file = prompt.image or prompt.latent
+    low, high = prompt.weight.extremes()
+    found: dict[str, Any] = {"text": prompt.text, "weight": [low, high]}
+    if file:
+        found["file"] = str(file)
+    if prompt.stop is not None:
+        found["stop"] = list(prompt.stop.extremes())
+    if prompt.where:
+        found["where"] = str(prompt.where.name)
+    return found
+
+
+def _known_words(plan: Plan) -> list[dict[str, Any]]:
+    """For every text the words that each perceptor knows; null where it knows any word."""
+    readers = film_vocabularies(plan)
+    return [
+        {
+            "text": text,
+            "known": {name: list(read(text)) if read else None for name, read in readers.items()},
+        }
+        for text in film_texts(plan)
+    ]
