@@ -111,8 +111,8 @@ def cli(ctx: click.Context) -> None:
     "--output",
     type=FILE,
     metavar="OUT.mp4",
-    help="The film.  [default: STORYBOARD.mp4, or as the codec ends, here; a draft is "
-    "STORYBOARD.draft.mp4]",
+    help="The film.  [default: STORYBOARD.mp4 beside the storyboard, or as the codec ends; a draft "
+    "is STORYBOARD.draft.mp4]",
 )
 @draft_option
 @device_option
@@ -121,7 +121,9 @@ def cli(ctx: click.Context) -> None:
 @deterministic_option
 @latents_option
 @click.option(
-    "--fresh", is_flag=True, help="Make every keyframe anew; the old latents are moved aside."
+    "--fresh",
+    is_flag=True,
+    help="Make every keyframe of this film anew; their old latents are moved aside.",
 )
 @click.option("-y", "--yes", is_flag=True, help="Answer yes to what --fresh asks.")
 @click.option(
@@ -261,7 +263,7 @@ def interpolate(
         from render.plan.journey import plan_journey
 
         journey = plan_journey(inputs, output, **options)
-        check_overwrite(output, force, inputs)
+        check_overwrite(output, force, inputs, "journey")
         names = [f"the generator {journey.generator}"]
         chosen = load_device(device, "float32", convolutions, log, names)
 

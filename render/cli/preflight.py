@@ -118,13 +118,15 @@ def files_needed(board: Storyboard) -> list[Path]:
     return [file for file in files if file is not None]
 
 
-def check_overwrite(output: Path, force: bool, needed: Iterable[Path]) -> None:
-    """Raises InputError unless `output` may be written.
+def check_overwrite(
+    output: Path, force: bool, needed: Iterable[Path], kind: str, storyboard: Path | None = None
+) -> None:
+    """Raises InputError unless `output`, a `kind` made from `storyboard`, may be written.
 
-    A file that Render wrote may be replaced, any other only with `force`. An input file (`needed`)
-    may never be, not even a still that Render made.
+    A file that is as Render wrote it from the same storyboard may be replaced, any other only with
+    `force`. An input file (`needed`) may never be, not even a still that Render made.
     """
-    from render.media.provenance import ProvenanceError, read_note
+    from render.media.provenance import place_of, why_not_replaced
 
     for file in needed:
         with suppress(OSError):  # one of the two does not exist
@@ -135,12 +137,9 @@ def check_overwrite(output: Path, force: bool, needed: Iterable[Path]) -> None:
                 )
     if force or not output.exists():
         return
-    try:
-        read_note(output)
-    except ProvenanceError:
-        raise InputError(
-            f"{output} exists and was not written by Render; choose another name or add --force"
-        ) from None
+    made_from = None if kind == "preview" else place_of(storyboard, output)
+    if reason := why_not_replaced(output, kind, made_from):
+        raise InputError(f"{output} {reason}; choose another name or add --force")
 
 
 def check_picture_output(output: Path) -> None:
@@ -171,40 +170,47 @@ def check_latents(folder: Path) -> None:
         )
 
 
-def set_aside(folder: Path, yes: bool, needed: Iterable[Path] = ()) -> None:
-    """Rename a folder of latents, after asking unless `yes`; nothing is deleted.
+def set_aside(plan: Plan, folder: Path, yes: bool, log: Log) -> None:
+    """Move the stored latents of a plan's keyframes to a new folder, after asking unless `yes`, and
+    say so; nothing is deleted, and latents of other films and sizes stay.
 
-    Raises InputError where that is not possible, and where one of the `needed` files lies in it.
+    Raises InputError where that is not possible, and where the film is made from one of them.
     """
-    if not folder.is_dir():
+    from render.media.safetensors_header import latent_path
+    from render.text import plural
+
+    keys = dict.fromkeys(keyframe.key for keyframe in plan.keyframes)
+    stored = [path for key in keys if (path := latent_path(folder, key)).is_file()]
+    if not stored:
         return
-    # Symbolic links are not resolved: the link is renamed, not its target.
-    folder = Path(os.path.abspath(folder))
-    elsewhere = "name another with --latents"
-    if Path.cwd().is_relative_to(folder.resolve()):
-        raise InputError(f"{folder} cannot be moved aside (this command runs in it); {elsewhere}")
-    for file in needed:
-        if file.resolve().is_relative_to(folder.resolve()):
+    elsewhere = "name another folder with --latents"
+    needed = {file.resolve() for file in files_needed(plan.board)}
+    for path in stored:
+        if path.resolve() in needed:
             raise InputError(
-                f"{folder} cannot be moved aside: the film is made from {file.name} in it. Keep "
-                f"that elsewhere, or {elsewhere}"
+                f"{path} cannot be moved aside: the film is made from it. Keep it under another "
+                f"name, or {elsewhere}"
             )
-    names = (folder.with_name(f"{folder.name}.{number}") for number in range(1, 10_000))
-    target = next(name for name in names if not name.exists())
+    folder = folder.resolve()  # so that a link to another disk is no reason to copy
+    folders = (folder.with_name(f"{folder.name}.{number}") for number in range(1, 10_000))
+    target = next(name for name in folders if not name.exists())
+    what = f"{plural(len(stored), 'latent')} of this film from {folder} to {target}"
     if not yes:
-        _ask_to_set_aside(folder, target)
+        _ask_to_set_aside(what)
     try:
-        folder.rename(target)
+        target.mkdir()
+        for path in stored:
+            path.rename(target / path.name)
     except OSError as error:  # the root of a disk, or no right to
         raise InputError(
-            f"{folder} cannot be moved aside ({error.strerror}); {elsewhere}"
+            f"latents cannot be moved from {folder} to {target} ({error.strerror}); {elsewhere}"
         ) from error
+    log.say("note", f"moved {what}")
 
 
-def _ask_to_set_aside(folder: Path, target: Path) -> None:
+def _ask_to_set_aside(what: str) -> None:
     """Raises RenderError unless a person agrees."""
     if sys.stdin is None or not sys.stdin.isatty():
-        raise InputError(f"--fresh moves {folder} aside; add --yes where nobody can be asked")
-    question = f"Move the latents in {folder} aside to {target} and start over?"
-    if not click.confirm(question, err=True):
+        raise InputError(f"--fresh moves {what}; add --yes where nobody can be asked")
+    if not click.confirm(f"Move {what}, and start over?", err=True):
         raise RenderError("nothing was moved; without --fresh the film goes on from there")

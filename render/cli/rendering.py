@@ -36,19 +36,19 @@ def render_film(request: RenderRequest) -> None:
     """Make the film of a request, or raise a RenderError before anything is changed."""
     from render.media.codecs import CODECS, check_output
 
-    began = time.monotonic()
-    board = load_storyboard(request.storyboard, request.log)
+    began, log = time.monotonic(), request.log
+    board = load_storyboard(request.storyboard, log)
     output = request.film_output(CODECS[board.codec].extensions[0])
     check_output(output, board.codec)
     plan = plan_film(board, request.draft)
-    for file in (output, preview_path(output)):
-        check_overwrite(file, request.force, files_needed(board))
+    for file, kind in ((output, "film"), (preview_path(output), "preview")):
+        check_overwrite(file, request.force, files_needed(board), kind, board.source)
     check_latents(request.latents_folder)
     plan.models.require()
     device = load_chosen_device(request, plan)
     if request.fresh:
         asked = time.monotonic()
-        set_aside(request.latents_folder, request.yes, files_needed(board))
+        set_aside(plan, request.latents_folder, request.yes, log)
         began += time.monotonic() - asked  # the answer to a question may take its time
     _make_film(request, plan, output, device, began)
 
@@ -93,20 +93,20 @@ def render_still(request: RenderRequest, at: str) -> None:
     plan = plan_film(load_storyboard(request.storyboard, log), request.draft)
     number = frame_at(at, plan)
     check_picture_output(output)
-    check_overwrite(output, request.force, files_needed(plan.board))
+    check_overwrite(output, request.force, files_needed(plan.board), "frame", plan.board.source)
     check_latents(folder)
     plan.models.require()
     device = load_chosen_device(request, plan)
 
     from render.cli.progress import display
     from render.film.film import make_still
-    from render.media.provenance import write_png
+    from render.media.provenance import place_of, write_png
 
     with report_interruption(log, partial(interruption_message, plan, folder)):
         models, store, todo = prepare(request, plan, device, number)
         with display(log.display) as show:
             frame, note = make_still(plan, models, store, todo, number, show)
-    write_png(output, frame, note)
+    write_png(output, frame, note | {"made_from": place_of(plan.board.source, output)})
     report_made(log, output, 1, None, plan.board.size, began, f"frame {number}")
 
 

@@ -32,9 +32,9 @@ class RenderRequest:
         return self.latents or self.storyboard.with_name(f"{self.storyboard.stem}.latents")
 
     def film_output(self, extension: str) -> Path:
-        """The film's file; without -o it is named after the storyboard, in the working folder."""
+        """The film's file; without -o it is named after the storyboard, and beside it."""
         ending = f"{'.draft' if self.draft else ''}{extension}"
-        return self.output or Path(f"{self.storyboard.stem}{ending}")
+        return self.output or self.storyboard.with_name(f"{self.storyboard.stem}{ending}")
 
 
 def preview_path(output: Path) -> Path:

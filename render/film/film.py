@@ -12,7 +12,8 @@ from render.engines.engine import EngineFactory
 from render.errors import FilmError
 from render.film.frames import FrameDownload, FramePainter, frames
 from render.media.ffmpeg import VideoError
-from render.media.provenance import to_text
+from render.media.provenance import place_of, to_text
+from render.media.seal import FIELD, UNSEALED
 from render.media.video import VideoWriter, video_writer
 from render.plan.memory import memory_advice
 from render.plan.notes import note_of
@@ -96,7 +97,8 @@ def film_writer(plan: Plan, output: Path) -> AbstractContextManager[VideoWriter]
     """The `video_writer` of a film, with its sound and its note."""
     board = plan.board
     title = board.source.stem if board.source else ""
-    metadata = {"title": title, "comment": to_text(note_of(plan, "film"))}
+    note = note_of(plan, "film") | {"made_from": place_of(board.source, output), FIELD: UNSEALED}
+    metadata = {"title": title, "comment": to_text(note)}
     sound = (board.audio, plan.frame_count / board.fps) if board.audio else None
     settings = board.size, board.fps, board.codec, board.quality
     return video_writer(output, *settings, metadata, sound)

@@ -15,6 +15,7 @@ from render.film.blends import BLENDS
 from render.film.frames import to_frames
 from render.generators.vqgan import Generator, load_generator
 from render.media.provenance import to_text
+from render.media.seal import FIELD, UNSEALED
 from render.media.video import video_writer
 from render.plan.journey import Journey, JourneyError, Stop, journey_note, smaller_size_advice
 from render.plan.progress import Progress
@@ -37,7 +38,7 @@ def make_journey(
     if it needs more memory than the machine has, JourneyError or LatentError for a stop that cannot
     be used, and what `video_writer` raises.
     """
-    metadata = {"comment": to_text(journey_note(journey, __version__))}
+    metadata = {"comment": to_text(journey_note(journey, __version__) | {FIELD: UNSEALED})}
     encoding = journey.size, journey.fps, journey.codec, journey.quality
     count = journey.frame_count
     with memory_shortage(lambda: smaller_size_advice(journey), "Nothing was written."):

@@ -108,8 +108,8 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     ".mp4": ("-f", "mp4", "-movflags", "+faststart"),
     ".m4v": ("-f", "mp4", "-movflags", "+faststart"),
     ".mov": ("-f", "mov", "-movflags", "+faststart+use_metadata_tags"),
-    ".mkv": ("-f", "matroska"),
-    ".webm": ("-f", "webm"),
+    ".mkv": ("-f", "matroska", "-write_crc32", "0"),  # the seal is put in later
+    ".webm": ("-f", "webm", "-write_crc32", "0"),
 }
 
 # Bytes of a file's name, of 255 that disks allow: previews and partial files have longer ones.

@@ -7,6 +7,7 @@ film in its comment, which every container has. A JSON object is a note if it ha
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
@@ -18,6 +19,7 @@ from render.errors import InputError
 from render.media.atomic import atomic_write, file_errors
 from render.media.ffmpeg import VideoError
 from render.media.safetensors_header import LARGEST_HEADER, read_header, tensors_end
+from render.media.seal import FIELD, is_intact, seal_of_picture
 from render.media.video import read_metadata
 from render.text import escape_unprintable
 
@@ -47,6 +49,9 @@ LABELS = {
     "steps": "steps",
     "key": "key",
 }
+
+
+HIDDEN = {"storyboard", FIELD, "made_from"}  # fields that `format_note` does not list
 
 
 class ProvenanceError(InputError):
@@ -80,7 +85,7 @@ def write_png(path: Path, frame: NDArray[np.uint8], note: Mapping[str, Any] | No
 
     chunks = PngInfo()
     if note is not None:
-        chunks.add_itxt(NOTE_NAME, to_text(note))
+        chunks.add_itxt(NOTE_NAME, to_text({**note, FIELD: seal_of_picture(frame)}))
     with file_errors(path), atomic_write(path) as partial:
         Image.fromarray(frame).save(partial, format="png", pnginfo=chunks)
 
@@ -110,6 +115,37 @@ def read_note(path: Path) -> dict[str, Any]:
             f"{path}: this {kind} was not written by Render, or its note was removed since."
         )
     return note
+
+
+def why_not_replaced(path: Path, kind: str, made_from: str | None) -> str | None:
+    """Returns why a file may not be replaced by another of this kind, as the end of a sentence;
+    None if it may: Render wrote it as it is now, from the same storyboard.
+
+    `kind` and `made_from` are those of the new file's note.
+    """
+    try:
+        note = read_note(path)
+        intact = is_intact(path, note)
+    except (ProvenanceError, OSError):
+        return "exists and was not written by Render"
+    if FIELD not in note:
+        return "was written by a version of Render that does not tell whether it was changed since"
+    if not intact:
+        return "was changed since Render wrote it"
+    if note.get("kind") != kind:
+        return f"is a {note.get('kind')} that Render made, and not a {kind}"
+    if note.get("made_from") != made_from:
+        return f"is the {kind} of another storyboard, {note.get('storyboard_file')}"
+    return None
+
+
+def place_of(storyboard: Path | None, output: Path) -> str | None:
+    """Returns the field `made_from` of a note: a digest of the way from a file's folder to its
+    storyboard, so that the names of folders are not published with a film."""
+    if storyboard is None:
+        return None
+    way = os.path.relpath(os.path.abspath(storyboard), os.path.abspath(output.parent))
+    return hashlib.sha256(Path(way).as_posix().encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def _find_text(path: Path, file: IO[bytes]) -> tuple[str, str | None]:
@@ -262,7 +298,7 @@ def generator_of(note: Mapping[str, Any]) -> tuple[str, str]:
 
 def format_note(note: Mapping[str, Any]) -> str:
     """Returns the note as text for a terminal: its fields, then the storyboard as written."""
-    order = [*LABELS, *sorted(set(note) - set(LABELS) - {"storyboard"})]
+    order = [*LABELS, *sorted(set(note) - set(LABELS) - HIDDEN)]
     labels = {field: LABELS.get(field, field.replace("_", " ")) for field in order}
     fields = [field for field in order if note.get(field) is not None]
     width = max((len(labels[field]) for field in fields), default=0)

@@ -44,6 +44,7 @@ from render.media.ffmpeg import (
     read_metadata_file,
     run_ffmpeg,
 )
+from render.media.seal import seal_film
 from render.media.sound import Audio, sound_arguments
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def video_writer(
             with closing(VideoWriter(command, size, path, (partial, notes))) as writer:
                 yield writer
                 writer.finish()
+            with file_errors(path):
+                seal_film(partial)
         finally:
             with suppress(OSError):
                 notes.unlink(missing_ok=True)

@@ -62,12 +62,3 @@ def board(tmp_path: Path) -> Path:
     path = tmp_path / "film.yaml"
     path.write_text(installed.BOARD)
     return path
-
-
-@pytest.fixture
-def stored_latents(tmp_path: Path) -> Path:
-    """The folder of a film's latents, with one file in it."""
-    folder = tmp_path / "film.latents"
-    folder.mkdir()
-    (folder / "key.safetensors").touch()
-    return folder

@@ -38,7 +38,7 @@ def test_files_and_folders_may_be_named_like_commands(run: Run) -> None:
     common = ("-q", "--device", "cpu", "-o", "film.mp4")
     assert run(*common, "--latents", "check", "film.yaml") == (0, "", "")
     assert Path("check").is_dir()
-    assert run(*common, "film") == (0, "", "")
+    assert run(*common, "--force", "film") == (0, "", "")
     err = run("-qo", "schema", "film.yaml")[2]
     assert "schema: h264 is written to" in err  # the name of the film
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import click
 import pytest
 from cli.console import BOARD, JSON, Run, json_objects, raising
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from render.cli import preflight
+from render.cli.output import TEXT_LOG
 from render.errors import InputError, RenderError
+from render.media.ffmpeg import run_ffmpeg
+from render.media.video import write_video
 from render.plan.memory import step_memory
+from render.plan.plan import Plan
 
 BOARD_WITH_WARNING = BOARD.replace("prompts: sea", "prompts: sea, camera: {x: 0.2}")
 
@@ -47,77 +55,183 @@ def test_a_time_beyond_the_end_is_refused_and_the_last_frame_is_named(run: Run) 
     assert run("still", "film.yaml", "--at", "3f", "-o", "a.png", "--device", "cpu", "-q")[0] == 0
 
 
+def stored_plan(folder: Path) -> Plan:
+    """The plan of film.yaml, for each of whose keyframes the folder gets a file, and one more."""
+    Path("film.yaml").write_text(BOARD)
+    plan = preflight.plan_film(preflight.load_storyboard(Path("film.yaml")), False)
+    folder.mkdir()
+    for key in (*(keyframe.key for keyframe in plan.keyframes), "other"):
+        (folder / f"{key}.safetensors").touch()
+    return plan
+
+
+LATENTS = Path("film.latents")
+
+
 @pytest.mark.parametrize("ci", [None, "true"])
 def test_fresh_without_a_terminal_needs_yes(
-    run: Run, stored_latents: Path, monkeypatch: pytest.MonkeyPatch, ci: str | None
+    run: Run, monkeypatch: pytest.MonkeyPatch, ci: str | None
 ) -> None:
     if ci:
         monkeypatch.setenv("CI", ci)
+    stored_plan(LATENTS)
+    before = sorted(LATENTS.iterdir())
     code, _, err = run("film.yaml", "--fresh", *JSON)
     assert code == 2
     assert "add --yes" in json_objects(err)[-1]["message"]
-    assert [path.name for path in stored_latents.iterdir()] == ["key.safetensors"]
-    assert not stored_latents.with_name("film.latents.1").exists()
+    assert sorted(LATENTS.iterdir()) == before
 
 
-def test_fresh_asks_on_a_terminal(stored_latents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fresh_asks_on_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = stored_plan(LATENTS)
     monkeypatch.setattr(sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
     questions = []
 
     def answer(question: str, **options: object) -> bool:
         questions.append(question)
-        if options.get("abort") and len(questions) == 1:
-            raise click.Abort
         return len(questions) > 1
 
     monkeypatch.setattr(click, "confirm", answer)
     with pytest.raises(RenderError, match="nothing was moved") as caught:
-        preflight.set_aside(stored_latents, False)
+        preflight.set_aside(plan, LATENTS, False, TEXT_LOG)
     assert caught.value.exit_code == 1
-    assert stored_latents.is_dir()
-    preflight.set_aside(stored_latents, False)
-    assert not stored_latents.exists()
-    assert stored_latents.with_name("film.latents.1").is_dir()
+    assert len(list(LATENTS.iterdir())) == 4
+    preflight.set_aside(plan, LATENTS, False, TEXT_LOG)
+    assert [path.name for path in LATENTS.iterdir()] == ["other.safetensors"]
+    assert questions[0].startswith("Move 3 latents of this film from ")
+
+
+def test_fresh_moves_only_what_this_film_uses_and_says_so(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = stored_plan(LATENTS)
+    smaller = preflight.plan_film(replace(plan.board, size=(64, 64)), is_draft=False)
+    preflight.set_aside(smaller, LATENTS, True, TEXT_LOG)
+    assert len(list(LATENTS.iterdir())) == 4
+    for number in (1, 2):
+        preflight.set_aside(plan, LATENTS, True, TEXT_LOG)
+        moved = LATENTS.with_name(f"film.latents.{number}")
+        assert {path.stem for path in moved.iterdir()} == {one.key for one in plan.keyframes}
+        assert (
+            f"moved 3 latents of this film from {LATENTS.resolve()} to " in capsys.readouterr()[1]
+        )
+        for path in moved.iterdir():
+            (LATENTS / path.name).touch()
+    preflight.set_aside(plan, Path("none"), False, TEXT_LOG)  # asks nothing
 
 
 def test_latents_that_cannot_be_moved_aside_are_an_error(
-    stored_latents: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    plan = stored_plan(LATENTS)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", raising(OSError(errno.EBUSY, "Device or resource busy")))
-        with pytest.raises(InputError) as caught:
-            preflight.set_aside(stored_latents, True)
-    reason = "cannot be moved aside (Device or resource busy); name another with --latents"
-    assert str(caught.value) == f"{stored_latents} {reason}"
-    monkeypatch.chdir(stored_latents)
-    for folder in (Path(), Path("..")):
-        with pytest.raises(InputError, match=r"cannot be moved aside \(this command runs in it"):
-            preflight.set_aside(folder, True)
-    assert stored_latents.is_dir()
+        with pytest.raises(InputError, match=r"\(Device or resource busy\); name another folder"):
+            preflight.set_aside(plan, LATENTS, True, TEXT_LOG)
+    assert len(list(LATENTS.iterdir())) == 4
 
 
-def test_latents_that_the_film_needs_are_not_moved_aside(stored_latents: Path) -> None:
-    prompt = stored_latents / "kept.safetensors"
-    with pytest.raises(InputError, match=r"the film is made from kept\.safetensors in it. Keep"):
-        preflight.set_aside(stored_latents, True, [stored_latents.with_name("film.yaml"), prompt])
-    assert stored_latents.is_dir()
-    preflight.set_aside(stored_latents, True, [stored_latents.with_name("film.yaml")])
-    assert not stored_latents.exists()
+def test_latents_that_the_film_needs_are_not_moved_aside(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = stored_plan(LATENTS)
+    used = LATENTS / f"{plan.keyframes[1].key}.safetensors"
+    monkeypatch.setattr(preflight, "files_needed", lambda board: [Path("film.yaml"), used])
+    with pytest.raises(InputError, match=r"the film is made from it. Keep it under another name"):
+        preflight.set_aside(plan, LATENTS, True, TEXT_LOG)
+    assert used.exists()
 
 
-def test_of_a_symbolic_link_only_the_link_is_moved_aside(stored_latents: Path) -> None:
-    link = stored_latents.with_name("linked.latents")
-    link.symlink_to(stored_latents)
-    preflight.set_aside(link, True)
-    assert stored_latents.is_dir()
-    assert not link.exists()
-    assert link.with_name("linked.latents.1").samefile(stored_latents)
+def test_latents_behind_a_symbolic_link_stay_on_their_disk(run: Run) -> None:
+    plan = stored_plan(Path("elsewhere"))
+    LATENTS.symlink_to("elsewhere")
+    preflight.set_aside(plan, LATENTS, True, TEXT_LOG)
+    assert LATENTS.is_symlink()
+    assert len(list(Path("elsewhere.1").iterdir())) == 3
 
 
-def test_fresh_without_latents_or_with_yes_asks_nothing(stored_latents: Path) -> None:
-    preflight.set_aside(stored_latents.with_name("none"), False)
-    preflight.set_aside(stored_latents, True)
-    assert stored_latents.with_name("film.latents.1").is_dir()
+def mixed(name: str) -> None:
+    """Gives a film a sound as `ffmpeg -c:v copy` does: its note is copied along."""
+    other = Path(f"mixed{Path(name).suffix}")
+    command = ("-i", name, "-f", "lavfi", "-i", "sine=440:d=1", "-map", "0:v", "-map", "1:a")
+    assert run_ffmpeg("-y", *command, "-c:v", "copy", str(other)).returncode == 0
+    other.replace(name)
+
+
+def remuxed(name: str) -> None:
+    """Copies a film's streams and note into a new file."""
+    other = Path(f"copy{Path(name).suffix}")
+    assert run_ffmpeg("-y", "-i", name, "-c", "copy", str(other)).returncode == 0
+    other.replace(name)
+
+
+def lengthened(name: str) -> None:
+    """Appends something to a file."""
+    Path(name).write_bytes(Path(name).read_bytes() + b"\0\0\0\x08free")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("film.mp4", "h264"), ("film.mov", "h264"), ("film.mkv", "ffv1"), ("film.webm", "vp9")],
+)
+@pytest.mark.parametrize("change", [mixed, remuxed, lengthened])
+def test_a_film_that_was_changed_is_not_replaced(
+    run: Run, name: str, codec: str, change: Callable[[str], None]
+) -> None:
+    with Path("film.yaml").open("a") as board:
+        board.write(f"output: {{codec: {codec}}}\n")
+    command = ("film.yaml", "-o", name, "--device", "cpu", "-q")
+    assert run(*command)[0] == 0
+    written = Path(name).read_bytes()
+    assert run(*command)[0] == 0  # replaced by the same bytes
+    assert Path(name).read_bytes() == written
+    change(name)
+    changed = Path(name).read_bytes()
+    code, _, err = run(*command)
+    assert (code, f"{name} was changed since Render wrote it" in err) == (2, True), err
+    assert Path(name).read_bytes() == changed
+    assert run(*command, "--force")[0] == 0
+    assert Path(name).read_bytes() == written
+
+
+def test_a_retouched_still_is_not_replaced(run: Run) -> None:
+    still = ("still", "film.yaml", "--at", "0s", "-o", "a.png", "--device", "cpu", "-q")
+    assert run(*still)[0] == 0
+    with Image.open("a.png") as image:
+        chunks = PngInfo()
+        chunks.add_itxt("render", str(image.info["render"]))
+        image.putpixel((3, 3), (1, 2, 3))
+        image.save("a.png", pnginfo=chunks)
+    code, _, err = run(*still)
+    assert (code, "a.png was changed since Render wrote it" in err) == (2, True)
+
+
+def test_files_without_a_seal_and_of_other_kinds_are_not_replaced(run: Run) -> None:
+    film = ("film.yaml", "-o", "a.mp4", "--device", "cpu", "-q")
+    write_video(Path("a.mp4"), [bytes(32 * 32 * 3)] * 2, (32, 32), Fraction(4), "h264", 20,
+                {"comment": '{"render": "0.1.0", "kind": "film"}'})  # fmt: skip
+    assert "was written by a version of Render that does not tell" in run(*film)[2]
+    Path("a.mp4").write_bytes(b"not a film")
+    assert "was not written by Render" in run(*film)[2]
+    for name in ("x.png", "y.png"):
+        Image.new("RGB", (32, 32)).save(name)
+    journey = ("interpolate", "x.png", "y.png", "-o", "b.mp4", "--model", "tiny-vqgan", "-q")
+    assert run(*journey, "--device", "cpu", "--seconds", "0.5")[0] == 0
+    err = run("film.yaml", "-o", "b.mp4", "--device", "cpu", "-q")[2]
+    assert "b.mp4 is a journey that Render made, and not a film" in err
+
+
+def test_films_of_two_storyboards_with_one_name_stand_beside_them(run: Run) -> None:
+    for folder in ("ep1", "ep2"):
+        Path(folder).mkdir()
+        Path(folder, "board.yaml").write_text(BOARD)
+        assert run(f"{folder}/board.yaml", "--device", "cpu", "-q")[0] == 0
+        assert Path(folder, "board.mp4").is_file()
+    assert run("ep1/board.yaml", "-o", "x.mp4", "--device", "cpu", "-q")[0] == 0
+    code, _, err = run("ep2/board.yaml", "-o", "x.mp4", "--device", "cpu", "-q")
+    sentence = "x.mp4 is the film of another storyboard, board.yaml"
+    assert (code, sentence in err) == (2, True)
+    assert run("./ep1/../ep1/board.yaml", "-o", "x.mp4", "--device", "cpu", "-q")[0] == 0
 
 
 def test_a_folder_that_cannot_be_used_for_latents_is_reported(run: Run) -> None:
