@@ -14,6 +14,7 @@ import yaml
 
 from render.curves.curve import Keys
 from render.media.safetensors_header import has_latent
+from render.media.sound import Audio, sound_length
 from render.plan.cost import disk_shortfall, estimate, known_speed
 from render.plan.memory import MemoryBudget, in_parts_message, machine_memory, shortfall
 from render.plan.plan import Keyframe, Plan
@@ -80,6 +81,22 @@ def _describe_size(plan: Plan) -> Iterator[str]:
     yield f"  generator {board.generator}, perceptor {', '.join(n for n, _ in board.perceptors)}"
     if usual := usual_settings(plan):
         yield f"  {usual}"
+    if board.audio:
+        yield f"  {describe_sound(board.audio, board.duration)}"
+
+
+def describe_sound(audio: Audio, duration: Fraction) -> str:
+    """A sound's length, and what is heard of it in a film of that duration."""
+    length = sound_length(audio.file)
+    if length is None:
+        return f"sound {audio.file.name}, of unknown length"
+    said = f"sound {audio.file.name}, {float(length):.4g} s"
+    heard = length - audio.start
+    if audio.loop:
+        return f"{said}, which begins again until the film ends"
+    if heard < duration:
+        return f"{said}; it ends at {float(max(heard, Fraction(0))):.4g} s, and silence follows"
+    return said if heard == duration else f"{said}; it is cut where the film ends"
 
 
 def _shot_rows(plan: Plan, todo: Sequence[Keyframe]) -> list[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from render.cli.describe import beginning_of, text_times
 from render.media.safetensors_header import has_latent
+from render.media.sound import sound_length
 from render.plan.cost import disk_shortfall, estimate, known_speed
 from render.plan.memory import MemoryBudget, machine_memory, shortfall
 from render.plan.plan import Plan
@@ -46,6 +47,7 @@ def plan_as_json(plan: Plan, folder: Path) -> dict[str, Any]:
             "perceptors": dict(board.perceptors),
             "absent": [model.name for model in plan.models.absent()],
         },
+        "sound": _sound(plan),
         "shots": [_shot(plan, index, missing) for index in range(len(board.shots))],
         "known_words": _known_words(plan),
         "to_do": {
@@ -60,6 +62,20 @@ def plan_as_json(plan: Plan, folder: Path) -> dict[str, Any]:
             "latents": str(folder),
         },
         "warnings": warnings,
+    }
+
+
+def _sound(plan: Plan) -> dict[str, Any] | None:
+    """The film's sound; its length is null where ffmpeg cannot tell."""
+    audio = plan.board.audio
+    if audio is None:
+        return None
+    length = sound_length(audio.file)
+    return {
+        "file": str(audio.file),
+        "seconds": None if length is None else float(length),
+        "start": float(audio.start),
+        "loop": audio.loop,
     }
 
 

@@ -142,6 +142,19 @@ def check_overwrite(
         raise InputError(f"{output} {reason}; choose another name or add --force")
 
 
+def check_sound(board: Storyboard, output: Path, log: Log) -> None:
+    """Say if the film's sound is mixed to another layout for this file, which the storyboard's
+    warnings did not say; raises SoundError if it cannot be encoded."""
+    from render.media.codecs import CODECS
+    from render.media.sound import layout_remark
+
+    extension = output.suffix.lower()
+    if not board.audio or extension == CODECS[board.codec].extensions[0]:
+        return
+    if remark := layout_remark(board.audio, extension):
+        log.say("warning", remark)
+
+
 def check_picture_output(output: Path) -> None:
     """Raises InputError unless `output` is a PNG in a folder that can be written."""
     from render.media.codecs import check_place

@@ -14,6 +14,7 @@ from render.cli.preflight import (
     check_memory,
     check_overwrite,
     check_picture_output,
+    check_sound,
     files_needed,
     frame_at,
     load_device,
@@ -40,6 +41,7 @@ def render_film(request: RenderRequest) -> None:
     board = load_storyboard(request.storyboard, log)
     output = request.film_output(CODECS[board.codec].extensions[0])
     check_output(output, board.codec)
+    check_sound(board, output, log)
     plan = plan_film(board, request.draft)
     for file, kind in ((output, "film"), (preview_path(output), "preview")):
         check_overwrite(file, request.force, files_needed(board), kind, board.source)

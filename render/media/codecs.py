@@ -31,6 +31,9 @@ class Codec:
     """Whether decoding gives exactly the frames that were encoded."""
     arguments: tuple[str, ...]
     """The encoder's arguments; "{quality}" stands for the storyboard's quality number."""
+    best: int = 0
+    """The quality number that is used for a smaller one, which would make a file that most players
+    cannot play."""
 
 
 # An encoder's output depends on its number of threads, by which it divides its work. The number is
@@ -47,6 +50,7 @@ CODECS: dict[str, Codec] = {
             *("-preset", "medium", "-crf", "{quality}", "-threads", "4"),
             *("-x264-params", "lookahead-threads=1:cpu-independent=1"),
         ),
+        best=1,  # 0 is lossless in a profile of its own, High 4:4:4 Predictive
     ),
     "h265": Codec(
         encoder="libx265",

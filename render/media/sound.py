@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
+from render.errors import InputError
 from render.media.ffmpeg import first_complaint, input_arguments, run_ffmpeg
 
 # The sound encoder of each container. "-flags:a +bitexact" keeps their versions out of the film.
@@ -19,13 +21,26 @@ ENCODERS: dict[str, tuple[str, ...]] = {
 }
 
 
+# Layouts of loudspeakers that a sound is mixed to where an encoder cannot hold its own, with their
+# channels.
+LAYOUTS = {"7.1": 8, "5.1": 6, "stereo": 2, "mono": 1}
+
+
 @dataclass(frozen=True)
 class Audio:
     """A sound file that plays from the film's first frame on, followed by silence if it ends."""
 
     file: Path
-    start: Fraction = Fraction(0)  # seconds at the beginning of the file that are skipped
+    # Seconds at the beginning of the file that are skipped; below 0, of silence before it.
+    start: Fraction = Fraction(0)
     loop: bool = False  # whether it repeats, from the file's own beginning, until the film ends
+    volume: float = 1.0  # a factor
+    fade_in: Fraction = Fraction(0)  # seconds, from where the sound begins
+    fade_out: Fraction = Fraction(0)  # seconds, to the film's end
+
+
+class SoundError(InputError):
+    """A sound that an encoder cannot hold in any layout."""
 
 
 def sound_problem(path: Path) -> str | None:
@@ -53,6 +68,59 @@ def sound_length(path: Path) -> Fraction | None:
     return Fraction(int(times[-1]), 1_000_000) if times else None
 
 
+@lru_cache(maxsize=64)
+def fitting_layout(path: Path, extension: str) -> str | None:
+    """Returns the layout that a sound is mixed to, because the encoder of a container refuses its
+    own; None if it does not.
+
+    A tenth of a second is really encoded. Raises SoundError if no layout of LAYOUTS can be.
+    """
+    complaint = _encoding_problem(path, extension, None)
+    if complaint is None:
+        return None
+    layout = sound_layout(path)
+    channels = sum(map(int, re.findall(r"[0-9]+", layout))) if layout[:1].isdigit() else 0
+    for name, count in LAYOUTS.items():
+        fits = count <= (channels or count)
+        if fits and _encoding_problem(path, extension, name) is None:
+            return name
+    raise SoundError(
+        f"{path.name} ({layout or 'of an unknown layout'}) cannot be encoded for {extension}: "
+        f"{complaint}. Mix it to stereo in another program"
+    )
+
+
+def layout_remark(audio: Audio, extension: str) -> str | None:
+    """Returns a sentence about a sound that is mixed to another layout; None if it is not.
+
+    Raises SoundError as `fitting_layout`.
+    """
+    fitting = fitting_layout(audio.file, extension)
+    if fitting is None:
+        return None
+    own = sound_layout(audio.file) or "an unknown layout"
+    return f"{audio.file.name} is in {own}, which {extension} cannot hold; it is mixed to {fitting}"
+
+
+def sound_layout(path: Path) -> str:
+    """Returns ffmpeg's name of a sound's layout, such as "stereo"; "" if it cannot tell."""
+    shown = run_ffmpeg(
+        *input_arguments(path), "-map", "0:a:0", "-t", "0.1", "-f", "framecrc", "-"
+    ).stdout.decode(errors="replace")
+    found = re.search(r"^#channel_layout_name 0: (.+)$", shown, re.MULTILINE)
+    return found[1].strip() if found else ""
+
+
+def _encoding_problem(path: Path, extension: str, layout: str | None) -> str | None:
+    """Returns why a tenth of a second of a sound cannot be encoded in a layout, or None."""
+    mixed = ("-af", f"aformat=channel_layouts={layout}") if layout else ()
+    done = run_ffmpeg(
+        *input_arguments(path),
+        *("-map", "0:a:0", "-t", "0.1", *mixed, *ENCODERS[extension], "-f", "null", "-"),
+    )
+    return first_complaint(done.stderr) if done.returncode else None
+
+
 def sound_arguments(audio: Audio, length: Fraction, extension: str) -> tuple[list[str], list[str]]:
     """Returns ffmpeg's arguments for the input, and those for its output of `length` seconds.
 
@@ -60,8 +128,22 @@ def sound_arguments(audio: Audio, length: Fraction, extension: str) -> tuple[lis
     removed the delay that an encoder adds at the beginning.
     """
     repeat = ["-stream_loop", "-1"] if audio.loop else []
-    begin, end = (f"{float(second):.9f}" for second in (audio.start, audio.start + length))
-    cut = f"atrim=start={begin}:end={end},asetpts=PTS-STARTPTS"
-    fill = f"apad=whole_dur={float(length):.9f},atrim=end={float(length):.9f}"
-    output = ["-af", f"{cut},{fill}", *ENCODERS[extension], "-flags:a", "+bitexact"]
+    skipped, silence = max(audio.start, Fraction(0)), max(-audio.start, Fraction(0))
+    begin, end = (f"{float(second):.9f}" for second in (skipped, audio.start + length))
+    filters = [f"atrim=start={begin}:end={end},asetpts=PTS-STARTPTS"]
+    if audio.start + length <= 0:  # the film ends before the sound begins
+        filters = ["volume=0", f"atrim=end={float(length):.9f},asetpts=PTS-STARTPTS"]
+    elif silence:
+        filters.append(f"adelay=delays={float(1000 * silence):.3f}:all=1")
+    if audio.volume != 1:
+        filters.append(f"volume={audio.volume:.6g}")
+    if audio.fade_in:
+        filters.append(f"afade=t=in:st={float(silence):.9f}:d={float(audio.fade_in):.9f}")
+    if audio.fade_out:
+        from_here = max(length - audio.fade_out, Fraction(0))
+        filters.append(f"afade=t=out:st={float(from_here):.9f}:d={float(audio.fade_out):.9f}")
+    filters.append(f"apad=whole_dur={float(length):.9f},atrim=end={float(length):.9f}")
+    if layout := fitting_layout(audio.file, extension):
+        filters.append(f"aformat=channel_layouts={layout}")
+    output = ["-af", ",".join(filters), *ENCODERS[extension], "-flags:a", "+bitexact"]
     return [*repeat, *input_arguments(audio.file)], output

@@ -199,7 +199,7 @@ def _write_command(
         *(("-map", "2:a:0", *encoded) if sound else ()),
         *("-vf", f"{convert}format={row.pixel_format}"),
         *("-c:v", row.encoder),
-        *(argument.format(quality=quality) for argument in row.arguments),
+        *(argument.format(quality=max(quality, row.best)) for argument in row.arguments),
         *(YUV_TAGS if yuv else ()),
         *("-fflags", "+bitexact", "-flags:v", "+bitexact"),
         *container,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from render.storyboard import literals
 from render.text import quoted
 
-FORM_LIMIT = 160  # characters of a form that a sentence shows
+FORM_LIMIT = 300  # characters of a form that a sentence shows
 _NUMBER = literals.NUMBER
 FULL_WIDTH = {"\uff1a": ":", "\uff5c": "|"}  # of Japanese and Chinese keyboards
 # Words behind -- with what is written here instead; a word that is not listed is removed.

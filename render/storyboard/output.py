@@ -39,3 +39,7 @@ def check_output(node: Mapping, given: dict[str, Any], reader: Reader) -> None:
     if not low <= quality <= high:
         message = f"quality {quality} is out of range. For {name} it goes from {low} to {high}"
         reader.problem(quality_node, message)
+    elif quality < codec.best:
+        message = f"quality {quality} of {name} is lossless in a form that few players show, so "
+        lossless = "codec: ffv1 is lossless, and prores is for editing"
+        reader.warn(quality_node, f"{message}{codec.best} is used. {lossless}")

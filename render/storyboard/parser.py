@@ -7,7 +7,8 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from render.storyboard.audio import film_audio
+from render.media.codecs import CODECS
+from render.storyboard.audio import check_audio, film_audio
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.keys import STORYBOARD, key_places
 from render.storyboard.model import Shot, Storyboard
@@ -89,7 +90,7 @@ def _storyboard(node: Mapping, folder: Path, reader: Reader) -> Storyboard | Non
     if usual := usual_with(given.get("perceptors", Storyboard.perceptors), film.models):
         film = replace(film, usual=dict(usual.settings), holding=usual.holding)
     given.update(read_entries(others, ShotContext(film), reader))
-    given["audio"] = film_audio(given.get("audio"), node.get("audio") or node, reader)
+    given["audio"] = film_audio(given.get("audio"))
     check_output(node, given, reader)
     given.pop("defaults", None)  # checked, and read again on top of it with every shot
     film = replace(
@@ -105,6 +106,10 @@ def _storyboard(node: Mapping, folder: Path, reader: Reader) -> Storyboard | Non
     shot_nodes = given.pop("shots", ())
     shots = read_shots(shot_nodes, film, reader)
     _check_length(shots, shot_nodes, reader)
+    if given["audio"]:
+        total = sum((shot.duration for shot in shots), Fraction(0))
+        extension = CODECS[given.get("codec", Storyboard.codec)].extensions[0]
+        check_audio(given["audio"], total, extension, node.get("audio") or node, reader)
     if reader.problems or not shots:
         return None
     return Storyboard(shots=tuple(shots), **given)

@@ -71,7 +71,8 @@ class Time:
     def schema(self) -> dict[str, Any]:
         """A number of seconds, or a text such as 3.5s."""
         number = {"type": "number", "minimum": float(self.low), "maximum": float(self.high)}
-        return {"anyOf": [number, {"type": "string", "pattern": literals.TIME}]}
+        pattern = literals.TIME.replace(r"\+?", "[+-]?") if self.low < 0 else literals.TIME
+        return {"anyOf": [number, {"type": "string", "pattern": pattern}]}
 
 
 @dataclass(frozen=True)

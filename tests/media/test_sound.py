@@ -11,7 +11,15 @@ import pytest
 
 from render.media.codecs import CODECS, CONTAINERS
 from render.media.ffmpeg import input_arguments, run_ffmpeg
-from render.media.sound import ENCODERS, Audio, sound_length, sound_problem
+from render.media.sound import (
+    ENCODERS,
+    Audio,
+    SoundError,
+    fitting_layout,
+    layout_remark,
+    sound_length,
+    sound_problem,
+)
 from render.media.video import read_video, write_video
 from render.storyboard.audio import check_audio
 from render.storyboard.reader import Reader
@@ -94,6 +102,72 @@ def test_a_lossy_sound_begins_with_the_film(
     assert film.read_bytes() == again.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("audio", "silence"),
+    [({"start": Fraction(-1, 4)}, 0.25), ({"start": Fraction(-1, 2), "loop": True}, 0.5)],
+)
+def test_a_sound_may_begin_after_the_film(
+    tmp_path: Path, track: Path, audio: dict[str, object], silence: float
+) -> None:
+    film = write_film(tmp_path / "film.mkv", Audio(track, **audio), "ffv1")  # type: ignore[arg-type]
+    before = np.zeros(round(silence * RATE), np.int16)
+    assert np.array_equal(decoded_sound(film), expected(float(LENGTH), before, noise(1)))
+
+
+def test_a_film_that_ends_before_its_sound_begins_is_silent(tmp_path: Path, track: Path) -> None:
+    film = write_film(tmp_path / "film.mkv", Audio(track, Fraction(-10)), "ffv1")
+    assert np.array_equal(decoded_sound(film), np.zeros(round(1.25 * RATE), np.int16))
+
+
+def test_volume_and_fades_shape_the_sound(tmp_path: Path, track: Path) -> None:
+    def loudness(**options: object) -> np.ndarray:
+        audio = Audio(track, loop=True, **options)  # type: ignore[arg-type]
+        sound = decoded_sound(write_film(tmp_path / "film.mkv", audio, "ffv1")).astype(float)
+        return np.sqrt((sound.reshape(10, -1) ** 2).mean(1))  # in tenths of the film
+
+    plain = loudness()
+    assert loudness(volume=0.5) == pytest.approx(plain / 2, rel=0.01)
+    rising = loudness(fade_in=Fraction(1)) / plain
+    assert rising[0] < 0.1 < 0.4 < rising[4] < 0.7 < 0.95 < rising[9]
+    falling = loudness(fade_out=Fraction(1)) / plain
+    assert falling[0] > 0.95 > 0.6 > falling[6] > 0.1 > falling[9]
+
+
+LAYOUTS_IN_FILES = ["5.1(side)", "hexagonal", "22.2", "6.1(back)", "3.1", "7.1(wide)", "downmix"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS_IN_FILES)
+@pytest.mark.parametrize(
+    ("codec", "ending"), [("h264", ".mp4"), ("vp9", ".webm"), ("ffv1", ".mkv")]
+)
+def test_any_layout_of_loudspeakers_is_held_or_mixed(
+    tmp_path: Path, layout: str, codec: str, ending: str
+) -> None:
+    path = tmp_path / "many.mka"
+    made = run_ffmpeg(
+        *("-f", "lavfi", "-i", "sine=440:d=2", "-af", f"aformat=channel_layouts={layout}"),
+        *("-c:a", "pcm_s16le", str(path)),
+    )
+    if made.returncode:  # swresample cannot mix to it: silence in each channel
+        count = {"22.2": 24, "hexagonal": 6}.get(layout, 8)
+        source = f"aevalsrc={'|'.join(['0.1'] * count)}:c={layout}:d=2"
+        made = run_ffmpeg("-f", "lavfi", "-i", source, "-c:a", "pcm_s16le", str(path))
+        assert not made.returncode, made.stderr
+    remark = layout_remark(Audio(path), ending)
+    assert remark is None or "it is mixed to" in remark
+    film = write_film(tmp_path / f"film{ending}", Audio(path), codec)
+    assert decoded_sound(film).size > RATE
+
+
+def test_a_sound_that_no_layout_fits_is_refused(
+    track: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENCODERS, ".mp4", ("-c:a", "no_such_encoder"))
+    fitting_layout.cache_clear()
+    with pytest.raises(SoundError, match=r"cannot be encoded for \.mp4: .* Mix it to stereo"):
+        fitting_layout(track, ".mp4")
+
+
 def test_files_without_sound_are_reported(tmp_path: Path, track: Path) -> None:
     assert sound_problem(track) is None
     silent = write_film(tmp_path / "silent.mp4", None)
@@ -121,7 +195,7 @@ def test_a_start_after_the_end_of_the_sound_is_warned_of(
     track: Path, audio: dict[str, object], warned: bool
 ) -> None:
     reader = Reader()
-    check_audio(Audio(track, **audio), Scalar("", 3, 9), reader)  # type: ignore[arg-type]
+    check_audio(Audio(track, **audio), Fraction(1, 10), ".mp4", Scalar("", 3, 9), reader)  # type: ignore[arg-type]
     found = [(warning.line, warning.message) for warning in reader.warnings]
     start = audio.get("start", Fraction(0))
     silent = f"audio starts at {start} s, and '{track.name}' ends at 1 s, so nothing is heard. Let "

@@ -22,7 +22,7 @@ from render.errors import InputError
 from render.media import codecs, video
 from render.media.atomic import FileError
 from render.media.codecs import CODECS, CONTAINERS
-from render.media.ffmpeg import VideoError
+from render.media.ffmpeg import VideoError, input_arguments, run_ffmpeg
 
 SIZE = (64, 48)
 EVERY_FILE = [(name, ending) for name, codec in CODECS.items() for ending in codec.extensions]
@@ -539,3 +539,14 @@ def test_importing_is_cheap() -> None:
     code = "import sys, render.media.video; print({'numpy', 'torch', 'PIL'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265", "vp9", "av1"])
+def test_the_best_quality_plays_everywhere(tmp_path: Path, codec: str) -> None:
+    row = CODECS[codec]
+    assert row.quality is not None
+    path = tmp_path / f"best{row.extensions[0]}"
+    write(path, codec=codec, quality=row.quality[0])
+    shown = run_ffmpeg("-loglevel", "info", *input_arguments(path)).stderr.decode()
+    assert "yuv420p" in shown
+    assert "4:4:4" not in shown

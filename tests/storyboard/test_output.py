@@ -20,3 +20,10 @@ def test_each_mistake_has_its_line_and_its_sentence(text: str, line: int, says: 
 @pytest.mark.parametrize("codec", ["ffv1"])
 def test_codecs_that_take_odd_sides(codec: str) -> None:
     assert board(f"size: 641x361\noutput: {{codec: {codec}}}\n" + GROUND).size == (641, 361)
+
+
+def test_a_quality_that_few_players_show_is_warned_of() -> None:
+    (warning,) = board("output: {quality: 0}\n" + GROUND).warnings
+    assert "few players show, so 1 is used" in warning.message
+    assert not board("output: {codec: vp9, quality: 0}\n" + GROUND).warnings
+    assert not board("output: {quality: 1}\n" + GROUND).warnings
