@@ -239,7 +239,12 @@ def still(at: str, quiet: bool, log_format: str, **options: Any) -> None:
 @click.option("--quality", type=int, default=17, show_default=True, help="Less is better.")
 @device_option
 @convolutions_option
-@click.option("--force", is_flag=True, help="Overwrite OUT.mp4 even if Render did not write it.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Overwrite OUT.mp4 even if Render did not write it, and start even if memory seems too "
+    "small.",
+)
 @quiet_option
 @log_option
 def interpolate(
@@ -260,9 +265,12 @@ def interpolate(
     log = Log(quiet, log_format == "json")
     began = time.monotonic()
     with report_errors(log):
-        from render.plan.journey import plan_journey
+        from render.plan.journey import check_memory, plan_journey
+        from render.plan.memory import machine_memory
 
         journey = plan_journey(inputs, output, **options)
+        if not force and not device.startswith(("cuda", "mps")):
+            check_memory(journey, machine_memory())
         check_overwrite(output, force, inputs, "journey")
         names = [f"the generator {journey.generator}"]
         chosen = load_device(device, "float32", convolutions, log, names)

@@ -17,7 +17,14 @@ from render.generators.vqgan import Generator, load_generator
 from render.media.provenance import to_text
 from render.media.seal import FIELD, UNSEALED
 from render.media.video import video_writer
-from render.plan.journey import Journey, JourneyError, Stop, journey_note, smaller_size_advice
+from render.plan.journey import (
+    DECODING,
+    Journey,
+    JourneyError,
+    Stop,
+    journey_note,
+    smaller_size_advice,
+)
 from render.plan.progress import Progress
 from render.synthesis.device import Device
 from render.synthesis.images import load_image
@@ -25,8 +32,6 @@ from render.synthesis.latents import load_latent
 from render.synthesis.probe import choose_arithmetic
 from render.synthesis.resource_errors import memory_shortage
 from render.weights.library import known_models
-
-DECODING = 3000  # bytes per pixel: five of the widest tensors of taming's decoder, and some more
 
 
 def make_journey(

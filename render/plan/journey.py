@@ -24,10 +24,11 @@ from render.storyboard.reader import Reader
 from render.storyboard.tables import Row
 from render.storyboard.transitions import TRANSITION
 from render.storyboard.yaml_nodes import Node, Scalar, Sequence
-from render.text import quoted
+from render.text import gibibytes_text, quoted
 from render.weights import library
 
 MOST_FRAMES = 10_000_000
+DECODING = 3000  # bytes per pixel: five of the widest tensors of taming's decoder, and some more
 
 
 class JourneyError(InputError):
@@ -266,6 +267,17 @@ def _upright_size(path: Path) -> tuple[int, int]:
 
     with Image.open(path) as image:
         return ImageOps.exif_transpose(image).size
+
+
+def check_memory(journey: Journey, available: int | None) -> None:
+    """Raises JourneyError if this machine has not the memory to decode a frame of the journey."""
+    width, height = journey.size
+    needed = DECODING * width * height
+    if available is not None and needed > available:
+        raise JourneyError(
+            f"a frame takes about {gibibytes_text(needed)} of memory, and there are "
+            f"{gibibytes_text(available)}: {smaller_size_advice(journey)}"
+        )
 
 
 def smaller_size_advice(journey: Journey) -> str:

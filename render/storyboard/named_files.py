@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from render.media.pictures import IMAGE_FORMATS, PictureError, scaled_to_bytes
 from render.storyboard.context import ShotContext
 from render.storyboard.reader import Reader, single_value
 from render.storyboard.yaml_nodes import SIZE_LIMIT, Mistake, Node, Scalar, Sequence, compose
@@ -25,7 +26,6 @@ LATENT_SIDE = 8192  # pixels of the picture that a latent decodes to; twice SIDE
 QUARTER_TURNS = (5, 6, 7, 8)  # the EXIF orientations that swap an image's sides
 FOLDER_LIMIT = 10_000  # entries of a folder that are compared with a name
 QUOTES = " \t'\""
-IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # no decoder that runs other programs
 
 
 @dataclass(frozen=True)
@@ -216,6 +216,11 @@ def probe_image(path: Path) -> tuple[int, int] | str:
                 else:
                     image.draft("L", (1, 1))  # a JPEG is decoded at an eighth of its size
                     image.load()
+                if image.mode.startswith(("I", "F")) and image.mode != "I;16":
+                    with Image.open(path, formats=IMAGE_FORMATS) as deep:
+                        scaled_to_bytes(deep)
+    except PictureError as error:
+        return str(error)
     except Image.DecompressionBombError:
         return f"is far too large. {too_large}"
     except PermissionError:

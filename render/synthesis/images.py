@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from render.media.pictures import flattened, read_picture
 from render.plan.camera import Matrix, moves
 from render.storyboard.model import BOXES, FADES, Region
-from render.storyboard.named_files import IMAGE_FORMATS
 from render.synthesis.warp import resample
 
 Frame = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]  # (height, width, 3)
@@ -23,16 +23,21 @@ def load_image(path: Path, device: torch.device, size: tuple[int, int] | None = 
     """Returns a picture file as (1, 3, H, W) in [0, 1], scaled and cropped to `size`, (width,
     height), if given.
 
-    The orientation in its EXIF data is applied; transparent pixels are put on white.
+    It is what `read_picture` gives; transparent pixels are put on white.
     """
-    with Image.open(path, formats=IMAGE_FORMATS) as image:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
-            upright = Image.fromarray((np.asarray(upright) / 257).round().astype(np.uint8))
-        upright = upright.convert("RGBA")
-        white = Image.new("RGBA", upright.size, "white")
-        opaque = Image.alpha_composite(white, upright).convert("RGB")
-        pixels = torch.from_numpy(np.array(opaque))  # (H, W, 3) uint8
+    return _to_tensor(flattened(read_picture(path), "white"), device, size)
+
+
+def load_mask(path: Path, device: torch.device, size: tuple[int, int]) -> Tensor:
+    """Returns a mask file as (1, 1, height, width) in [0, 1]: how bright it is, and 0 where it is
+    transparent."""
+    bright = flattened(read_picture(path), "black")
+    return _to_tensor(bright, device, size).mean(1, keepdim=True)
+
+
+def _to_tensor(image: Image.Image, device: torch.device, size: tuple[int, int] | None) -> Tensor:
+    """Returns an RGB image as (1, 3, H, W) in [0, 1], at `size` if given."""
+    pixels = torch.from_numpy(np.array(image))  # (H, W, 3) uint8
     picture = pixels.permute(2, 0, 1)[None].to(device).float() / 255
     return picture if size is None else fill(picture, size)
 
@@ -79,7 +84,7 @@ def region_mask(
     if region is None:
         return torch.ones(1, 1, size[1], size[0], device=device)
     if region.picture:
-        mask = _load_mask(region.picture, device, size)
+        mask = _cached_mask(region.picture, device, size)
     else:
         mask = named_mask(str(region.name), size, device)
     if moves(moved):
@@ -101,10 +106,7 @@ def named_mask(name: str, size: tuple[int, int], device: torch.device) -> Tensor
     return mask.expand(height, width)[None, None]
 
 
-@lru_cache(maxsize=8)
-def _load_mask(path: Path, device: torch.device, size: tuple[int, int]) -> Tensor:
-    """Returns a mask file as (1, 1, height, width) in [0, 1], cached for the next keyframes."""
-    return load_image(path, device, size).mean(1, keepdim=True)
+_cached_mask = lru_cache(maxsize=8)(load_mask)  # for the next keyframes
 
 
 def halved(picture: Tensor, level: int) -> Tensor:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from render.curves.easing import Bezier
-from render.plan.journey import Journey, JourneyError, journey_note, plan_journey
+from render.plan.journey import Journey, JourneyError, check_memory, journey_note, plan_journey
 
 
 def planned(folder: Path, side: tuple[int, int] = (64, 48), **options: Any) -> Journey:
@@ -106,3 +106,13 @@ def test_latents_of_the_first_embedded_generator_can_be_travelled_between(tmp_pa
     sunset = Path(__file__).parent.parent.parent / "storyboards" / "images" / "sunset.safetensors"
     journey = planned_between(sunset, tmp_path)
     assert (journey.generator, journey.size) == ("starter", (128, 80))
+
+
+def test_a_frame_that_memory_cannot_hold_is_refused_before_anything_is_loaded(
+    tmp_path: Path,
+) -> None:
+    journey = planned(tmp_path, (4032, 3024))
+    with pytest.raises(JourneyError, match=r"34\.1 GiB .* 23\.0 GiB: .* --size 2016x1512 needs"):
+        check_memory(journey, 23 * 2**30)
+    check_memory(journey, 64 * 2**30)
+    check_memory(journey, None)

@@ -10,8 +10,9 @@ import torch
 from PIL import ExifTags, Image
 from storyboard.samples import GROUND, HEAD, board, check_mistake, problems
 
+from render.media.pictures import IMAGE_FORMATS
 from render.storyboard.context import FilmContext, ShotContext
-from render.storyboard.named_files import IMAGE_FORMATS, probe_image
+from render.storyboard.named_files import probe_image
 from render.storyboard.parser import parse
 from render.storyboard.problems import StoryboardError
 from render.storyboard.reader import Reader
