@@ -27,8 +27,9 @@ def load_storyboard(path: Path, log: Log = TEXT_LOG) -> Storyboard:
 
     board = load(path)
     for warning in () if log.quiet else board.warnings:
-        text = f"{path}:{warning.line}:{warning.column}: warning: {warning.message}"
-        place = {"file": str(path), "line": warning.line, "column": warning.column}
+        text = f"{warning.place(path)}: warning: {warning.message}"
+        file = warning.file or str(path)
+        place = {"file": file, "line": warning.line, "column": warning.column}
         log.tell("warning", warning.message, text, place)
     return board
 

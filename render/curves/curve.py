@@ -254,11 +254,54 @@ class Curve:
         """Returns the least and the greatest value of the course: of a rate the speeds."""
         return self.course.extremes(self.logarithmic)
 
+    def shifted(self, by: Fraction) -> Curve:
+        """Returns the curve that begins `by` seconds into this one."""
+        return replace(self, course=Shifted(self.course, by)) if by else self
+
     def scaled(self, factor: float) -> Curve:
         """Returns the curve with every value of the course multiplied by `factor`.
 
         A growth or geometric curve needs a factor above 0.
         """
+        return replace(self, course=self.course.scaled(factor))
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """A Course that begins at a later time of another: what is left of it from there."""
+
+    course: Course
+    by: Fraction  # seconds
+
+    def __str__(self) -> str:
+        return f"{self.course} from {float(self.by):g} s on"
+
+    @property
+    def constant_value(self) -> float | None:
+        """As `Course.constant_value`."""
+        return self.course.constant_value
+
+    def at(self, time: Fraction | float, logarithmic: bool) -> float:
+        """As `Course.at`."""
+        return self.course.at(time + self.by, logarithmic)
+
+    def area(self, start: Fraction | float, end: Fraction | float, logarithmic: bool) -> float:
+        """As `Course.area`."""
+        return self.course.area(start + self.by, end + self.by, logarithmic)
+
+    def corners(
+        self, start: Fraction | float, end: Fraction | float, logarithmic: bool
+    ) -> Iterable[Fraction | float]:
+        """As `Course.corners`."""
+        found = self.course.corners(start + self.by, end + self.by, logarithmic)
+        return [time - self.by for time in found]
+
+    def extremes(self, logarithmic: bool) -> tuple[float, float]:
+        """As `Course.extremes`, of the whole course."""
+        return self.course.extremes(logarithmic)
+
+    def scaled(self, factor: float) -> Shifted:
+        """As `Course.scaled`."""
         return replace(self, course=self.course.scaled(factor))
 
 

@@ -30,7 +30,8 @@ VARIABLES = {
     "u": "0 to 1 over the shot",
     "f": "frames since the shot began, which ties the picture to fps",
     "n": "keyframes since the shot began",
-    "beat": "beats since the film began, at its bpm",
+    "beat": "beats since the film's first beat, at its bpm",
+    "film_time": "seconds since the film began",
 }
 CONSTANTS = {"pi": math.pi, "tau": math.tau, "e": math.e}
 

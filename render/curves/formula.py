@@ -38,6 +38,7 @@ class Clock:
     every: Fraction  # seconds from keyframe to keyframe
     start: Fraction = Fraction(0)  # of the shot in the film, in seconds
     bpm: Fraction | None = None  # None counts one beat per second
+    first_beat: Fraction = Fraction(0)  # seconds from the film's beginning, of beat 0
 
     def values(self, names: Iterable[str], time: Fraction | float) -> dict[str, float]:
         """Returns the variables of these names, of expression.VARIABLES, `time` s into the shot.
@@ -60,7 +61,8 @@ class Clock:
             "u": (zero, self.duration),
             "f": (zero, 1 / self.fps),
             "n": (zero, self.every),
-            "beat": (-self.start, 60 / self.bpm if self.bpm else second),
+            "film_time": (-self.start, second),
+            "beat": (self.first_beat - self.start, 60 / self.bpm if self.bpm else second),
         }
 
     @cached_property

@@ -51,7 +51,7 @@ LABELS = {
 }
 
 
-HIDDEN = {"storyboard", FIELD, "made_from"}  # fields that `format_note` does not list
+HIDDEN = {"storyboard", "included", FIELD, "made_from"}  # fields that `format_note` does not list
 
 
 class ProvenanceError(InputError):

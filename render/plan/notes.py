@@ -36,6 +36,8 @@ def note_of(
             for role, chosen in zip(roles, plan.models.all, strict=True)
         ],
     }
+    if board.included:
+        note["included"] = dict(board.included)
     if board.draft:
         note["draft"] = True
     if frame is not None:

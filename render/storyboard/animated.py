@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from render.curves.curve import Curve, Key, Keys, keyed
+from render.curves.curve import Curve, Key, Keys, Shifted, keyed
 from render.curves.expression import (
     CONSTANTS,
     NAMED,
@@ -264,6 +264,8 @@ class AnimatedNumber:
     def written(self, curve: Curve, fps: Fraction) -> Any:
         """What a storyboard may write for a curve, so that the same curve is read from it."""
         ending = self.unit + ("/s" if curve.kind != "value" else "")
+        if isinstance(curve.course, Shifted):
+            return f"that of its act, {float(curve.course.by):g}s on"
         if isinstance(curve.course, Formula):
             text = curve.course.expression.text
             return text if curve.kind == "value" else f"{text}/s"  # the unit may be left out

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from render.curves.formula import Clock
-from render.storyboard.model import Storyboard
+from render.storyboard.model import Prompt, Storyboard
 from render.storyboard.yaml_nodes import Node
 from render.weights.catalog import Model
 
@@ -22,15 +22,17 @@ class FilmContext:
     places: dict[str, str] = field(default_factory=dict)  # each key's group, for misplaced keys
     fps: Fraction = Storyboard.fps  # for times in frames
     bpm: Fraction | None = Storyboard.bpm  # for times in beats
+    first_beat: Fraction = Storyboard.first_beat  # seconds, of beat 0
     generator: str = Storyboard.generator  # for latents, which only their own generator can read
     usual: dict[str, Any] = field(default_factory=dict)  # settings that come with its perceptor
     holding: float = 1.0  # the factor of unwritten losses of HOLDING, likewise
     size: tuple[int, int] | None = None  # for the shape of masks; None while it is not known
     seed: int = Storyboard.seed
+    sound_end: Fraction | None = None  # when the film's sound ends, for a last shot without an end
     loop: Fraction = Storyboard.loop
     loop_node: Node | None = None  # where `loop` is written
     defaults: Node | None = None  # settings of every shot that does not set them
-    style: str | None = None  # of every shot that has no own style
+    style: str | tuple[Prompt, ...] | None = None  # of every shot that has no own style
     exclude: Node | None = None  # for every shot that has no own `exclude`
 
 

@@ -19,13 +19,13 @@ from render.storyboard.frame_size import FrameSize
 from render.storyboard.loss_weights import LOSSES
 from render.storyboard.model import BETWEEN
 from render.storyboard.model_names import MODELS
-from render.storyboard.named_files import ImageFile
+from render.storyboard.named_files import Beginning, ImageFile, ShotsFile
 from render.storyboard.output import OUTPUT
 from render.storyboard.prompts import Prompts, Style
 from render.storyboard.reader import Reader
 from render.storyboard.tables import Row, Table, short_for
 from render.storyboard.transitions import DURATION_LIMIT, TRANSITION, Loop
-from render.storyboard.values import Choice, FrameRate, Number, Pair, Text, Time
+from render.storyboard.values import Choice, FilmTime, FrameRate, Number, Pair, Text, Time
 from render.storyboard.yaml_nodes import Mistake, Node, Scalar, Sequence
 from render.text import quoted
 
@@ -165,6 +165,12 @@ SETTINGS = (
 )
 
 DURATION = Row("duration", Time(Fraction(1, 1000), DURATION_LIMIT), "duration", "how long it lasts")
+AT = Row(
+    "at",
+    FilmTime(Fraction(0), DURATION_LIMIT),
+    "at",
+    "when it begins in the film, instead of a duration of the shot before it",
+)
 CAMERA_ROW = Row("camera", CAMERA, "camera", "how the view moves", nullable=True)
 TRANSITION_ROW = Row("transition", TRANSITION, "transition", "how the shot begins")
 
@@ -175,10 +181,11 @@ SHOT = Table(
     (
         Row("name", Text(100, "a name"), "name", NAME_HELP),
         DURATION,
+        AT,
         Row("prompts", Prompts(), "prompts", "what should be seen: 'text:weight | text'", True),
         Row("style", Style(), "style", "instead of the storyboard's style", nullable=True),
         Row("exclude", Prompts(away=True), "exclude", "instead of the storyboard's", nullable=True),
-        Row("init", ImageFile(), "init", "path of a picture to begin with"),
+        Row("init", Beginning(), "init", "path of a picture, or of a latent, to begin with"),
         CAMERA_ROW,
         TRANSITION_ROW,
         *SETTINGS,
@@ -191,6 +198,7 @@ class Shots:
     """The list of shots, each left as its node to be read on top of the defaults."""
 
     item: Table
+    within_act: bool = False
 
     def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> tuple[Node, ...]:
         """The nodes of the shots; raises Mistake."""
@@ -207,8 +215,23 @@ class Shots:
         return node.items
 
     def schema(self) -> dict[str, Any]:
-        """An array of shots."""
-        return {"type": "array", "items": self.item.schema(), "minItems": 1, "maxItems": SHOT_LIMIT}
+        """An array of shots, of acts and of files with shots."""
+        within: list[dict[str, Any]] = [] if self.within_act else [ACT.schema()]
+        items = {"anyOf": [*within, INCLUDE.schema(), self.item.schema()]}
+        return {"type": "array", "items": items, "minItems": 1, "maxItems": SHOT_LIMIT}
+
+
+INCLUDE = Table(
+    (Row("include", ShotsFile(), "include", "path of a file with more shots", required=True),)
+)
+ACT = Table(
+    (
+        Row("act", Text(100, "a name"), "act", "a name of the group", required=True),
+        Row("camera", CAMERA, "camera", "one camera that moves on through all of its shots"),
+        Row("defaults", DEFAULTS, "defaults", "settings for its shots, on top of the film's"),
+        Row("shots", Shots(SHOT, within_act=True), "shots", "its shots", required=True),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -234,6 +257,12 @@ STORYBOARD = Table(
         Row("fps", FrameRate(GREATEST_RATE, GREATEST_RATE_TERM), "fps", "frames per second"),
         Row("bpm", Number(1, 1000, exact=True), "bpm", "beats per minute, for times such as 8b"),
         Row(
+            "first_beat",
+            Time(Fraction(-3600), Fraction(3600)),
+            "first_beat",
+            "when beat 0 is, for `at` in beats and the variable beat",
+        ),
+        Row(
             "seed",
             Number(0, 2**63 - 1, whole=True, example="such as 7: the same seed, the same film"),
             "seed",
@@ -243,7 +272,13 @@ STORYBOARD = Table(
         Row("output", OUTPUT, "", "how the film is written"),
         Row("loop", Loop(), "loop", "true or a time: the end goes over into the beginning"),
         Row("audio", AUDIO, "audio", "a sound file that plays under the film", nullable=True),
-        Row("style", Style(), "style", "added to every text prompt", nullable=True),
+        Row(
+            "style",
+            Style(),
+            "style",
+            "added to every text prompt; with weights or a |, prompts beside those of every shot",
+            nullable=True,
+        ),
         Row("exclude", Prompts(away=True), "exclude", "what should not be seen", nullable=True),
         Row("defaults", DEFAULTS, "defaults", "settings for every shot that does not set them"),
         Row("shots", Shots(SHOT), "shots", "a list of shots", required=True),

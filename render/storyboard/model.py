@@ -223,7 +223,7 @@ class Shot:
     prompts: tuple[Prompt, ...]
     camera: Camera = field(default_factory=Camera)
     transition: Transition = Transition()
-    init: Path | None = None
+    init: Path | None = None  # a picture, or a latent
     settings: Settings = Settings()
     moving: tuple[tuple[str, Curve], ...] = ()  # settings and loss weights that change, by name
 
@@ -247,6 +247,7 @@ class Storyboard:
     size: tuple[int, int] = (320, 192)  # (width, height) in pixels
     fps: Fraction = Fraction(24)
     bpm: Fraction | None = None  # beats per minute
+    first_beat: Fraction = Fraction(0)  # seconds, when beat 0 is
     seed: int = 0
     generator: str = "starter"
     perceptors: tuple[tuple[str, float], ...] = STARTERS  # (name, weight)
@@ -256,6 +257,7 @@ class Storyboard:
     loop: Fraction = Fraction(0)  # seconds in which the end turns into the beginning; 0 is no loop
     source: Path | None = None
     text: str = ""  # the YAML as written
+    included: tuple[tuple[str, str], ...] = ()  # names and texts of the files with more shots
     draft: bool = False  # smaller and with fewer steps than written
     warnings: tuple[Problem, ...] = ()  # what can be rendered but looks unintended
 

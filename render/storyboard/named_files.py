@@ -24,6 +24,7 @@ from render.weights.catalog import Model
 PIXEL_LIMIT = 64_000_000  # of an image; a larger one is a mistake or a decompression bomb
 LATENT_SIDE = 8192  # pixels of the picture that a latent decodes to; twice SIDE_LIMIT
 QUARTER_TURNS = (5, 6, 7, 8)  # the EXIF orientations that swap an image's sides
+LATENT_SUFFIX = ".safetensors"
 FOLDER_LIMIT = 10_000  # entries of a folder that are compared with a name
 QUOTES = " \t'\""
 
@@ -61,6 +62,44 @@ class StoredLatent:
 
         what = "a latent that Render wrote (.safetensors)"
         return named_file(node, key, film.folder, what, problem_of)
+
+    def schema(self) -> dict[str, Any]:
+        """A string."""
+        return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a shot begins with: an image, or a latent of the film's own generator."""
+
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> Path:
+        """The file's path; a latent's ends in .safetensors. Raises Mistake."""
+        if isinstance(node, YamlMapping):
+            latent = node.get("latent")
+            if len(node.entries) != 1 or latent is None:
+                raise Mistake(node, f"{key} is a mapping. Write a path, or {{latent: PATH}}")
+            return StoredLatent().read(latent, f"{key}: latent", context, reader)
+        if isinstance(node, Scalar) and node.text.strip().lower().endswith(LATENT_SUFFIX):
+            return StoredLatent().read(node, key, context, reader)
+        return ImageFile().read(node, key, context, reader)
+
+    def schema(self) -> dict[str, Any]:
+        """A string, or a mapping with a latent."""
+        latent = {"type": "object", "properties": {"latent": {"type": "string"}}}
+        return {"anyOf": [{"type": "string"}, {**latent, "additionalProperties": False}]}
+
+
+@dataclass(frozen=True)
+class ShotsFile:
+    """A YAML file with more shots, by its path from the storyboard's folder."""
+
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> Path:
+        """The file's path; raises Mistake if there is none."""
+
+        def problem_of(path: Path) -> str | None:
+            return None if path.is_file() else "is not an ordinary file. Name one with shots"
+
+        return named_file(node, key, context.film.folder, "a file with shots", problem_of)
 
     def schema(self) -> dict[str, Any]:
         """A string."""
@@ -248,7 +287,7 @@ def _files_named(node: Node | None) -> Iterator[str]:
             if key.text == "losses":  # one of the losses is called latent too
                 continue
             if (
-                key.text in ("init", "image", "latent", "mask", "palette", "where")
+                key.text in ("init", "image", "latent", "mask", "palette", "where", "include")
                 and isinstance(value, Scalar)
                 and not value.null
                 and (

@@ -17,6 +17,7 @@ from render.storyboard.named_files import similar_name
 from render.storyboard.output import check_output
 from render.storyboard.problems import Problem, StoryboardError, first_problems
 from render.storyboard.reader import Reader
+from render.storyboard.sequence import sound_end_of
 from render.storyboard.shots import read_shots
 from render.storyboard.tables import read_entries, split_entries
 from render.storyboard.transitions import DURATION_LIMIT
@@ -35,7 +36,7 @@ from render.weights.library import models_by_role
 KEYFRAME_LIMIT = 200_000
 # Keys that other values need, so they are read first: times may be written in frames and beats,
 # and a latent belongs to its generator.
-READ_FIRST = ("fps", "bpm", "models")
+READ_FIRST = ("fps", "bpm", "first_beat", "models")
 
 
 def load(path: Path) -> Storyboard:
@@ -76,16 +77,24 @@ def parse(text: str, folder: Path, source: Path | None = None) -> Storyboard:
         reader.problem(node or Scalar("", 1, 1), message)
     if board is None or reader.problems:
         raise StoryboardError(first_problems(list(reader.problems)), source)
-    return replace(board, source=source, text=text, warnings=tuple(sorted(reader.warnings)))
+    return replace(
+        board,
+        source=source,
+        text=text,
+        included=tuple(reader.included.items()),
+        warnings=tuple(sorted(reader.warnings, key=lambda warning: (warning.file, warning))),
+    )
 
 
 def _storyboard(node: Mapping, folder: Path, reader: Reader) -> Storyboard | None:
     """The storyboard in a mapping, None if it has mistakes; they are noted."""
     film = FilmContext(folder, models_by_role(), key_places())
-    entries = STORYBOARD.entries(node, "the storyboard", film, reader)
+    templates = tuple(entry for entry in node.entries if not entry[0].text.startswith("x-"))
+    entries = STORYBOARD.entries(replace(node, entries=templates), "the storyboard", film, reader)
     first, others = split_entries(entries, READ_FIRST)
     given = read_entries(first, ShotContext(film), reader)
-    known = {name: given[name] for name in ("fps", "bpm", "generator") if name in given}
+    names = ("fps", "bpm", "first_beat", "generator")
+    known = {name: given[name] for name in names if name in given}
     film = replace(film, **known)
     if usual := usual_with(given.get("perceptors", Storyboard.perceptors), film.models):
         film = replace(film, usual=dict(usual.settings), holding=usual.holding)
@@ -97,6 +106,7 @@ def _storyboard(node: Mapping, folder: Path, reader: Reader) -> Storyboard | Non
         film,
         size=given.get("size", Storyboard.size),
         seed=given.get("seed", film.seed),
+        sound_end=sound_end_of(given["audio"]),
         loop=given.get("loop", film.loop),
         loop_node=node.get("loop"),
         defaults=node.get("defaults"),

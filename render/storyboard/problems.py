@@ -20,7 +20,23 @@ class StoryboardError(InputError):
 
     def __str__(self) -> str:
         name = self.source if self.source is not None else "storyboard"
-        return "\n".join(f"{name}:{p.line}:{p.column}: {p.message}" for p in self.problems)
+        return "\n".join(f"{p.place(name)}: {p.message}" for p in self.problems)
+
+
+class Line(int):
+    """A line's number, counted from 1, which knows its file: that of an include, or the option of
+    the command line that stands for a line; "" is the storyboard.
+
+    A number, because places are copied from node to node as numbers.
+    """
+
+    file: str
+
+    def __new__(cls, number: int, file: str = "") -> Line:
+        """A line of a file."""
+        line = super().__new__(cls, number)
+        line.file = file
+        return line
 
 
 @dataclass(frozen=True, order=True)
@@ -31,10 +47,21 @@ class Problem:
     column: int
     message: str
 
+    @property
+    def file(self) -> str:
+        """The file it is in; "" is the storyboard."""
+        return self.line.file if isinstance(self.line, Line) else ""
+
+    def place(self, storyboard: object) -> str:
+        """Where it is, as sentences begin: "film.yaml:3:7", or an option of the command line."""
+        if self.file.startswith("--"):
+            return self.file
+        return f"{self.file or storyboard}:{self.line}:{self.column}"
+
 
 def first_problems(problems: list[Problem]) -> tuple[Problem, ...]:
     """The mistakes in order of their place; if there are too many, the last says how many more."""
-    problems = sorted(problems)
+    problems = sorted(problems, key=lambda problem: (problem.file, problem))
     if len(problems) <= PROBLEM_LIMIT:
         return tuple(problems)
     shown = problems[:PROBLEM_LIMIT]

@@ -27,10 +27,15 @@ PROMPT_LIMIT = 100  # in one shot
 TEXT_LIMIT = 1000  # characters; a perceptor reads about 77 words of it
 
 
-def with_style(prompts: tuple[Prompt, ...], style: str | None) -> tuple[Prompt, ...]:
-    """The prompts with the style appended to every text."""
+StyleText = str | tuple[Prompt, ...]  # a style: words, or prompts of its own
+
+
+def with_style(prompts: tuple[Prompt, ...], style: StyleText | None) -> tuple[Prompt, ...]:
+    """The prompts with the words of a style appended to every text, or with its prompts added."""
     if style is None:
         return prompts
+    if isinstance(style, tuple):
+        return prompts + style
     return tuple(p if p.text is None else replace(p, text=f"{p.text}, {style}") for p in prompts)
 
 
@@ -301,14 +306,14 @@ def _carries_weight(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Style:
-    """A text that is appended to the texts of prompts; it has no weight."""
+    """Words that are appended to the texts of prompts; or, where it has weights or a '|', prompts
+    of its own, which every shot has beside its own."""
 
-    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> str:
-        """The text; raises Mistake if it holds weights."""
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> StyleText:
+        """The words or the prompts; raises Mistake."""
         text = PROMPT_TEXT.read(node, key, context, reader)
         if "|" in text or _carries_weight(text):
-            message = f"{key} {quoted(text)} is added to every text prompt and has no weights or "
-            raise Mistake(node, message + "parts of its own. Write plain words")
+            return Prompts().read(node, key, context, reader)
         return text
 
     def schema(self) -> dict[str, Any]:

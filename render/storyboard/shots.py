@@ -11,43 +11,75 @@ from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
 
+from render.curves.curve import Curve
 from render.curves.formula import Clock
 from render.storyboard.animated import split_moving
-from render.storyboard.camera_keys import check_camera, shot_camera
+from render.storyboard.camera_keys import CAMERA, check_camera, shot_camera
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.keys import SHOT
 from render.storyboard.loss_weights import shot_losses
 from render.storyboard.model import Prompt, Settings, Shot, Transition
 from render.storyboard.prompts import with_style
 from render.storyboard.reader import Reader
+from render.storyboard.sequence import Act, check_count, shot_times, written_shots
 from render.storyboard.tables import read_entries, split_entries, with_defaults
 from render.storyboard.transitions import shot_transition
 from render.storyboard.yaml_nodes import Mapping, Node, Scalar
 from render.text import is_printable, seconds_text
 
-TIMING = ("duration", "keyframes")  # keys that formulas and key times need, so they are read first
+# Keys that formulas and key times need, so they are read first.
+TIMING = ("duration", "at", "keyframes")
 
 
 def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> list[Shot]:
     """The shots that can be used, in order; notes the mistakes of all."""
+    written = list(written_shots(nodes, film, reader))
+    check_count(written, reader)
+    names = _names(tuple(shot.own for shot in written), reader)
+    times = shot_times(written, names, reader, film.sound_end)
+    for one, time in zip(written, times, strict=True):
+        if one.act is not None:
+            one.act.start = time.start if not one.act.duration else one.act.start
+            one.act.duration += time.duration or 0
     shots: list[Shot] = []
-    start = Fraction(0)
-    for index, (own, name) in enumerate(zip(nodes, _names(nodes, reader), strict=True)):
+    for index, (one, name, time) in enumerate(zip(written, names, times, strict=True)):
+        own, film = one.own, one.film
         if not isinstance(own, Mapping):
             reader.problem(own, f"{name} is not a mapping. Write keys such as duration and prompts")
             continue
         node = _on_defaults(own, film)
         entries = SHOT.entries(node, f"shot '{name}'", film, reader)
         timing, others = split_entries(entries, TIMING)
-        context = ShotContext(film, name, is_first=index == 0, start=start)
-        given = read_entries(timing, context, reader)
+        context = ShotContext(film, name, is_first=index == 0, start=time.start)
+        unread = [entry for entry in timing if entry.row.key == "keyframes"]
+        given = {**read_entries(unread, context, reader), "duration": time.duration}
         context = _timed(context, given, own)
         given.update(read_entries(others, context, reader))
+        if one.act and one.act.camera is not None and own.get("camera") is None:
+            given["camera"] = _camera_of_act(one.act, time.start, context, reader)
         shot = _shot(given, own, node, context, reader)
         if shot is not None:
             shots.append(shot)
-        start += context.duration or 0
     return shots
+
+
+def _camera_of_act(
+    act: Act, start: Fraction, context: ShotContext, reader: Reader
+) -> dict[str, Any] | None:
+    """The part of an act's camera that begins at a shot: what `shot_camera` takes."""
+    clock = context.clock and replace(context.clock, duration=act.duration, start=act.start)
+    whole = replace(context, name=act.name, start=act.start, duration=act.duration, clock=clock)
+    camera = reader.attempt(CAMERA, act.camera, "camera", whole) if act.camera else None
+    if camera is None:
+        return None
+
+    def from_here(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: from_here(part) for name, part in value.items()}
+        return value.shifted(start - act.start) if isinstance(value, Curve) else value
+
+    found: dict[str, Any] = from_here(camera)
+    return found
 
 
 def _names(nodes: tuple[Node, ...], reader: Reader) -> list[str]:
@@ -84,7 +116,11 @@ def _timed(context: ShotContext, timing: dict[str, Any], own: Mapping) -> ShotCo
     return replace(
         context,
         duration=duration,
-        clock=Clock(duration, film.fps, every, context.start, film.bpm) if duration else None,
+        clock=(
+            Clock(duration, film.fps, every, context.start, film.bpm, film.first_beat)
+            if duration
+            else None
+        ),
         begins_with_image=own.get("init") is not None,
     )
 
@@ -125,10 +161,10 @@ def _shot(
 
 def _check_duration(own: Mapping, node: Mapping, context: ShotContext, reader: Reader) -> None:
     """Note a shot without a duration, or shorter than a frame."""
-    written, duration = node.get("duration"), context.duration
-    if written is None:
-        message = f"shot '{context.name}' has no 'duration'. Write how long it lasts, as in 4s"
-        reader.problem(own, message)
+    written, duration = node.get("duration") or own.get("at") or own, context.duration
+    if duration is None and node.get("duration") is None:
+        message = f"shot '{context.name}' has no 'duration'. Write how long it lasts, as in 4s, or "
+        reader.problem(own, f"{message}when the next one begins, as in at: 1:12.5")
     elif duration is not None and duration * context.film.fps < 1:
         message = f"shot '{context.name}' lasts {seconds_text(duration)}, less than one frame. "
         reader.problem(written, message + "Lengthen it")

@@ -76,6 +76,17 @@ class Time:
 
 
 @dataclass(frozen=True)
+class FilmTime(Time):
+    """A time from the film's beginning; in beats from its first beat."""
+
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> Fraction:
+        """The time in seconds; raises Mistake."""
+        time = super().read(node, key, context, reader)
+        in_beats = isinstance(node, Scalar) and node.text.strip().endswith("b")
+        return time + context.film.first_beat if in_beats else time
+
+
+@dataclass(frozen=True)
 class FrameRate:
     """Frames per second, exactly, from 1 to `high`, as a ratio of numbers up to `term`."""
 

@@ -8,18 +8,17 @@ events, and every scalar stays the text that was written.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import yaml
 
-from render.storyboard.problems import Problem
+from render.storyboard.problems import Line, Problem
 from render.text import quoted
 
 SIZE_LIMIT = 1_000_000  # bytes of a file
 DEPTH_LIMIT = 40
-NODE_LIMIT = 20_000  # after aliases are expanded, so that aliases of aliases cannot explode
-ALIAS_LIMIT = 100
+NODE_LIMIT = 200_000  # after aliases are expanded, so that aliases of aliases cannot explode
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,11 @@ class Mapping:
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping
+
+
+def child(node: Node | None, key: str) -> Node | None:
+    """The value of a key in a node; None if the node is no mapping, or has no such key."""
+    return node.get(key) if isinstance(node, Mapping) else None
 
 
 def nodes_of(value: object, place: Node) -> Node:
@@ -105,13 +109,13 @@ def decode_text(data: bytes) -> str:
     return text
 
 
-def compose(text: str, problems: list[Problem]) -> Node | None:
-    """The one node of a text, within the limits of this module.
+def compose(text: str, problems: list[Problem], file: str = "") -> Node | None:
+    """The one node of a text, within the limits of this module; `file` is for sentences.
 
     Mistakes are appended to `problems`; returns None if nothing is left to read.
     """
     try:
-        return _Composer(problems).compose(text)
+        return _Composer(problems, file).compose(text)
     except Mistake as mistake:
         problems.append(mistake.problem)
     except yaml.MarkedYAMLError as error:
@@ -121,13 +125,14 @@ def compose(text: str, problems: list[Problem]) -> Node | None:
         line, column = (mark.line, mark.column) if mark else (0, 0)
         lines = text.splitlines()
         opened = error.context_mark.line if error.context_mark else line
-        problem = Problem(line + 1, column + 1, _explain(error, "".join(lines[line : line + 1])))
-        problems.append(_bare_colour(lines, opened, line) or problem)
+        sentence = _explain(error, "".join(lines[line : line + 1]))
+        problem = _bare_colour(lines, opened, line) or Problem(line + 1, column + 1, sentence)
+        problems.append(replace(problem, line=Line(problem.line, file)))
     except yaml.reader.ReaderError as error:
         before, letter = text[: error.position], text[error.position : error.position + 1]
         sentence = f"a control character ({letter!a}) that YAML does not allow. Delete it"
         column = error.position - before.rfind("\n")
-        problems.append(Problem(before.count("\n") + 1, column, sentence))
+        problems.append(Problem(Line(before.count("\n") + 1, file), column, sentence))
     return None
 
 
@@ -190,19 +195,19 @@ class _Open:
 class _Composer:
     """Builds nodes from PyYAML's events, and stops at the first event beyond a limit."""
 
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
+    def __init__(self, problems: list[Problem], file: str = "") -> None:
+        self.problems, self.file = problems, file
         self.anchors: dict[str, tuple[Node, int, int]] = {}  # node, size, height
         self.stack: list[_Open] = []
         self.root: Node | None = None
         self.lines: list[str] = []
-        self.node_count = self.alias_count = self.document_count = 0
+        self.node_count = self.document_count = 0
 
     def compose(self, text: str) -> Node | None:
         """The root node, None of an empty document; raises Mistake or yaml.YAMLError."""
         self.lines = text.splitlines()
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            place = _place(event)
+            place = _place(event, self.file)
             if isinstance(event, yaml.DocumentStartEvent):
                 self._begin_document(place)
             elif isinstance(event, yaml.AliasEvent):
@@ -211,7 +216,9 @@ class _Composer:
                 self._begin_node(event, place)
             elif isinstance(event, yaml.CollectionEndEvent):
                 done = self.stack.pop()
-                self._add(_close(done, self.problems), done.size, done.height, done.anchor)
+                self._add(
+                    _close(done, self.problems, self.file), done.size, done.height, done.anchor
+                )
         return self.root
 
     def _begin_document(self, place: Scalar) -> None:
@@ -222,9 +229,6 @@ class _Composer:
 
     def _add_alias(self, anchor: str, place: Scalar) -> None:
         """Add the node that an alias refers to; raises Mistake if there is none."""
-        self.alias_count += 1
-        if self.alias_count > ALIAS_LIMIT:
-            raise Mistake(place, f"more than {ALIAS_LIMIT} aliases. Write some of them out")
         if anchor not in self.anchors:
             inside = any(anchor == outer.anchor for outer in self.stack)
             reason = "stands inside what it refers to" if inside else "refers to nothing"
@@ -275,15 +279,17 @@ class _Composer:
         outer.height = max(outer.height, height + 1)
 
 
-def _place(event: yaml.Event) -> Scalar:
+def _place(event: yaml.Event, file: str) -> Scalar:
     """An empty scalar where the event begins."""
     mark = event.start_mark
-    return Scalar("", mark.line + 1, mark.column + 1) if mark else Scalar("", 1, 1)
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    return Scalar("", Line(line + 1, file), column + 1)
 
 
-def _close(done: _Open, problems: list[Problem]) -> Node:
+def _close(done: _Open, problems: list[Problem], file: str) -> Node:
     """The finished list or mapping, merge keys resolved; notes keys that cannot be used."""
-    line, column = _place(done.start).line, _place(done.start).column
+    place = _place(done.start, file)
+    line, column = place.line, place.column
     if isinstance(done.start, yaml.SequenceStartEvent):
         return Sequence(tuple(done.children), line, column)
     entries: list[tuple[Scalar, Node]] = []

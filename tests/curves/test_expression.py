@@ -24,7 +24,7 @@ from render.curves.expression import (
     parse,
 )
 
-VALUES = {"t": 2.0, "u": 0.25, "f": 48.0, "n": 8.0, "beat": 4.0}
+VALUES = {"t": 2.0, "u": 0.25, "f": 48.0, "n": 8.0, "beat": 4.0, "film_time": 5.0}
 
 
 @pytest.mark.parametrize(

@@ -140,8 +140,6 @@ def test_prompts_as_check_shows_them() -> None:
 
 
 MISTAKES = [
-    (GROUND + "style: 'oil:0.5'", 5, "no weights"),
-    (GROUND + "style: 'a | b'", 5, "no weights"),
     (GROUND + "exclude: 'text:-0.5'", 5, "has a minus"),
     (GROUND + "exclude: [{text: a, stop: -1}]", 5, "has a minus"),
     (HEAD + "shots: [{duration: 1, prompts: ''}]", 2, "no text"),

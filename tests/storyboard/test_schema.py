@@ -130,7 +130,7 @@ def test_rows_fill_fields_that_exist() -> None:
         return field_names(group).union(*(field_names(kind) for kind in inner))
 
     assert flat(STORYBOARD) - {"style", "exclude", "defaults"} <= names(Storyboard)
-    assert flat(SHOT) - {"style", "exclude"} <= names(Shot, Settings)
+    assert flat(SHOT) - {"style", "exclude"} <= names(Shot, Settings) | {"at"}
     assert names(Settings) <= flat(SHOT)
     for key, owner in (("camera", Camera), ("transition", Transition)):
         kind = SHOT.row(key).kind
@@ -159,7 +159,7 @@ def test_the_schema_shows_defaults() -> None:
     assert properties["size"]["default"] == [320, 192]
     iterations = properties["defaults"]["properties"]["iterations"]["anyOf"][-1]["properties"]
     assert iterations["first"]["default"] == Settings.first_steps
-    shot = properties["shots"]["items"]["properties"]
+    shot = properties["shots"]["items"]["anyOf"][-1]["properties"]
     step = shot["step"]["anyOf"][-1]["properties"]
     assert step["then"]["default"] == Settings.later_step_size
 
