@@ -201,6 +201,8 @@ class Curve:
     course: Course
     kind: str = "value"
     geometric: bool = False
+    # When a rate begins to add up, in seconds: below 0 for what is left of a longer curve.
+    begins: Fraction = Fraction(0)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -229,7 +231,7 @@ class Curve:
         """Returns the value at `time`. A Fraction stays exact up to the last operation."""
         if self.kind == "value":
             return self.interpolated(time)
-        total = self.total(Fraction(0), time)
+        total = self.total(self.begins, time)
         return math.exp(total) if self.kind == "growth" else total
 
     def interpolated(self, time: Fraction | float) -> float:
@@ -255,8 +257,11 @@ class Curve:
         return self.course.extremes(self.logarithmic)
 
     def shifted(self, by: Fraction) -> Curve:
-        """Returns the curve that begins `by` seconds into this one."""
-        return replace(self, course=Shifted(self.course, by)) if by else self
+        """Returns what is left of the curve from `by` seconds on; a rate keeps what it has added up
+        until then."""
+        if not by:
+            return self
+        return replace(self, course=Shifted(self.course, by), begins=self.begins - by)
 
     def scaled(self, factor: float) -> Curve:
         """Returns the curve with every value of the course multiplied by `factor`.

@@ -223,7 +223,8 @@ def _as_written(table: Table, owner: Any, usual: Any, fps: Fraction) -> dict[str
 
 def shot_camera(given: dict[str, Any], context: ShotContext) -> Camera:
     """The camera of a shot; the seed of its shake differs in every shot and film."""
-    shake = Shake(**(given.get("shake") or {}), seed=f"{context.film.seed}/{context.name}")
+    own = {"seed": f"{context.film.seed}/{context.name}"}  # of an act's camera, the act's
+    shake = Shake(**(own | (given.get("shake") or {})))
     return Camera(**{**given, "shake": shake if "shake" in given else Shake()})
 
 

@@ -79,6 +79,8 @@ def _camera_of_act(
         return value.shifted(start - act.start) if isinstance(value, Curve) else value
 
     found: dict[str, Any] = from_here(camera)
+    if found.get("shake"):
+        found["shake"]["seed"] = f"{context.film.seed}/{act.name}"
     return found
 
 

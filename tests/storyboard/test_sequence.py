@@ -165,8 +165,16 @@ def test_a_rate_goes_on_from_where_it_was() -> None:
         shots["one"].camera.zoom.interpolated(2)
     )
     whole = made("shots: [{duration: 8s, prompts: a, camera: {zoom: {0s: 1.0/s, 8s: 1.8/s}}}]")
-    parts = shots["one"].camera.zoom.at(2) * shots["two"].camera.zoom.at(4)
-    assert parts == pytest.approx(whole.shots[0].camera.zoom.at(6))
+    for name, start in (("one", 0), ("two", 2)):
+        zoom = shots[name].camera.zoom
+        assert zoom.at(2) == pytest.approx(whole.shots[0].camera.zoom.at(start + 2))
+
+
+def test_a_hand_that_shakes_goes_on_shaking() -> None:
+    shots = shots_of_act("{shake: 2%, x: 1%/s}")
+    assert shots["one"].camera.shake.seed == shots["two"].camera.shake.seed
+    assert shots["two"].camera.shake.seed.endswith("/storm")
+    assert shots["own"].camera.shake.seed != shots["two"].camera.shake.seed
 
 
 def test_frames_of_an_act_move_as_those_of_one_shot() -> None:
@@ -191,7 +199,7 @@ def test_frames_of_an_act_move_as_those_of_one_shot() -> None:
         ("shots: [{act: a, colour: 1, shots: [{duration: 1s, prompts: b}]}]", "no key 'colour'"),
         (
             "shots: [{act: a, shots: [{act: b, shots: [{duration: 1s, prompts: c}]}]}]",
-            "an act within",
+            "stands within an act",
         ),
         ("shots: [{act: a, camera: {zoom: 900}, shots: [{duration: 1s, prompts: b}]}]", "range"),
     ],
