@@ -28,8 +28,10 @@ from render.cli.options import (
     draft_option,
     latents_option,
     log_option,
+    part_options,
     precision_option,
     quiet_option,
+    settings_options,
 )
 from render.cli.output import TEXT_LOG, Log, download_bar, report_made, write_answer, write_line
 from render.cli.preflight import (
@@ -38,6 +40,7 @@ from render.cli.preflight import (
     load_device,
     load_storyboard,
     plan_film,
+    plan_part,
 )
 from render.cli.rendering import render_film, render_still
 from render.cli.request import RenderRequest
@@ -115,6 +118,8 @@ def cli(ctx: click.Context) -> None:
     "is STORYBOARD.draft.mp4]",
 )
 @draft_option
+@part_options
+@settings_options
 @device_option
 @precision_option
 @convolutions_option
@@ -149,6 +154,8 @@ def film(quiet: bool, log_format: str, **options: Any) -> None:
 @cli.command()
 @click.argument("storyboard", type=FILE)
 @draft_option
+@part_options
+@settings_options
 @latents_option
 @click.option("--expand", is_flag=True, help="Print only the cameras, with presets expanded.")
 @click.option(
@@ -164,11 +171,11 @@ def check(expand: bool, log_format: str, **options: Any) -> None:
         from render.cli.describe import describe_cameras, describe_plan
 
         request = RenderRequest(log=log, **options)
-        board = load_storyboard(request.storyboard, log)
+        board = load_storyboard(request.storyboard, log, request.settings)
         if expand:
             write_answer("\n".join(describe_cameras(board)))
             return
-        plan = plan_film(board, request.draft)
+        plan = plan_part(plan_film(board, request.draft), request)
         if log.json:
             from render.cli.plan_json import plan_as_json
 
@@ -185,6 +192,7 @@ def check(expand: bool, log_format: str, **options: Any) -> None:
 )
 @click.option("-o", "--output", type=FILE, metavar="FRAME.png", required=True, help="The frame.")
 @draft_option
+@settings_options
 @device_option
 @precision_option
 @convolutions_option

@@ -53,7 +53,8 @@ def describe_plan(plan: Plan, folder: Path, device: Device | None = None) -> Ite
     by the render, which reads all of them before it starts. The cost is that of a CPU in float32
     where no device is given.
     """
-    todo = [keyframe for keyframe in plan.keyframes if not has_latent(folder, keyframe.key)]
+    needed = plan.needed_keyframes()
+    todo = [keyframe for keyframe in needed if not has_latent(folder, keyframe.key)]
     yield from _describe_size(plan)
     yield from aligned_columns(_shot_rows(plan, todo))
     yield from describe_prompts(plan.board.shots)
@@ -81,6 +82,12 @@ def _describe_size(plan: Plan) -> Iterator[str]:
     yield f"  generator {board.generator}, perceptor {', '.join(n for n, _ in board.perceptors)}"
     if usual := usual_settings(plan):
         yield f"  {usual}"
+    if plan.part:
+        seconds = [
+            f"{float(part.start / board.fps):.6g} to {float(part.stop / board.fps):.6g} s"
+            for part in plan.part
+        ]
+        yield f"  of which {plural(len(plan.shown), 'frame')} are made: {', '.join(seconds)}"
     if board.audio:
         yield f"  {describe_sound(board.audio, board.duration)}"
 
@@ -135,7 +142,7 @@ def _describe_cost(
     sketches = f"{plural(cost.sketch_steps, 'step')} of sketches, " if cost.sketch_steps else ""
     yield (
         f"to do: {plural(cost.keyframes, 'keyframe')}, {sketches}{plural(cost.steps, 'step')}, "
-        f"{plural(plan.frame_count, 'frame')}: about {duration_text(cost.seconds)} on "
+        f"{plural(len(plan.shown), 'frame')}: about {duration_text(cost.seconds)} on "
         f"{'the CPU' if name == 'cpu' else name} ({how})"
     )
     disk = f"{megabytes_text(cost.disk)} of disk in {folder}"

@@ -71,6 +71,56 @@ draft_option = click.option(
     is_flag=True,
     help="Half the size, a third of the steps (at least 10 and 5), the same plan.",
 )
+
+
+def settings_options(command: Any) -> Any:
+    """Adds the options that set keys of the storyboard, and passes them as `settings`."""
+    options = (
+        ("--set", "KEY=VALUE", "Another value for a key, as in losses.hold=0.8 for all shots or "
+         "shots.storm.step=0.5 for one.", True),
+        ("--seed", "NUMBER", "Another seed.", False),
+        ("--fps", "RATE", "Another frame rate.", False),
+        ("--size", "WxH", "Another size.", False),
+        ("--codec", "NAME", "Another codec.", False),
+        ("--quality", "NUMBER", "Another quality: less is better.", False),
+    )  # fmt: skip
+    for name, metavar, text, multiple in reversed(options):
+        key = {"--codec": "output.codec", "--quality": "output.quality"}.get(name, name[2:])
+        command = click.option(
+            name,
+            key.replace(".", "_"),
+            metavar=metavar,
+            multiple=multiple,
+            expose_value=False,
+            callback=_collect(key),
+            help=f"{text} For this run only.",
+        )(command)
+    return command
+
+
+def _collect(key: str) -> Any:
+    """A callback of click that adds an option's value to the settings of the command."""
+
+    def collect(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        settings = ctx.params.setdefault("settings", ())
+        given = value if key == "set" else () if value is None else (f"{key}={value}",)
+        ctx.params["settings"] = (*settings, *given)
+
+    return collect
+
+
+shots_option = click.option(
+    "--shots", metavar="NAME,NAME", help="Only these shots; the latents are those of the film."
+)
+from_option = click.option("--from", "start", metavar="TIME", help="Only from this time on.")
+to_option = click.option("--to", "end", metavar="TIME", help="Only what is before this time.")
+
+
+def part_options(command: Any) -> Any:
+    """Adds the options that choose a part of the film."""
+    return shots_option(from_option(to_option(command)))
+
+
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 log_option = click.option(
     "--log-format",

@@ -22,7 +22,8 @@ from render.weights import library
 def plan_as_json(plan: Plan, folder: Path) -> dict[str, Any]:
     """Everything that `render check` knows of a film whose latents are in `folder`."""
     board = plan.board
-    todo = [keyframe for keyframe in plan.keyframes if not has_latent(folder, keyframe.key)]
+    needed = plan.needed_keyframes()
+    todo = [keyframe for keyframe in needed if not has_latent(folder, keyframe.key)]
     missing = {keyframe.index for keyframe in todo}
     budget = MemoryBudget(machine_memory())
     cost = estimate(plan, todo, known_speed(library.models_folder(), "cpu"), budget)
@@ -54,7 +55,7 @@ def plan_as_json(plan: Plan, folder: Path) -> dict[str, Any]:
             "keyframes": cost.keyframes,
             "sketch_steps": cost.sketch_steps,
             "steps": cost.steps,
-            "frames": plan.frame_count,
+            "frames": len(plan.shown),
             "seconds": cost.seconds,
             "speed_is_measured": cost.measured,
             "memory": cost.memory,

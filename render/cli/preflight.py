@@ -16,16 +16,18 @@ from render.cli.output import TEXT_LOG, Log
 from render.errors import InputError, RenderError
 
 if TYPE_CHECKING:
+    from render.cli.request import RenderRequest
     from render.plan.plan import Plan
     from render.storyboard.model import Storyboard
     from render.synthesis.device import Device
 
 
-def load_storyboard(path: Path, log: Log = TEXT_LOG) -> Storyboard:
-    """Read a storyboard and report its warnings; raises StoryboardError with every mistake."""
+def load_storyboard(path: Path, log: Log = TEXT_LOG, settings: tuple[str, ...] = ()) -> Storyboard:
+    """Read a storyboard with these settings, and report its warnings; raises StoryboardError with
+    every mistake."""
     from render.storyboard.parser import load
 
-    board = load(path)
+    board = load(path, settings)
     for warning in () if log.quiet else board.warnings:
         text = f"{warning.place(path)}: warning: {warning.message}"
         file = warning.file or str(path)
@@ -44,6 +46,13 @@ def plan_film(board: Storyboard, is_draft: bool) -> Plan:
     if is_draft:
         board = draft(board, models.generator.model.factor)
     return make_plan(board, models, file_digest)
+
+
+def plan_part(plan: Plan, request: RenderRequest) -> Plan:
+    """The plan of the part that a request asks for; raises InputError."""
+    from render.plan.part import part_of
+
+    return part_of(plan, request.shots, request.start, request.end)
 
 
 def load_device(
@@ -120,9 +129,16 @@ def files_needed(board: Storyboard) -> list[Path]:
 
 
 def check_overwrite(
-    output: Path, force: bool, needed: Iterable[Path], kind: str, storyboard: Path | None = None
+    output: Path,
+    force: bool,
+    needed: Iterable[Path],
+    kind: str,
+    storyboard: Path | None = None,
+    lesser: str = "",
 ) -> None:
     """Raises InputError unless `output`, a `kind` made from `storyboard`, may be written.
+
+    `lesser` says what it is if it is less than a whole film, which it then may not replace.
 
     A file that is as Render wrote it from the same storyboard may be replaced, any other only with
     `force`. An input file (`needed`) may never be, not even a still that Render made.
@@ -139,7 +155,7 @@ def check_overwrite(
     if force or not output.exists():
         return
     made_from = None if kind == "preview" else place_of(storyboard, output)
-    if reason := why_not_replaced(output, kind, made_from):
+    if reason := why_not_replaced(output, kind, made_from, lesser):
         raise InputError(f"{output} {reason}; choose another name or add --force")
 
 

@@ -21,6 +21,7 @@ from render.cli.preflight import (
     load_storyboard,
     model_names,
     plan_film,
+    plan_part,
     set_aside,
 )
 from render.cli.request import RenderRequest, preview_path
@@ -38,13 +39,14 @@ def render_film(request: RenderRequest) -> None:
     from render.media.codecs import CODECS, check_output
 
     began, log = time.monotonic(), request.log
-    board = load_storyboard(request.storyboard, log)
+    board = load_storyboard(request.storyboard, log, request.settings)
     output = request.film_output(CODECS[board.codec].extensions[0])
     check_output(output, board.codec)
     check_sound(board, output, log)
-    plan = plan_film(board, request.draft)
+    plan = plan_part(plan_film(board, request.draft), request)
+    lesser = "a part" if plan.part else "a draft" if request.draft else ""
     for file, kind in ((output, "film"), (preview_path(output), "preview")):
-        check_overwrite(file, request.force, files_needed(board), kind, board.source)
+        check_overwrite(file, request.force, files_needed(board), kind, board.source, lesser)
     check_latents(request.latents_folder)
     plan.models.require()
     device = load_chosen_device(request, plan)
@@ -83,8 +85,9 @@ def _make_film(
             make_film(plan, models, store, todo, output, show)
     seconds, gflop = time.monotonic() - started, Costs(plan).total(todo)
     remember_speed(models_folder(), str(device.device), gflop, seconds, started - began)
-    length = float(plan.board.duration)
-    report_made(log, output, plan.frame_count, length, plan.board.size, began)
+    count = len(plan.shown)
+    length = float(count / plan.board.fps) if plan.part else float(plan.board.duration)
+    report_made(log, output, count, length, plan.board.size, began)
 
 
 def render_still(request: RenderRequest, at: str) -> None:
@@ -92,7 +95,8 @@ def render_still(request: RenderRequest, at: str) -> None:
     began = time.monotonic()
     assert request.output is not None  # the command requires it
     output, log, folder = request.output, request.log, request.latents_folder
-    plan = plan_film(load_storyboard(request.storyboard, log), request.draft)
+    board = load_storyboard(request.storyboard, log, request.settings)
+    plan = plan_film(board, request.draft)
     number = frame_at(at, plan)
     check_picture_output(output)
     check_overwrite(output, request.force, files_needed(plan.board), "frame", plan.board.source)

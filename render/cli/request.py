@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from render.cli.output import TEXT_LOG, Log
+from render.plan.part import part_name
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,10 @@ class RenderRequest:
     storyboard: Path
     output: Path | None = None  # None is a name made from the storyboard's
     draft: bool = False
+    settings: tuple[str, ...] = ()  # keys of the storyboard with other values, as `seed=5`
+    shots: str | None = None  # the names of the shots that are made; None is all
+    start: str | None = None  # when the part that is made begins; None is the film's beginning
+    end: str | None = None  # and when it ends
     device: str = "auto"
     precision: str = "auto"
     convolutions: str = "auto"
@@ -33,7 +38,8 @@ class RenderRequest:
 
     def film_output(self, extension: str) -> Path:
         """The film's file; without -o it is named after the storyboard, and beside it."""
-        ending = f"{'.draft' if self.draft else ''}{extension}"
+        part = part_name(self.shots, self.start, self.end)
+        ending = f"{part}{'.draft' if self.draft else ''}{extension}"
         return self.output or self.storyboard.with_name(f"{self.storyboard.stem}{ending}")
 
 

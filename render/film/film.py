@@ -14,6 +14,7 @@ from render.film.frames import FrameDownload, FramePainter, frames
 from render.media.ffmpeg import VideoError
 from render.media.provenance import place_of, to_text
 from render.media.seal import FIELD, UNSEALED
+from render.media.sound import Soundtrack
 from render.media.video import VideoWriter, video_writer
 from render.plan.memory import memory_advice
 from render.plan.notes import note_of
@@ -41,7 +42,7 @@ def make_film(
     is killed and repeated writes the same bytes. Raises FilmError, LatentError, and InputError
     before anything is made.
     """
-    meter = Meter(plan, todo, plan.frame_count)
+    meter = Meter(plan, todo, len(plan.shown))
     painter = FramePainter(plan, store, models.generator)
     download = FrameDownload(plan.board.size)
     with (
@@ -59,7 +60,7 @@ def make_film(
                         send(frame, video, plan, meter, show)
         for frame in download.flush():
             send(frame, video, plan, meter, show)
-    report_frames(plan.frame_count, plan, meter, show)
+    report_frames(len(plan.shown), plan, meter, show)
 
 
 def make_still(
@@ -99,7 +100,10 @@ def film_writer(plan: Plan, output: Path) -> AbstractContextManager[VideoWriter]
     title = board.source.stem if board.source else ""
     note = note_of(plan, "film") | {"made_from": place_of(board.source, output), FIELD: UNSEALED}
     metadata = {"title": title, "comment": to_text(note)}
-    sound = (board.audio, plan.frame_count / board.fps) if board.audio else None
+    sound = None
+    if board.audio:
+        parts = [(part.start / board.fps, part.stop / board.fps) for part in plan.part]
+        sound = Soundtrack(board.audio, plan.frame_count / board.fps, tuple(parts))
     settings = board.size, board.fps, board.codec, board.quality
     return video_writer(output, *settings, metadata, sound)
 
@@ -120,11 +124,11 @@ def film_errors(plan: Plan, models: Models, store: Store) -> Iterator[None]:
 def send(frame: Frame, video: VideoWriter, plan: Plan, meter: Meter, show: Show) -> None:
     """Send a frame to the encoder and report it; the last one only after the encoder has ended."""
     video.send(frame)
-    if video.count < plan.frame_count:
+    if video.count < len(plan.shown):
         report_frames(video.count, plan, meter, show)
 
 
 def report_frames(count: int, plan: Plan, meter: Meter, show: Show) -> None:
     """Report that so many frames are done."""
-    shot = plan.board.shots[plan.shot_of(count - 1)].name
-    show(Progress("decode", shot, count, plan.frame_count, 0, 0, meter.at_frame(count)))
+    shot = plan.board.shots[plan.shot_of(plan.shown[count - 1])].name
+    show(Progress("decode", shot, count, len(plan.shown), 0, 0, meter.at_frame(count)))

@@ -117,11 +117,11 @@ def read_note(path: Path) -> dict[str, Any]:
     return note
 
 
-def why_not_replaced(path: Path, kind: str, made_from: str | None) -> str | None:
+def why_not_replaced(path: Path, kind: str, made_from: str | None, lesser: str = "") -> str | None:
     """Returns why a file may not be replaced by another of this kind, as the end of a sentence;
     None if it may: Render wrote it as it is now, from the same storyboard.
 
-    `kind` and `made_from` are those of the new file's note.
+    `kind` and `made_from` are those of the new file's note; `lesser` is "a draft" or "a part".
     """
     try:
         note = read_note(path)
@@ -136,6 +136,8 @@ def why_not_replaced(path: Path, kind: str, made_from: str | None) -> str | None
         return f"is a {note.get('kind')} that Render made, and not a {kind}"
     if note.get("made_from") != made_from:
         return f"is the {kind} of another storyboard, {note.get('storyboard_file')}"
+    if lesser and not (note.get("draft") or note.get("frames")):
+        return f"is the whole film, and {lesser} would take its place"
     return None
 
 

@@ -39,6 +39,15 @@ class Audio:
     fade_out: Fraction = Fraction(0)  # seconds, to the film's end
 
 
+@dataclass(frozen=True)
+class Soundtrack:
+    """What is heard of an audio in a file."""
+
+    audio: Audio
+    length: Fraction  # seconds of the whole film
+    parts: tuple[tuple[Fraction, Fraction], ...] = ()  # from second to second; () is all of it
+
+
 class SoundError(InputError):
     """A sound that an encoder cannot hold in any layout."""
 
@@ -121,13 +130,40 @@ def _encoding_problem(path: Path, extension: str, layout: str | None) -> str | N
     return first_complaint(done.stderr) if done.returncode else None
 
 
-def sound_arguments(audio: Audio, length: Fraction, extension: str) -> tuple[list[str], list[str]]:
-    """Returns ffmpeg's arguments for the input, and those for its output of `length` seconds.
+def sound_arguments(
+    soundtrack: Soundtrack, number: int, extension: str
+) -> tuple[list[str], list[str]]:
+    """Returns ffmpeg's arguments for the sound's input, which is its input of that number, and
+    those for its output.
 
     `extension` is a key of ENCODERS. The sound is cut by samples after decoding, which has already
     removed the delay that an encoder adds at the beginning.
     """
+    audio = soundtrack.audio
     repeat = ["-stream_loop", "-1"] if audio.loop else []
+    chain, parts = sound_filters(audio, soundtrack.length), soundtrack.parts
+    cuts = [
+        f"atrim=start={float(start):.9f}:end={float(end):.9f},asetpts=PTS-STARTPTS"
+        for start, end in parts
+    ]
+    fitting = fitting_layout(audio.file, extension)
+    layout = [f"aformat=channel_layouts={fitting}"] if fitting else []
+    encoding = [*ENCODERS[extension], "-flags:a", "+bitexact"]
+    if len(cuts) < 2:
+        filters = ["-map", f"{number}:a:0", "-af", ",".join([*chain, *cuts, *layout])]
+    else:
+        count, graph = len(cuts), [f"[{number}:a:0]{','.join(chain)},asplit={len(cuts)}"]
+        graph[0] += "".join(f"[in{place}]" for place in range(count))
+        graph += [f"[in{place}]{cut}[cut{place}]" for place, cut in enumerate(cuts)]
+        joined = "".join(f"[cut{place}]" for place in range(count))
+        ending = "".join(f",{filter_}" for filter_ in layout)
+        graph.append(f"{joined}concat=n={count}:v=0:a=1{ending}[heard]")
+        filters = ["-filter_complex", ";".join(graph), "-map", "[heard]"]
+    return [*repeat, *input_arguments(audio.file)], [*filters, *encoding]
+
+
+def sound_filters(audio: Audio, length: Fraction) -> list[str]:
+    """Returns ffmpeg's filters that make the sound of a film of `length` seconds."""
     skipped, silence = max(audio.start, Fraction(0)), max(-audio.start, Fraction(0))
     begin, end = (f"{float(second):.9f}" for second in (skipped, audio.start + length))
     filters = [f"atrim=start={begin}:end={end},asetpts=PTS-STARTPTS"]
@@ -143,7 +179,4 @@ def sound_arguments(audio: Audio, length: Fraction, extension: str) -> tuple[lis
         from_here = max(length - audio.fade_out, Fraction(0))
         filters.append(f"afade=t=out:st={float(from_here):.9f}:d={float(audio.fade_out):.9f}")
     filters.append(f"apad=whole_dur={float(length):.9f},atrim=end={float(length):.9f}")
-    if layout := fitting_layout(audio.file, extension):
-        filters.append(f"aformat=channel_layouts={layout}")
-    output = ["-af", ",".join(filters), *ENCODERS[extension], "-flags:a", "+bitexact"]
-    return [*repeat, *input_arguments(audio.file)], output
+    return filters

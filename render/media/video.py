@@ -45,7 +45,7 @@ from render.media.ffmpeg import (
     run_ffmpeg,
 )
 from render.media.seal import seal_film
-from render.media.sound import Audio, sound_arguments
+from render.media.sound import Soundtrack, sound_arguments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,13 +85,12 @@ def video_writer(
     codec: str,
     quality: int,
     metadata: Mapping[str, str],
-    sound: tuple[Audio, Fraction] | None = None,
+    sound: Soundtrack | None = None,
 ) -> Iterator[VideoWriter]:
     """A film that is written while the block runs: give every frame to the writer's `send`.
 
-    `size` is (width, height). `sound` is played from the first frame on, for as many seconds as
-    stand beside it. Players show the metadata's `title` and `comment`; other names are not kept by
-    every container.
+    `size` is (width, height). `sound` is played from the first frame on. Players show the
+    metadata's `title` and `comment`; other names are not kept by every container.
 
     `path` is replaced when the block ends and ffmpeg has ended well. On any exception before that,
     ffmpeg is ended, its output is removed, and the exception is raised again. Raises VideoError,
@@ -127,7 +126,7 @@ def write_video(
     codec: str,
     quality: int,
     metadata: Mapping[str, str],
-    sound: tuple[Audio, Fraction] | None = None,
+    sound: Soundtrack | None = None,
 ) -> None:
     """Write `frames`, each (H, W, 3) uint8 or as many bytes, to `path`: `video_writer` in one call.
 
@@ -175,13 +174,13 @@ def _write_command(
     fps: Fraction,
     codec: str,
     quality: int,
-    sound: tuple[Audio, Fraction] | None,
+    sound: Soundtrack | None,
 ) -> list[str]:
     row = CODECS[codec]
     yuv = row.pixel_format.startswith("yuv")
     convert = f"{YUV_FILTER}," if yuv else ""
     container = CONTAINERS[extension]
-    heard, encoded = sound_arguments(*sound, extension) if sound else ([], [])
+    heard, encoded = sound_arguments(sound, 2, extension) if sound else ([], [])
     if "-movflags" in container:
         # Ticks a second: a whole number for every frame, and at least 1000.
         ticks = fps.numerator * max(1, -(-1000 // fps.numerator))
@@ -196,7 +195,7 @@ def _write_command(
         *("-f", "ffmetadata", "-i", file_url(notes)),
         *heard,
         *("-map", "0:v", "-map_metadata", "1", "-fps_mode", "passthrough"),
-        *(("-map", "2:a:0", *encoded) if sound else ()),
+        *encoded,
         *("-vf", f"{convert}format={row.pixel_format}"),
         *("-c:v", row.encoder),
         *(argument.format(quality=max(quality, row.best)) for argument in row.arguments),

@@ -117,7 +117,7 @@ class Costs:
 
     def total(self, todo: Iterable[Keyframe]) -> float:
         """These keyframes, and every frame of the film."""
-        return sum(map(self.keyframe, todo)) + self.frame * self.plan.frame_count
+        return sum(map(self.keyframe, todo)) + self.frame * len(self.plan.shown)
 
 
 def begins_anew(keyframe: Keyframe) -> bool:

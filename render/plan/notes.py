@@ -38,6 +38,10 @@ def note_of(
     }
     if board.included:
         note["included"] = dict(board.included)
+    if board.settings:
+        note["settings"] = list(board.settings)
+    if plan.part:
+        note["frames"] = [[part.start, part.stop] for part in plan.part]
     if board.draft:
         note["draft"] = True
     if frame is not None:

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 from render.plan.camera import IDENTITY, Matrix
@@ -62,6 +63,13 @@ class Plan:
     starts: tuple[Fraction, ...]  # start of each shot in seconds, then the film's end
     first_keyframes: tuple[int, ...]  # index of each shot's first keyframe, then the number of all
     frame_size: tuple[float, float]  # the board's (width, height) in heights of the made picture
+    part: tuple[range, ...] = ()  # the frames that are shown, in order; () is all
+
+    @cached_property
+    def shown(self) -> tuple[int, ...]:
+        """The numbers of the frames that are shown."""
+        ranges = self.part or (range(self.frame_count),)
+        return tuple(number for numbers in ranges for number in numbers)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -80,15 +88,16 @@ class Plan:
         return runs
 
     def needed_keyframes(self, frame: int | None = None) -> tuple[Keyframe, ...]:
-        """The keyframes of the film, or those of one frame and all that they continue from."""
-        if frame is None:
+        """The keyframes of what is shown, or of one frame, and all that they continue from."""
+        if frame is None and not self.part:
             return self.keyframes
         indices: set[int] = set()
-        for index in self.moment(frame).keyframes:
-            step: int | None = index
-            while step is not None and step not in indices:
-                indices.add(step)
-                step = self.keyframes[step].parent
+        for number in self.shown if frame is None else (frame,):
+            for index in self.moment(number).keyframes:
+                step: int | None = index
+                while step is not None and step not in indices:
+                    indices.add(step)
+                    step = self.keyframes[step].parent
         return tuple(self.keyframes[index] for index in sorted(indices))
 
     def shot_of(self, frame: int) -> int:

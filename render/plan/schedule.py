@@ -32,9 +32,9 @@ def schedule(plan: Plan, todo: Iterable[Keyframe]) -> Iterator[MakeKeyframe | Se
     """
     waiting = deque(todo)
     total = len(waiting)
-    for number in range(plan.frame_count):
+    for count, number in enumerate(plan.shown, start=1):
         last_needed = max(plan.moment(number).keyframes)
-        may_wait = total * (1 - (number + 1) / plan.frame_count)
+        may_wait = total * (1 - count / len(plan.shown))
         while waiting and (waiting[0].index <= last_needed or len(waiting) > may_wait):
             yield MakeKeyframe(waiting.popleft())
         yield SendFrame(number)

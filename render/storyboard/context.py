@@ -32,6 +32,7 @@ class FilmContext:
     loop: Fraction = Storyboard.loop
     loop_node: Node | None = None  # where `loop` is written
     defaults: Node | None = None  # settings of every shot that does not set them
+    overrides: tuple[Any, ...] = ()  # `overrides.Override`s of all shots and of some
     style: str | tuple[Prompt, ...] | None = None  # of every shot that has no own style
     exclude: Node | None = None  # for every shot that has no own `exclude`
 

@@ -258,6 +258,7 @@ class Storyboard:
     source: Path | None = None
     text: str = ""  # the YAML as written
     included: tuple[tuple[str, str], ...] = ()  # names and texts of the files with more shots
+    settings: tuple[str, ...] = ()  # options of the command line that count more than the text
     draft: bool = False  # smaller and with fewer steps than written
     warnings: tuple[Problem, ...] = ()  # what can be rendered but looks unintended
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from render.errors import InputError
 from render.media.codecs import CODECS
 from render.storyboard.audio import check_audio, film_audio
 from render.storyboard.context import FilmContext, ShotContext
@@ -15,6 +16,7 @@ from render.storyboard.model import Shot, Storyboard
 from render.storyboard.model_names import usual_with
 from render.storyboard.named_files import similar_name
 from render.storyboard.output import check_output
+from render.storyboard.overrides import Override, overridden_film, read_override
 from render.storyboard.problems import Problem, StoryboardError, first_problems
 from render.storyboard.reader import Reader
 from render.storyboard.sequence import sound_end_of
@@ -30,7 +32,7 @@ from render.storyboard.yaml_nodes import (
     compose,
     decode_text,
 )
-from render.text import seconds_text
+from render.text import nearest, seconds_text
 from render.weights.library import models_by_role
 
 KEYFRAME_LIMIT = 200_000
@@ -39,9 +41,12 @@ KEYFRAME_LIMIT = 200_000
 READ_FIRST = ("fps", "bpm", "first_beat", "models")
 
 
-def load(path: Path) -> Storyboard:
-    """The storyboard in a file. Raises StoryboardError with every mistake in it."""
-    path = Path(path)
+def load(path: Path, settings: tuple[str, ...] = ()) -> Storyboard:
+    """The storyboard in a file, with `settings` such as `seed=5` for this run.
+
+    Raises StoryboardError with every mistake in it, and InputError for a setting of another form.
+    """
+    path, overrides = Path(path), tuple(map(read_override, settings))
     try:
         if path.is_dir():
             raise Mistake(Scalar("", 1, 1), "this is a folder. Name the storyboard in it")
@@ -58,10 +63,12 @@ def load(path: Path) -> Storyboard:
         reason = getattr(error, "strerror", None) or str(error)
         message = f"the file cannot be read: {reason}. Check its name and its rights"
         raise StoryboardError((Problem(1, 1, message),), path) from error
-    return parse(text, path.parent, path)
+    return replace(parse(text, path.parent, path, overrides), settings=settings)
 
 
-def parse(text: str, folder: Path, source: Path | None = None) -> Storyboard:
+def parse(
+    text: str, folder: Path, source: Path | None = None, overrides: tuple[Override, ...] = ()
+) -> Storyboard:
     """The storyboard in a text, in which file names are relative to `folder`.
 
     Raises StoryboardError with every mistake in it.
@@ -71,7 +78,7 @@ def parse(text: str, folder: Path, source: Path | None = None) -> Storyboard:
     reader = Reader(problems=dict.fromkeys(mistakes))
     board = None
     if isinstance(node, Mapping):
-        board = _storyboard(node, folder, reader)
+        board = _storyboard(overridden_film(node, overrides), folder, reader, overrides)
     elif not mistakes:
         message = "this is not a storyboard. Begin with 'version: 1' and a list of 'shots'"
         reader.problem(node or Scalar("", 1, 1), message)
@@ -86,9 +93,11 @@ def parse(text: str, folder: Path, source: Path | None = None) -> Storyboard:
     )
 
 
-def _storyboard(node: Mapping, folder: Path, reader: Reader) -> Storyboard | None:
+def _storyboard(
+    node: Mapping, folder: Path, reader: Reader, overrides: tuple[Override, ...]
+) -> Storyboard | None:
     """The storyboard in a mapping, None if it has mistakes; they are noted."""
-    film = FilmContext(folder, models_by_role(), key_places())
+    film = FilmContext(folder, models_by_role(), key_places(), overrides=overrides)
     templates = tuple(entry for entry in node.entries if not entry[0].text.startswith("x-"))
     entries = STORYBOARD.entries(replace(node, entries=templates), "the storyboard", film, reader)
     first, others = split_entries(entries, READ_FIRST)
@@ -115,6 +124,7 @@ def _storyboard(node: Mapping, folder: Path, reader: Reader) -> Storyboard | Non
     )
     shot_nodes = given.pop("shots", ())
     shots = read_shots(shot_nodes, film, reader)
+    _check_names(shots, overrides)
     _check_length(shots, shot_nodes, reader)
     if given["audio"]:
         total = sum((shot.duration for shot in shots), Fraction(0))
@@ -123,6 +133,17 @@ def _storyboard(node: Mapping, folder: Path, reader: Reader) -> Storyboard | Non
     if reader.problems or not shots:
         return None
     return Storyboard(shots=tuple(shots), **given)
+
+
+def _check_names(shots: list[Shot], overrides: tuple[Override, ...]) -> None:
+    """Raises InputError for a setting of a shot that there is not."""
+    names = [shot.name for shot in shots]
+    for override in overrides:
+        if override.shot is not None and override.shot not in names and names:
+            near = nearest(override.shot, names)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(names[:20])}"
+            message = f"--set shots.{override.shot}.{'.'.join(override.path)}: there is no such "
+            raise InputError(f"{message}shot; {hint}")
 
 
 def _check_length(shots: list[Shot], nodes: tuple[Node, ...], reader: Reader) -> None:

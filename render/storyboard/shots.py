@@ -19,6 +19,7 @@ from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.keys import SHOT
 from render.storyboard.loss_weights import shot_losses
 from render.storyboard.model import Prompt, Settings, Shot, Transition
+from render.storyboard.overrides import overridden_shot
 from render.storyboard.prompts import with_style
 from render.storyboard.reader import Reader
 from render.storyboard.sequence import Act, check_count, shot_times, written_shots
@@ -47,7 +48,7 @@ def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> li
         if not isinstance(own, Mapping):
             reader.problem(own, f"{name} is not a mapping. Write keys such as duration and prompts")
             continue
-        node = _on_defaults(own, film)
+        node = overridden_shot(_on_defaults(own, film), name, film.overrides)
         entries = SHOT.entries(node, f"shot '{name}'", film, reader)
         timing, others = split_entries(entries, TIMING)
         context = ShotContext(film, name, is_first=index == 0, start=time.start)

@@ -15,6 +15,7 @@ from render.media.sound import (
     ENCODERS,
     Audio,
     SoundError,
+    Soundtrack,
     fitting_layout,
     layout_remark,
     sound_length,
@@ -49,7 +50,7 @@ def track(tmp_path: Path) -> Path:
 
 def write_film(path: Path, audio: Audio | None, codec: str = "h264") -> Path:
     pictures = [bytes([number]) * (64 * 48 * 3) for number in range(FRAMES)]
-    sound = None if audio is None else (audio, LENGTH)
+    sound = None if audio is None else Soundtrack(audio, LENGTH)
     write_video(path, pictures, (64, 48), Fraction(24), codec, 17, {"title": "t"}, sound)
     return path
 
@@ -215,3 +216,20 @@ def test_sound_length_is_that_of_the_decoded_sound(
 def test_every_container_has_an_encoder() -> None:
     assert set(ENCODERS) == set(CONTAINERS)
     assert {ending for codec in CODECS.values() for ending in codec.extensions} <= set(ENCODERS)
+
+
+def test_parts_of_a_film_have_their_own_sound(tmp_path: Path, track: Path) -> None:
+    def heard(*parts: tuple[Fraction, Fraction]) -> np.ndarray:
+        length = sum((end - start for start, end in parts), Fraction(0))
+        path, count = tmp_path / "part.mkv", round(length * 24)
+        pictures = [bytes(64 * 48 * 3)] * count
+        sound = Soundtrack(Audio(track, Fraction(-1, 4)), LENGTH, parts)
+        write_video(path, pictures, (64, 48), Fraction(24), "ffv1", 17, {"title": "t"}, sound)
+        return decoded_sound(path)
+
+    whole = expected(float(LENGTH), np.zeros(RATE // 4, np.int16), noise(1))
+    first, last = (Fraction(0), Fraction(1, 2)), (Fraction(3, 4), Fraction(1))
+    assert np.array_equal(heard(first), whole[: RATE // 2])
+    assert np.array_equal(heard(last), whole[RATE * 3 // 4 : RATE])
+    both = np.concatenate([whole[: RATE // 2], whole[RATE * 3 // 4 : RATE]])
+    assert np.array_equal(heard(first, last), both)

@@ -1,0 +1,92 @@
+"""A part of a film: some of its shots, or what is between two times."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+from render.errors import InputError
+from render.plan.plan import Plan
+from render.storyboard import literals
+from render.text import nearest, quoted
+
+
+def part_of(
+    plan: Plan, shots: str | None = None, start: str | None = None, end: str | None = None
+) -> Plan:
+    """The plan of a part of the film: the shots of these names, with commas between them, or the
+    frames from a time to another one, None for the film's beginning or end.
+
+    Keyframes and latents are those of the whole film. Raises InputError.
+    """
+    if shots is None and start is None and end is None:
+        return plan
+    if shots is None:
+        return replace(plan, part=(_frames_between(plan, start, end),))
+    if start is not None or end is not None:
+        raise InputError("--shots and --from or --to are two ways to say the same; use one of them")
+    names = [shot.name for shot in plan.board.shots]
+    chosen = []
+    for name in (part.strip() for part in shots.split(",")):
+        if name not in names:
+            near = nearest(name, names)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(names[:20])}"
+            raise InputError(f"--shots {quoted(name)}: there is no such shot; {hint}")
+        chosen.append(names.index(name))
+    ranges = [plan.shot_frames(index) for index in sorted(set(chosen))]
+    return replace(plan, part=_joined([part for part in ranges if part]))
+
+
+def part_name(shots: str | None, start: str | None, end: str | None) -> str:
+    """What is added to the name of a film of a part, such as ".storm-dawn" or ".12s-20s"."""
+    if shots is not None:
+        return "." + "-".join("".join(map(_plain, part.strip())) for part in shots.split(","))
+    if start is None and end is None:
+        return ""
+    return "." + "-".join("".join(map(_plain, text)) for text in (start or "0s", end or "end"))
+
+
+def _plain(letter: str) -> str:
+    """The letter, or a substitute for one that has a meaning in a path."""
+    return letter if letter.isalnum() or letter in "._" else "_"
+
+
+def _frames_between(plan: Plan, start: str | None, end: str | None) -> range:
+    """The frames that begin between two times; raises InputError."""
+    board, count = plan.board, plan.frame_count
+    first = 0 if start is None else _frame(plan, start, "--from")
+    stop = count if end is None else _frame(plan, end, "--to")
+    if first >= count:
+        raise InputError(f"--from {start}: the film ends at {float(board.duration):g} s")
+    if stop <= first:
+        raise InputError(f"--to {end}: that is not after --from {start or 0}; no frame is between")
+    return range(first, min(stop, count))
+
+
+def _frame(plan: Plan, text: str, option: str) -> int:
+    """The first frame that begins at a time or after it; raises InputError."""
+    board = plan.board
+    try:
+        time = literals.time(text, board.fps, board.bpm)
+    except ValueError as error:
+        raise InputError(f"{option} {quoted(text)} {error}") from error
+    if text.strip().endswith("b"):
+        time += board.first_beat
+    return max(0, math.ceil(time * board.fps))
+
+
+def _joined(ranges: list[range]) -> tuple[range, ...]:
+    """The ranges in order, those that follow one another directly as one."""
+    joined: list[range] = []
+    for part in ranges:
+        if joined and joined[-1].stop == part.start:
+            joined[-1] = range(joined[-1].start, part.stop)
+        else:
+            joined.append(part)
+    return tuple(joined)
+
+
+def seconds_shown(plan: Plan) -> Fraction:
+    """The length of what is shown."""
+    return len(plan.shown) / plan.board.fps
