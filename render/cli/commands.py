@@ -243,7 +243,12 @@ def still(at: str, quiet: bool, log_format: str, **options: Any) -> None:
 @click.option(
     "--model", metavar="NAME", help="The generator.  [default: the latents' own, else starter]"
 )
-@click.option("--codec", default="h264", show_default=True, help="How it is encoded.")
+@click.option(
+    "--codec",
+    default="auto",
+    show_default=True,
+    help="How it is encoded; auto is by the ending of OUT.",
+)
 @click.option("--quality", type=int, default=17, show_default=True, help="Less is better.")
 @device_option
 @convolutions_option

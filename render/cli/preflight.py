@@ -162,11 +162,14 @@ def check_overwrite(
 def check_sound(board: Storyboard, output: Path, log: Log) -> None:
     """Say if the film's sound is mixed to another layout for this file, which the storyboard's
     warnings did not say; raises SoundError if it cannot be encoded."""
-    from render.media.codecs import CODECS
-    from render.media.sound import layout_remark
+    from render.media.codecs import CODECS, chosen_codec
+    from render.media.sound import ENCODERS, layout_remark
 
     extension = output.suffix.lower()
-    if not board.audio or extension == CODECS[board.codec].extensions[0]:
+    if not board.audio or extension == CODECS[chosen_codec(board.codec)].extensions[0]:
+        return
+    if extension not in ENCODERS:
+        log.say("warning", f"{output.name} holds no sound")
         return
     if remark := layout_remark(board.audio, extension):
         log.say("warning", remark)

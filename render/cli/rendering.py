@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,17 +37,26 @@ if TYPE_CHECKING:
 
 def render_film(request: RenderRequest) -> None:
     """Make the film of a request, or raise a RenderError before anything is changed."""
-    from render.media.codecs import CODECS, check_output
+    from render.media.codecs import CODECS, check_frame, check_output, chosen_codec
+    from render.media.sequence import check_sequence, frame_path, is_sequence
 
     began, log = time.monotonic(), request.log
     board = load_storyboard(request.storyboard, log, request.settings)
-    output = request.film_output(CODECS[board.codec].extensions[0])
-    check_output(output, board.codec)
+    output = request.film_output(CODECS[chosen_codec(board.codec)].extensions[0])
     check_sound(board, output, log)
+    board = replace(board, codec=chosen_codec(board.codec, output))
     plan = plan_part(plan_film(board, request.draft), request)
     lesser = "a part" if plan.part else "a draft" if request.draft else ""
-    for file, kind in ((output, "film"), (preview_path(output), "preview")):
-        check_overwrite(file, request.force, files_needed(board), kind, board.source, lesser)
+    needed = files_needed(board)
+    if is_sequence(output):
+        check_sequence(output)
+        files = [(frame_path(output, number), "frame") for number in plan.shown]
+    else:
+        check_output(output, board.codec)
+        check_frame(plan.board.size, board.fps, board.codec, board.quality)
+        files = [(output, "film")]
+    for file, kind in (*files, (preview_path(output), "preview")):
+        check_overwrite(file, request.force, needed, kind, board.source, lesser)
     check_latents(request.latents_folder)
     plan.models.require()
     device = load_chosen_device(request, plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,4 +46,9 @@ class RenderRequest:
 
 def preview_path(output: Path) -> Path:
     """The picture beside a film that shows what is being optimised."""
+    if "%" in output.name:  # a sequence of pictures: named as they are, or as their folder
+        name = re.sub(r"%[0-9]*d", "", output.stem).strip("_-. ")
+        own_folder = output.parent.name and not name
+        beside = output.parent if own_folder else output
+        return beside.with_name(f"{name or output.parent.name or 'film'}.preview.png")
     return output.with_name(f"{output.stem}.preview.png")

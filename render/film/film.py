@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from render.film.frames import FrameDownload, FramePainter, frames
 from render.media.ffmpeg import VideoError
 from render.media.provenance import place_of, to_text
 from render.media.seal import FIELD, UNSEALED
+from render.media.sequence import SequenceWriter, is_sequence
 from render.media.sound import Soundtrack
 from render.media.video import VideoWriter, video_writer
 from render.plan.memory import memory_advice
@@ -25,6 +27,8 @@ from render.synthesis.images import Frame
 from render.synthesis.latents import Store
 from render.synthesis.models import Models
 from render.synthesis.resource_errors import film_shortages, kept_message, memory_shortage
+
+FrameWriter = VideoWriter | SequenceWriter
 
 
 def make_film(
@@ -94,9 +98,11 @@ def missing_keyframes(plan: Plan, store: Store, frame: int | None = None) -> lis
     return [keyframe for keyframe in keyframes if keyframe.key not in stored]
 
 
-def film_writer(plan: Plan, output: Path) -> AbstractContextManager[VideoWriter]:
-    """The `video_writer` of a film, with its sound and its note."""
+def film_writer(plan: Plan, output: Path) -> AbstractContextManager[FrameWriter]:
+    """What writes a film: the `video_writer` with its sound and its note, or a sequence's."""
     board = plan.board
+    if is_sequence(output):
+        return nullcontext(SequenceWriter(output, plan.shown, partial(frame_note, plan, output)))
     title = board.source.stem if board.source else ""
     note = note_of(plan, "film") | {"made_from": place_of(board.source, output), FIELD: UNSEALED}
     metadata = {"title": title, "comment": to_text(note)}
@@ -106,6 +112,12 @@ def film_writer(plan: Plan, output: Path) -> AbstractContextManager[VideoWriter]
         sound = Soundtrack(board.audio, plan.frame_count / board.fps, tuple(parts))
     settings = board.size, board.fps, board.codec, board.quality
     return video_writer(output, *settings, metadata, sound)
+
+
+def frame_note(plan: Plan, output: Path, number: int) -> dict[str, Any]:
+    """The note of a frame that stands alone."""
+    note = note_of(plan, "frame", plan.keyframes[plan.moment(number).left], number)
+    return note | {"made_from": place_of(plan.board.source, output)}
 
 
 @contextmanager
@@ -121,7 +133,7 @@ def film_errors(plan: Plan, models: Models, store: Store) -> Iterator[None]:
         raise FilmError(f"{error} {kept}") from error
 
 
-def send(frame: Frame, video: VideoWriter, plan: Plan, meter: Meter, show: Show) -> None:
+def send(frame: Frame, video: FrameWriter, plan: Plan, meter: Meter, show: Show) -> None:
     """Send a frame to the encoder and report it; the last one only after the encoder has ended."""
     video.send(frame)
     if video.count < len(plan.shown):

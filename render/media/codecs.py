@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from render.errors import InputError
-from render.media.ffmpeg import VideoError, ffmpeg_path, run_ffmpeg
+from render.media.ffmpeg import VideoError, ffmpeg_path, first_complaint, run_ffmpeg
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,12 @@ class Codec:
     lossless: bool
     """Whether decoding gives exactly the frames that were encoded."""
     arguments: tuple[str, ...]
-    """The encoder's arguments; "{quality}" stands for the storyboard's quality number."""
+    """The encoder's arguments; "{quality}" stands for the storyboard's quality number, "{opposite}"
+    for one from 100 down to 2, of which more is better."""
+    filters: str = ""
+    """ffmpeg's filters before the pixel format, with a comma behind."""
+    hardware: str = ""
+    """What the machine needs for it, as the end of a sentence; "" is nothing."""
     best: int = 0
     """The quality number that is used for a smaller one, which would make a file that most players
     cannot play."""
@@ -95,6 +100,96 @@ CODECS: dict[str, Codec] = {
         lossless=False,
         arguments=("-profile:v", "hq", "-vendor", "apl0", "-threads", "4"),
     ),
+    "prores_4444": Codec(
+        encoder="prores_ks",
+        pixel_format="yuv444p10le",
+        even=False,
+        extensions=(".mov", ".mkv"),
+        quality=None,
+        lossless=False,
+        arguments=("-profile:v", "4444", "-vendor", "apl0", "-threads", "4"),
+    ),
+    "h265_10bit": Codec(
+        encoder="libx265",
+        pixel_format="yuv420p10le",
+        even=True,
+        extensions=(".mp4", ".mov", ".mkv"),
+        quality=(0, 51),
+        lossless=False,
+        arguments=(
+            *("-preset", "medium", "-crf", "{quality}"),
+            *("-x265-params", "frame-threads=1:pools=4:log-level=error"),
+        ),
+    ),
+    "av1_10bit": Codec(
+        encoder="libsvtav1",
+        pixel_format="yuv420p10le",
+        even=True,
+        extensions=(".mp4", ".webm", ".mkv"),
+        quality=(1, 63),
+        lossless=False,
+        arguments=("-preset", "6", "-crf", "{quality}", "-svtav1-params", "lp=2"),
+    ),
+    "gif": Codec(
+        encoder="gif",
+        pixel_format="pal8",
+        even=False,
+        extensions=(".gif",),
+        quality=None,
+        lossless=False,
+        arguments=(),
+        # A palette for each frame: one for all would keep every frame in memory until the end.
+        filters="split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1,",
+    ),
+    "apng": Codec(
+        encoder="apng",
+        pixel_format="rgb24",
+        even=False,
+        extensions=(".apng",),
+        quality=None,
+        lossless=True,
+        arguments=("-pred", "mixed"),
+    ),
+    "h264_nvenc": Codec(
+        encoder="h264_nvenc",
+        pixel_format="yuv420p",
+        even=True,
+        extensions=(".mp4", ".mov", ".m4v", ".mkv"),
+        quality=(1, 51),
+        lossless=False,
+        arguments=("-preset", "p5", "-rc", "vbr", "-cq", "{quality}", "-b:v", "0"),
+        hardware="an NVIDIA GPU and its driver",
+    ),
+    "h265_nvenc": Codec(
+        encoder="hevc_nvenc",
+        pixel_format="yuv420p",
+        even=True,
+        extensions=(".mp4", ".mov", ".mkv"),
+        quality=(1, 51),
+        lossless=False,
+        arguments=("-preset", "p5", "-rc", "vbr", "-cq", "{quality}", "-b:v", "0"),
+        hardware="an NVIDIA GPU and its driver",
+    ),
+    "h264_videotoolbox": Codec(
+        encoder="h264_videotoolbox",
+        pixel_format="yuv420p",
+        even=True,
+        extensions=(".mp4", ".mov", ".m4v", ".mkv"),
+        quality=(0, 49),
+        lossless=False,
+        arguments=("-q:v", "{opposite}"),
+        hardware="a Mac, and an ffmpeg that was built there",
+    ),
+    "h265_videotoolbox": Codec(
+        encoder="hevc_videotoolbox",
+        pixel_format="yuv420p",
+        even=True,
+        extensions=(".mp4", ".mov", ".mkv"),
+        quality=(0, 49),
+        lossless=False,
+        arguments=("-q:v", "{opposite}"),
+        hardware="a Mac, and an ffmpeg that was built there",
+    ),
     "ffv1": Codec(
         encoder="ffv1",
         pixel_format="bgr0",
@@ -114,13 +209,25 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
     ".mov": ("-f", "mov", "-movflags", "+faststart+use_metadata_tags"),
     ".mkv": ("-f", "matroska", "-write_crc32", "0"),  # the seal is put in later
     ".webm": ("-f", "webm", "-write_crc32", "0"),
+    ".gif": ("-f", "gif", "-loop", "0"),
+    ".apng": ("-f", "apng", "-plays", "0"),
 }
 
 # Bytes of a file's name, of 255 that disks allow: previews and partial files have longer ones.
 LONGEST_NAME = 210
+# What `auto` is for a file's ending; for others, and for a storyboard alone, h264.
+AUTO = {".webm": "vp9", ".gif": "gif", ".apng": "apng"}
+GIF_RATE = 50  # frames per second, above which players slow a GIF down
 LEAST_SIDE = 16  # pixels; h265 refuses less and AV1 crashes
 GREATEST_RATE = 240  # frames per second; AV1's limit
 GREATEST_RATE_TERM = 1_001_000  # ffmpeg's limit for numerator and denominator of a frame rate
+
+
+def chosen_codec(codec: str, path: Path | None = None) -> str:
+    """Returns the codec that `auto` means for a file, or the one that is named."""
+    if codec != "auto":
+        return codec
+    return AUTO.get(path.suffix.lower(), "h264") if path else "h264"
 
 
 def codec_named(codec: str) -> Codec:
@@ -142,11 +249,27 @@ def probe(codec: str) -> None:
         answer = run_ffmpeg("-h", f"encoder={row.encoder}").stdout.decode(errors="replace")
     except VideoError as error:
         raise InputError(str(error)) from error
-    if f"Encoder {row.encoder}" not in answer:
+    if f"Encoder {row.encoder}" not in answer and not row.hardware:
         raise InputError(
             f"The ffmpeg at {ffmpeg_path()} cannot write {codec}: it was built without "
             f"{row.encoder}. Choose another codec, or unset IMAGEIO_FFMPEG_EXE and "
             "`pip install imageio-ffmpeg`."
+        )
+    if row.hardware:
+        _try_hardware(codec, row)
+
+
+def _try_hardware(name: str, row: Codec) -> None:
+    """Raises InputError unless an encoder that needs hardware really encodes two frames."""
+    done = run_ffmpeg(
+        *("-f", "lavfi", "-i", "color=gray:size=256x256:rate=24", "-frames:v", "2"),
+        *("-pix_fmt", row.pixel_format, "-c:v", row.encoder, "-f", "null", "-"),
+    )
+    if done.returncode:
+        usual = name.partition("_")[0]
+        raise InputError(
+            f"{name} needs {row.hardware}: {first_complaint(done.stderr)}. "
+            f"{usual} gives the same on the processor."
         )
 
 
@@ -205,6 +328,11 @@ def check_frame(size: tuple[int, int], fps: Fraction, codec: str, quality: int) 
         raise InputError(
             f"A film cannot have {fps} frames per second. Use a rate such as 24 or 24000/1001, "
             f"up to {GREATEST_RATE}."
+        )
+    if codec == "gif" and fps > GIF_RATE:
+        raise InputError(
+            f"Players show at most {GIF_RATE} frames per second of a GIF, and the film has "
+            f"{float(fps):g}. Write it with --fps 25, or as .apng."
         )
     if row.quality and not row.quality[0] <= quality <= row.quality[1]:
         raise InputError(

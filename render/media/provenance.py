@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from render.errors import InputError
+from render.media.animation import GIF, HEAD, find_note
 from render.media.atomic import atomic_write, file_errors
 from render.media.ffmpeg import VideoError
 from render.media.safetensors_header import LARGEST_HEADER, read_header, tensors_end
@@ -171,6 +172,8 @@ def _reader(path: Path, start: bytes) -> tuple[str, Reader]:
     """Returns the kind of file that begins with these 12 bytes, and the function that reads it."""
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG", _read_png
+    if start.startswith(GIF):
+        return "GIF", _read_gif
     if start[4:8] == b"ftyp":
         return "film", _read_mp4
     if start.startswith(b"\x1a\x45\xdf\xa3"):
@@ -179,11 +182,20 @@ def _reader(path: Path, start: bytes) -> tuple[str, Reader]:
     if start[8:9] == b"{":
         return "safetensors file", _read_safetensors
     extension = path.suffix.lower()
-    if len(start) < 12 and extension in (".png", ".mp4", ".mov", ".mkv", ".webm", ".safetensors"):
+    if len(start) < 12 and extension in (
+        ".png",
+        ".apng",
+        ".gif",
+        ".mp4",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".safetensors",
+    ):
         raise ProvenanceError(f"{path} is cut short: it has only {len(start)} bytes.")
     raise ProvenanceError(
-        f"{path} is neither a PNG nor a film (MP4, MOV, MKV, WebM) nor a latent (safetensors), "
-        "so it holds no note of Render's."
+        f"{path} is neither a picture (PNG, GIF) nor a film (MP4, MOV, MKV, WebM) nor a latent "
+        "(safetensors), so it holds no note of Render's."
     )
 
 
@@ -204,6 +216,18 @@ def _read_png(path: Path, file: IO[bytes], size: int) -> str | None:
             # Compression flag and method, language and translated keyword: all zero or empty.
             if keyword == NOTE_NAME.encode() and rest[:4] == b"\0\0\0\0":
                 found = rest[4:].decode(errors="replace")
+
+
+def _read_gif(path: Path, file: IO[bytes], size: int) -> str | None:
+    """Returns the note of an animated GIF, which is before its first picture."""
+    try:
+        found = find_note(file.read(HEAD))
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b";":  # a GIF's last byte
+            raise _TruncatedError
+    except ValueError as error:
+        raise _TruncatedError from error
+    return found[0] if found else None
 
 
 def _read_mp4(path: Path, file: IO[bytes], size: int) -> str | None:

@@ -1,7 +1,7 @@
 """The seal in a file's note, by which a file that was changed since Render wrote it is known.
 
 Other programs copy the note along: a film that was mixed with a song by ffmpeg still has it. So the
-note says a digest of the rest of the file: of a PNG its pixels, of a film every other byte.
+note says a digest of the rest of the file: of a PNG its pixels, of others every other byte.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from render.media.animation import ENDINGS, find_note
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,12 +47,24 @@ def is_intact(path: Path, note: Mapping[str, Any]) -> bool:
         return False
     if path.suffix.lower() == ".png":
         return _picture_is_intact(path, seal)
+    if path.suffix.lower() in ENDINGS:
+        whole = path.read_bytes()
+        found = find_note(whole)
+        return found is not None and seal_of_rest(whole[: found[1]], whole[found[2] :]) == seal
     with (
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
         place = _only_place(content, seal)
         return place is not None and _seal_of(content, place) == seal
+
+
+def seal_of_rest(*parts: bytes) -> str:
+    """Returns the seal of an animation from what it consists of beside its note."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _picture_is_intact(path: Path, seal: str) -> bool:

@@ -22,6 +22,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from render.media.animation import ENDINGS, insert_note
 from render.media.atomic import (
     FULL,
     atomic_write,
@@ -44,8 +45,8 @@ from render.media.ffmpeg import (
     read_metadata_file,
     run_ffmpeg,
 )
-from render.media.seal import seal_film
-from render.media.sound import Soundtrack, sound_arguments
+from render.media.seal import UNSEALED, seal_film, seal_of_rest
+from render.media.sound import ENCODERS, Soundtrack, sound_arguments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +113,11 @@ def video_writer(
                 yield writer
                 writer.finish()
             with file_errors(path):
-                seal_film(partial)
+                if suffix in ENDINGS:
+                    note = metadata.get("comment", "")
+                    insert_note(partial, note.replace(UNSEALED, seal_of_rest(partial.read_bytes())))
+                else:
+                    seal_film(partial)
         finally:
             with suppress(OSError):
                 notes.unlink(missing_ok=True)
@@ -180,6 +185,8 @@ def _write_command(
     yuv = row.pixel_format.startswith("yuv")
     convert = f"{YUV_FILTER}," if yuv else ""
     container = CONTAINERS[extension]
+    if extension not in ENCODERS:
+        sound = None  # a picture has none
     heard, encoded = sound_arguments(sound, 2, extension) if sound else ([], [])
     if "-movflags" in container:
         # Ticks a second: a whole number for every frame, and at least 1000.
@@ -196,9 +203,12 @@ def _write_command(
         *heard,
         *("-map", "0:v", "-map_metadata", "1", "-fps_mode", "passthrough"),
         *encoded,
-        *("-vf", f"{convert}format={row.pixel_format}"),
+        *("-vf", f"{row.filters}{convert}format={row.pixel_format}"),
         *("-c:v", row.encoder),
-        *(argument.format(quality=max(quality, row.best)) for argument in row.arguments),
+        *(
+            argument.format(quality=max(quality, row.best), opposite=100 - 2 * quality)
+            for argument in row.arguments
+        ),
         *(YUV_TAGS if yuv else ()),
         *("-fflags", "+bitexact", "-flags:v", "+bitexact"),
         *container,

@@ -12,7 +12,7 @@ from typing import Any
 
 from render.curves.easing import easing
 from render.errors import InputError
-from render.media.codecs import LEAST_SIDE, check_frame, check_output, half_size
+from render.media.codecs import LEAST_SIDE, check_frame, check_output, chosen_codec, half_size
 from render.media.provenance import ProvenanceError, generator_of
 from render.media.provenance import read_note as read_note
 from render.storyboard.context import FilmContext, ShotContext
@@ -91,6 +91,7 @@ def plan_journey(
     """
     problems: list[str] = []
     try:
+        codec = chosen_codec(codec, output)
         check_output(output, codec)
     except InputError as error:
         problems.append(str(error))

@@ -251,7 +251,7 @@ class Storyboard:
     seed: int = 0
     generator: str = "starter"
     perceptors: tuple[tuple[str, float], ...] = STARTERS  # (name, weight)
-    codec: str = "h264"
+    codec: str = "auto"
     quality: int = 17  # constant rate factor: less is better
     audio: Audio | None = None
     loop: Fraction = Fraction(0)  # seconds in which the end turns into the beginning; 0 is no loop

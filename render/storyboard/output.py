@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from render.media.codecs import CODECS
+from render.media.codecs import CODECS, chosen_codec
 from render.storyboard.model import Storyboard
 from render.storyboard.reader import Reader
 from render.storyboard.tables import Row, Table
@@ -13,7 +13,12 @@ from render.storyboard.yaml_nodes import Mapping
 
 OUTPUT = Table(
     (
-        Row("codec", Choice(tuple(CODECS)), "codec", "how the film is encoded"),
+        Row(
+            "codec",
+            Choice(("auto", *CODECS)),
+            "codec",
+            "how the film is encoded; auto is by the ending of its name, else h264",
+        ),
         Row("quality", Number(0, 63, whole=True), "quality", "less is better"),
     )
 )
@@ -21,7 +26,7 @@ OUTPUT = Table(
 
 def check_output(node: Mapping, given: dict[str, Any], reader: Reader) -> None:
     """Note where the size or the quality that was given is none that the codec accepts."""
-    name = given.get("codec", Storyboard.codec)
+    name = chosen_codec(given.get("codec", Storyboard.codec))
     codec = CODECS[name]
     width, height = given.get("size", Storyboard.size)
     if codec.even and (width % 2 or height % 2):

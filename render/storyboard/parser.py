@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from render.errors import InputError
-from render.media.codecs import CODECS
+from render.media.codecs import CODECS, chosen_codec
 from render.storyboard.audio import check_audio, film_audio
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.keys import STORYBOARD, key_places
@@ -128,7 +128,7 @@ def _storyboard(
     _check_length(shots, shot_nodes, reader)
     if given["audio"]:
         total = sum((shot.duration for shot in shots), Fraction(0))
-        extension = CODECS[given.get("codec", Storyboard.codec)].extensions[0]
+        extension = CODECS[chosen_codec(given.get("codec", Storyboard.codec))].extensions[0]
         check_audio(given["audio"], total, extension, node.get("audio") or node, reader)
     if reader.problems or not shots:
         return None

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cli.console import BOARD, DISK_FULL, Run, raising
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from render.media.provenance import read_note
+from render.media.video import read_video
 from render.weights.catalog import ModelError
 
 
@@ -144,3 +150,74 @@ def test_all_changed_latents_are_reported_before_the_first_step(run: Run, comman
         assert f"{path} was changed since Render wrote it; put the right one back" in err
     assert not third.exists()
     assert not Path(arguments[-1]).exists()
+
+
+def test_a_part_shows_the_frames_of_the_film_from_the_same_latents(run: Run) -> None:
+    board = BOARD.replace("size: 32x32", "size: 32x32\noutput: {codec: ffv1}")
+    board += "  - {name: dusk, duration: 1s, prompts: fire, transition: dissolve 0.5s}\n"
+    Path("film.yaml").write_text(board)
+    common = ("--device", "cpu", "-q")
+    assert run("film.yaml", "--shots", "dusk", "-o", "part.mkv", *common)[0] == 0
+    stored = {path.name: path.read_bytes() for path in Path("film.latents").iterdir()}
+    assert run("film.yaml", "-o", "film.mkv", *common)[0] == 0
+    assert (
+        stored.items()
+        <= {path.name: path.read_bytes() for path in Path("film.latents").iterdir()}.items()
+    )
+    whole = [frame.tobytes() for frame in read_video(Path("film.mkv")).frames]
+    part = [frame.tobytes() for frame in read_video(Path("part.mkv")).frames]
+    assert part == whole[4:]
+    assert run("film.yaml", "--from", "0.5s", "--to", "1.5s", *common)[0] == 0
+    part = [frame.tobytes() for frame in read_video(Path("film.0.5s-1.5s.mkv")).frames]
+    assert part == whole[2:6]
+    code, _, err = run("film.yaml", "--shots", "dusk", "-o", "film.mkv", *common)
+    assert (code, "is the whole film, and a part would take its place" in err) == (2, True)
+    err = run("film.yaml", "--draft", "-o", "film.mkv", *common)[2]
+    assert "is the whole film, and a draft would take its place" in err
+
+
+def test_settings_of_the_command_line_count_for_one_run(run: Run) -> None:
+    common = ("--device", "cpu", "-q", "-o")
+    assert run("film.yaml", "--fps", "2", "--size", "48x32", *common, "a.mp4")[0] == 0
+    video = read_video(Path("a.mp4"))
+    assert (video.size, video.fps, len(list(video.frames))) == ((48, 32), 2, 2)
+    assert run("film.yaml", *common, "b.mp4")[0] == 0
+    assert read_video(Path("b.mp4")).size == (32, 32)
+    out = run("check", "film.yaml", "--set", "shots.dawn.prompts=a hill", "--seed", "3")[1]
+    assert "1 x a hill" in out
+    assert run("film.yaml", "--seed", "3", *common, "c.mp4")[0] == 0
+    note = read_note(Path("c.mp4"))
+    assert (note["seed"], note["settings"]) == (3, ["seed=3"])
+    assert len(list(Path("film.latents").iterdir())) == 3 * 3
+
+
+@pytest.mark.parametrize("output", ["a.gif", "a.apng", "frames/%03d.png"])
+def test_animations_and_sequences_are_replaced_only_as_render_wrote_them(
+    run: Run, output: str
+) -> None:
+    command = ("film.yaml", "-o", output, "--device", "cpu", "-q")
+    assert run(*command)[0] == 0, run(*command)[2]
+    path = Path(output.replace("%03d", "002"))
+    written = path.read_bytes()
+    assert read_note(path)["seed"] == 0
+    assert run(*command)[0] == 0
+    assert path.read_bytes() == written
+    if output.endswith(".gif"):
+        path.write_bytes(written[:-1] + b"!\xfe\x01x\0;")  # a comment
+    else:
+        with Image.open(path) as image:
+            changed = image.convert("RGB").point(lambda value: 255 - value)
+        chunks = PngInfo()
+        chunks.add_itxt("render", json.dumps(read_note(path)))
+        changed.save(path, format="png", pnginfo=chunks)
+    code, _, err = run(*command)
+    assert (code, f"{path} was changed since Render wrote it" in err) == (2, True)
+
+
+def test_a_gif_has_no_sound_and_that_is_said(run: Run) -> None:
+    with wave.open("a.wav", "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(16_000))
+    Path("film.yaml").write_text(BOARD + "audio: a.wav\n")
+    code, _, err = run("film.yaml", "-o", "a.gif", "--device", "cpu")
+    assert (code, "warning: a.gif holds no sound" in err) == (0, True)

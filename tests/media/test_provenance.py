@@ -90,7 +90,8 @@ def test_a_note_is_read_back(tmp_path: Path, ending: str) -> None:
 def test_a_file_without_a_note_is_refused(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"file{ending}"
     write_any(path, None)
-    kind = {".png": "PNG", ".safetensors": "safetensors file"}.get(ending, "film")
+    kinds = {".png": "PNG", ".apng": "PNG", ".gif": "GIF", ".safetensors": "safetensors file"}
+    kind = kinds.get(ending, "film")
     with pytest.raises(ProvenanceError, match=f"this {kind} was not written by Render"):
         read_note(path)
     write_any(path, {"comment": "of another program"})
@@ -136,10 +137,10 @@ def test_random_bytes_are_refused(tmp_path: Path, start: bytes) -> None:
     ("data", "sentence"),
     [
         (b"", "is empty"),
-        (b"\xff\xd8\xff\xe0 a JPEG and more", "is neither a PNG nor a film"),
-        (b"version: 1\nshots: []\n", "is neither a PNG nor a film"),
+        (b"\xff\xd8\xff\xe0 a JPEG and more", "is neither a picture"),
+        (b"version: 1\nshots: []\n", "is neither a picture"),
         (safetensors(b"{not json}"), "its header is broken"),
-        (safetensors([1]), "is neither a PNG nor a film"),
+        (safetensors([1]), "is neither a picture"),
         (safetensors({"a": {}}), "its header is broken"),
         (safetensors({"a": {"data_offsets": [0, "1"]}}), "its header is broken"),
         (safetensors({"a": {"data_offsets": [0, 64.0]}}), "its header is broken"),

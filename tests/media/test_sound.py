@@ -214,8 +214,10 @@ def test_sound_length_is_that_of_the_decoded_sound(
 
 
 def test_every_container_has_an_encoder() -> None:
-    assert set(ENCODERS) == set(CONTAINERS)
-    assert {ending for codec in CODECS.values() for ending in codec.extensions} <= set(ENCODERS)
+    silent = {".gif", ".apng"}
+    assert set(ENCODERS) == set(CONTAINERS) - silent
+    endings = {ending for codec in CODECS.values() for ending in codec.extensions}
+    assert endings - silent <= set(ENCODERS)
 
 
 def test_parts_of_a_film_have_their_own_sound(tmp_path: Path, track: Path) -> None:

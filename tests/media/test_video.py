@@ -11,21 +11,31 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from render.errors import InputError
 from render.media import codecs, video
+from render.media.animation import ENDINGS as ANIMATIONS
 from render.media.atomic import FileError
 from render.media.codecs import CODECS, CONTAINERS
 from render.media.ffmpeg import VideoError, input_arguments, run_ffmpeg
 
 SIZE = (64, 48)
-EVERY_FILE = [(name, ending) for name, codec in CODECS.items() for ending in codec.extensions]
+# What a machine without special hardware writes; a GIF has 256 colours and hundredths of a second.
+SOFTWARE = [name for name, codec in CODECS.items() if not codec.hardware and name != "gif"]
+EVERY_FILE = [
+    (name, ending)
+    for name in SOFTWARE
+    for ending in CODECS[name].extensions
+    if ending not in ANIMATIONS
+]
 
 
 def moving(count: int, size: tuple[int, int] = SIZE) -> Iterator[NDArray[np.uint8]]:
@@ -82,17 +92,19 @@ def test_as_many_frames_come_back_as_went_in(
 
 def test_rows_are_complete() -> None:
     for name, codec in CODECS.items():
-        codecs.probe(name)
+        if not codec.hardware:
+            codecs.probe(name)
         assert codec.extensions
         assert set(codec.extensions) <= set(CONTAINERS), name
-        assert ("{quality}" in codec.arguments) == (codec.quality is not None), name
+        numbers = {"{quality}", "{opposite}"} & set(codec.arguments)
+        assert bool(numbers) == (codec.quality is not None), name
         if codec.quality:
             assert codec.quality[0] <= 17 <= codec.quality[1], "the default suits every codec"
         assert codec.even == ("420" in codec.pixel_format or "422" in codec.pixel_format), name
-    assert set(CONTAINERS) == {ending for _, ending in EVERY_FILE}
+    assert set(CONTAINERS) == {ending for _, ending in EVERY_FILE} | set(ANIMATIONS)
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", SOFTWARE)
 @pytest.mark.parametrize("size", [(34, 18), (16, 16)])
 def test_sizes_that_fit_no_block(tmp_path: Path, codec: str, size: tuple[int, int]) -> None:
     path = tmp_path / f"film{CODECS[codec].extensions[0]}"
@@ -108,7 +120,7 @@ def test_odd_sizes(tmp_path: Path) -> None:
         write(tmp_path / "odd.mp4", size=(33, 17))
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", SOFTWARE)
 def test_colours_come_back(tmp_path: Path, codec: str) -> None:
     path = tmp_path / f"flat{CODECS[codec].extensions[0]}"
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (200, 120, 40)]
@@ -119,7 +131,7 @@ def test_colours_come_back(tmp_path: Path, codec: str) -> None:
         assert np.abs(frame.astype(int) - colour).max() <= 3, colour
 
 
-@pytest.mark.parametrize("codec", [name for name, codec in CODECS.items() if codec.even])
+@pytest.mark.parametrize("codec", [name for name in SOFTWARE if CODECS[name].even])
 def test_colours_are_bt709_and_say_so(tmp_path: Path, codec: str) -> None:
     """Red is (63, 102, 240) in bt709's limited range; in bt601's it were (81, 90, 240)."""
     path = tmp_path / f"red{CODECS[codec].extensions[0]}"
@@ -133,7 +145,7 @@ def test_colours_are_bt709_and_say_so(tmp_path: Path, codec: str) -> None:
     assert planes == pytest.approx((63, 102, 240), abs=1)
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", SOFTWARE)
 def test_same_frames_same_bytes(tmp_path: Path, codec: str) -> None:
     first, second = (tmp_path / f"{name}{CODECS[codec].extensions[-1]}" for name in "ab")
     for path in (first, second):
@@ -141,7 +153,7 @@ def test_same_frames_same_bytes(tmp_path: Path, codec: str) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.parametrize("codec", ["h264", "h265", "vp9", "av1"])
+@pytest.mark.parametrize("codec", ["h264", "h265", "vp9", "av1", "h265_10bit", "av1_10bit"])
 def test_quality_counts(tmp_path: Path, codec: str) -> None:
     bounds = CODECS[codec].quality
     assert bounds
@@ -162,7 +174,7 @@ def test_frames_may_be_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
-@pytest.mark.parametrize("ending", list(CONTAINERS))
+@pytest.mark.parametrize("ending", [name for name in CONTAINERS if name not in ANIMATIONS])
 def test_metadata_comes_back_exactly(tmp_path: Path, ending: str) -> None:
     codec = next(name for name, codec in CODECS.items() if ending in codec.extensions)
     comment = 'é=;#\\ "x" [y]\n;line\ttab 日本 \\\n=\n' * 40_000  # 1.8 MB
@@ -447,7 +459,11 @@ def test_a_full_disk_found_at_the_end(tmp_path: Path, monkeypatch: pytest.Monkey
             "h264",
             r"written to \.mp4, \.mov, \.m4v or \.mkv, not \.avi. Name it film\.mp4",
         ),
-        ("film.webm", "h264", r"not \.webm. Name it film\.mp4, or set the codec to vp9 or av1"),
+        (
+            "film.webm",
+            "h264",
+            r"not \.webm. Name it film\.mp4, or set the codec to vp9, av1 or av1_10bit",
+        ),
         ("film", "h264", "the name has no ending"),
         ("film.MP4", "prores", r"written to \.mov or \.mkv, not \.MP4"),
         ("no/film.mp4", "h264", "there is no folder"),
@@ -550,3 +566,53 @@ def test_the_best_quality_plays_everywhere(tmp_path: Path, codec: str) -> None:
     shown = run_ffmpeg("-loglevel", "info", *input_arguments(path)).stderr.decode()
     assert "yuv420p" in shown
     assert "4:4:4" not in shown
+
+
+def test_ten_bits_and_full_colour_are_what_their_names_say(tmp_path: Path) -> None:
+    for codec, shown in (
+        ("h265_10bit", b"yuv420p10le"), ("av1_10bit", b"yuv420p10le"), ("prores_4444", b"444p1"),
+    ):  # fmt: skip
+        path = tmp_path / f"film{CODECS[codec].extensions[0]}"
+        write(path, codec=codec)
+        assert shown in run_ffmpeg("-loglevel", "info", *input_arguments(path)).stderr, codec
+
+
+def test_a_gif_plays_as_long_as_the_film_and_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "film.gif"
+    write(path, list(moving(24)), fps=Fraction(24), codec="gif", metadata={"comment": "{}"})
+    with Image.open(path) as image:
+        assert (image.size, image.n_frames, image.info["loop"]) == (SIZE, 24, 0)
+        durations = []
+        for number in range(24):
+            image.seek(number)
+            durations.append(image.info["duration"])
+            difference = np.asarray(image.convert("RGB")).astype(int) - list(moving(24))[number]
+            assert np.abs(difference).mean() < 8
+    assert sum(durations) == pytest.approx(1000, abs=20)
+    again = tmp_path / "again.gif"
+    write(again, list(moving(24)), fps=Fraction(24), codec="gif", metadata={"comment": "{}"})
+    assert again.read_bytes() == path.read_bytes()
+    with pytest.raises(InputError, match="at most 50 frames per second of a GIF"):
+        write(path, fps=Fraction(60), codec="gif")
+
+
+def test_a_codec_whose_hardware_is_not_there_is_refused_at_the_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder that ffmpeg does not have stands for one whose hardware is not there."""
+    row = replace(CODECS["h264_nvenc"], encoder="no_such_encoder")
+    monkeypatch.setitem(CODECS, "h264_nvenc", row)
+    with pytest.raises(
+        InputError, match=r"h264_nvenc needs an NVIDIA GPU and its driver: .* h264 "
+    ):
+        codecs.check_output(tmp_path / "film.mp4", "h264_nvenc")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "h264"), ("a.mov", "h264"), ("a.webm", "vp9"), ("a.GIF", "gif"), ("a.apng", "apng"),
+     ("a.mkv", "h264"), ("a", "h264")],
+)  # fmt: skip
+def test_auto_is_by_the_ending_of_the_name(name: str, codec: str) -> None:
+    assert codecs.chosen_codec("auto", Path(name)) == codec
+    assert codecs.chosen_codec("av1", Path(name)) == "av1"
