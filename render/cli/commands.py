@@ -87,7 +87,10 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of their help."""
-        return ["film", "check", "still", "interpolate", "inspect", "models", "schema"]
+        return [
+            *("film", "check", "still", "sheet", "latents", "interpolate", "inspect"),
+            *("models", "schema"),
+        ]
 
 
 @click.group(cls=Commands, context_settings=SETTINGS, invoke_without_command=True)
@@ -188,9 +191,21 @@ def check(expand: bool, log_format: str, **options: Any) -> None:
 @cli.command()
 @click.argument("storyboard", type=FILE)
 @click.option(
-    "--at", "at", required=True, metavar="TIME", help="When: 3.2s, 1500ms, 90f (frames), 1:02.5."
+    "--at",
+    "at",
+    required=True,
+    multiple=True,
+    metavar="TIME",
+    help="When: 3.2s, 1500ms, 90f (frames), 1:02.5. Several make several files.",
 )
-@click.option("-o", "--output", type=FILE, metavar="FRAME.png", required=True, help="The frame.")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="FRAME.png",
+    required=True,
+    help="The frame; of several, FRAME-12f.png for frame 12, or frames/%06d.png.",
+)
 @draft_option
 @settings_options
 @device_option
@@ -206,7 +221,7 @@ def check(expand: bool, log_format: str, **options: Any) -> None:
 )
 @quiet_option
 @log_option
-def still(at: str, quiet: bool, log_format: str, **options: Any) -> None:
+def still(at: tuple[str, ...], quiet: bool, log_format: str, **options: Any) -> None:
     """One frame of STORYBOARD as a PNG, making only the keyframes that lead to it."""
     request = RenderRequest(log=Log(quiet, log_format == "json"), **options)
     with report_errors(request.log):
@@ -214,15 +229,65 @@ def still(at: str, quiet: bool, log_format: str, **options: Any) -> None:
 
 
 @cli.command()
+@click.argument("storyboard", type=FILE)
+@click.option("--at", metavar="TIME", help="The one of this time: 3.2s, 90f (frames), 1:02.5.")
+@click.option("-o", "--output", type=FILE, metavar="NAME.safetensors", help="Where it is copied.")
+@draft_option
+@settings_options
+@latents_option
+@click.option("--force", is_flag=True, help="Overwrite NAME.safetensors.")
+def latents(at: str | None, output: Path | None, force: bool, **options: Any) -> None:
+    """List the latents of STORYBOARD by shot and time, or copy one out.
+
+    `--at 3.2s -o kept.safetensors` copies. A copy may be a shot's `init`, a prompt's `latent`, or a
+    stop of `render interpolate`.
+    """
+    with report_errors():
+        from render.cli.describe import describe_latents
+        from render.cli.rendering import copy_latent
+
+        request = RenderRequest(output=output, force=force, **options)
+        board = load_storyboard(request.storyboard, request.log, request.settings)
+        plan = plan_film(board, request.draft)
+        if at is None and output is None:
+            write_answer("\n".join(describe_latents(plan, request.latents_folder)))
+        elif at is None or output is None:
+            raise InputError("to copy a latent out, say both when and where: --at 3.2s -o NAME")
+        else:
+            copy_latent(request, plan, at)
+
+
+@cli.command()
+@click.argument("storyboard", type=FILE)
+@click.option("-o", "--output", type=FILE, metavar="SHEET.png", required=True, help="The sheet.")
+@click.option("--count", type=click.IntRange(1, 400), default=24, show_default=True,
+              help="About how many frames are on it.")  # fmt: skip
+@click.option("--columns", type=click.IntRange(1, 20), default=4, show_default=True)
+@draft_option
+@part_options
+@settings_options
+@device_option
+@latents_option
+@click.option("--force", is_flag=True, help="Overwrite SHEET.png even if Render did not write it.")
+def sheet(count: int, columns: int, **options: Any) -> None:
+    """A contact sheet of STORYBOARD: frames of what is rendered, with times, shots and prompts."""
+    request = RenderRequest(**options)
+    with report_errors(request.log):
+        from render.cli.rendering import render_sheet
+
+        render_sheet(request, count, columns)
+
+
+@cli.command()
 @click.argument("inputs", type=FILE, nargs=-1, required=True, metavar="A B [C ...]")
 @click.option("-o", "--output", type=FILE, metavar="OUT.mp4", required=True, help="The film.")
 @click.option(
     "--seconds",
-    default="2",
-    show_default=True,
-    metavar="TIME",
-    help="From each picture to the next.",
+    metavar="TIME[,TIME]",
+    help="From each picture to the next; or a time for each way.  [default: 2]",
 )
+@click.option("--total", metavar="TIME", help="How long the whole film is, instead of --seconds.")
+@click.option("--audio", type=FILE, metavar="FILE", help="A sound that plays under the film.")
 @click.option(
     "--ease",
     default="in-out",

@@ -18,6 +18,7 @@ from render.media.sound import Audio, sound_length
 from render.plan.cost import disk_shortfall, estimate, known_speed
 from render.plan.memory import MemoryBudget, in_parts_message, machine_memory, shortfall
 from render.plan.plan import Keyframe, Plan
+from render.plan.stored import stored_latents
 from render.plan.wording import (
     film_texts,
     film_vocabularies,
@@ -260,6 +261,17 @@ def describe_prompt(prompt: Prompt) -> str:
         return f"{prompt.share.scaled(prompt.weight.at(0))} x {wanted}{content}"
     share = "" if prompt.share.constant else f" x ({prompt.share})"
     return f"{prompt.weight}{share} x {wanted}{content}"
+
+
+def describe_latents(plan: Plan, folder: Path) -> Iterator[str]:
+    """The table of a film's latents: when each keyframe is, and the file that holds it."""
+    rows: list[tuple[str, ...]] = [("shot", "at", "into the shot", "steps", "file")]
+    for latent in stored_latents(plan, folder):
+        keyframe = latent.keyframe
+        times = (f"{float(time):.6g} s" for time in (latent.time, keyframe.time))
+        file = str(latent.path) if latent.is_there else "not made yet"
+        rows.append((latent.shot, *times, str(keyframe.steps), file))
+    yield from aligned_columns(rows)
 
 
 def describe_models() -> Iterator[str]:

@@ -27,27 +27,30 @@ FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM arrived, as `kill`, a shutdown or a batch system's time limit sends it."""
+    """SIGTERM arrived, as `kill`, a shutdown or a batch system's time limit sends it; or SIGHUP, as
+    a terminal that is closed sends it."""
 
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Inside it, SIGTERM raises TerminatedError, so that it ends a render as Ctrl-C does.
+    """Inside it, SIGTERM and SIGHUP raise TerminatedError: they end a render as Ctrl-C does.
 
-    Where the process was started with SIGTERM ignored, it stays ignored.
+    Where the process was started with one of them ignored, as `nohup` does, it stays ignored.
     """
 
     def terminate(number: int, frame: object) -> None:
         raise TerminatedError
 
-    is_default = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    if is_default:
-        signal.signal(signal.SIGTERM, terminate)
+    names = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    taken = [number for number in known if signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, terminate)
     try:
         yield
     finally:
-        if is_default:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def exit_code_of(interruption: BaseException) -> int:

@@ -178,10 +178,13 @@ def check_sound(board: Storyboard, output: Path, log: Log) -> None:
 def check_picture_output(output: Path) -> None:
     """Raises InputError unless `output` is a PNG in a folder that can be written."""
     from render.media.codecs import check_place
+    from render.storyboard.named_files import LATENT_SUFFIX
 
     check_place(output, "frame.png")
     if output.suffix.lower() != ".png":
-        raise InputError(f"-o {output}: a still is written as PNG; name it {output.stem}.png")
+        latent = "; `render latents` copies a latent out" if output.suffix == LATENT_SUFFIX else ""
+        name = f"{output.stem}.png"
+        raise InputError(f"-o {output}: a still is written as PNG; name it {name}{latent}")
 
 
 def check_latents(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from render.cli.exits import interruption_message, report_interruption
-from render.cli.output import Log, report_made
+from render.cli.output import Log, report_made, write_line
 from render.cli.preflight import (
     check_latents,
     check_memory,
@@ -26,6 +27,14 @@ from render.cli.preflight import (
     set_aside,
 )
 from render.cli.request import RenderRequest, preview_path
+from render.errors import InputError
+from render.media.atomic import atomic_write, file_errors
+from render.media.codecs import check_place
+from render.media.safetensors_header import has_latent
+from render.plan.stored import latent_at
+from render.storyboard.named_files import LATENT_SUFFIX
+from render.text import plural
+from render.weights.library import require_weights
 
 if TYPE_CHECKING:
     from render.plan.plan import Keyframe, Plan
@@ -100,16 +109,31 @@ def _make_film(
     report_made(log, output, count, length, plan.board.size, began)
 
 
-def render_still(request: RenderRequest, at: str) -> None:
-    """Make one frame as a PNG, with no more keyframes than lead to it; raises RenderError."""
+def render_still(request: RenderRequest, times: tuple[str, ...]) -> None:
+    """Make frames as PNGs, with no more keyframes than lead to them; raises RenderError.
+
+    Several frames are written to files with their numbers.
+    """
+    from render.media.sequence import check_sequence, frame_path, is_sequence
+
     began = time.monotonic()
     assert request.output is not None  # the command requires it
     output, log, folder = request.output, request.log, request.latents_folder
     board = load_storyboard(request.storyboard, log, request.settings)
     plan = plan_film(board, request.draft)
-    number = frame_at(at, plan)
-    check_picture_output(output)
-    check_overwrite(output, request.force, files_needed(plan.board), "frame", plan.board.source)
+    numbers = sorted({frame_at(at, plan) for at in times})
+    plan = replace(plan, part=tuple(range(number, number + 1) for number in numbers))
+    if is_sequence(output):
+        check_sequence(output)
+        files = {number: frame_path(output, number) for number in numbers}
+    elif len(numbers) > 1:
+        check_picture_output(output)
+        files = {n: output.with_name(f"{output.stem}-{n}f{output.suffix}") for n in numbers}
+    else:
+        check_picture_output(output)
+        files = {numbers[0]: output}
+    for file in files.values():
+        check_overwrite(file, request.force, files_needed(board), "frame", board.source)
     check_latents(folder)
     plan.models.require()
     device = load_chosen_device(request, plan)
@@ -119,17 +143,82 @@ def render_still(request: RenderRequest, at: str) -> None:
     from render.media.provenance import place_of, write_png
 
     with report_interruption(log, partial(interruption_message, plan, folder)):
-        models, store, todo = prepare(request, plan, device, number)
+        models, store, todo = prepare(request, plan, device)
         with display(log.display) as show:
-            frame, note = make_still(plan, models, store, todo, number, show)
-    write_png(output, frame, note | {"made_from": place_of(plan.board.source, output)})
-    report_made(log, output, 1, None, plan.board.size, began, f"frame {number}")
+            for number, file in files.items():
+                frame, note = make_still(plan, models, store, todo, number, show)
+                todo = []
+                file.parent.mkdir(exist_ok=True)
+                write_png(file, frame, note | {"made_from": place_of(board.source, file)})
+    for number, file in files.items():
+        report_made(log, file, 1, None, plan.board.size, began, f"frame {number}")
+
+
+def render_sheet(request: RenderRequest, count: int, columns: int) -> None:
+    """Make a contact sheet of the frames whose keyframes are stored; raises RenderError."""
+    began = time.monotonic()
+    assert request.output is not None  # the command requires it
+    output, log = request.output, request.log
+    board = load_storyboard(request.storyboard, log, request.settings)
+    plan = plan_part(plan_film(board, request.draft), request)
+    check_picture_output(output)
+    check_overwrite(output, request.force, files_needed(board), "sheet", board.source)
+    if not any(has_latent(request.latents_folder, key.key) for key in plan.keyframes):
+        raise InputError(
+            f"no keyframe of this film is in {request.latents_folder} yet; render it first, or a "
+            "draft of it with --draft for both"
+        )
+    generator = plan.models.generator.model
+    require_weights(generator)
+    names = [f"the generator {generator.name}"]
+    device = load_device(request.device, "float32", "auto", log, names)
+
+    from render.film.sheet import make_sheet, spread_frames, stored_frames
+    from render.media.provenance import place_of, write_png
+    from render.plan.notes import note_of
+    from render.synthesis.latents import Store
+
+    store = Store(request.latents_folder, plan.latent_shape)
+    numbers = spread_frames(plan, count)
+    columns = min(columns, len(numbers))
+    picture = make_sheet(plan, store, device, numbers, columns)
+    note = note_of(plan, "sheet") | {"made_from": place_of(board.source, output)}
+    write_png(output, picture, note)
+    there = len(stored_frames(plan, store, numbers))
+    what = f"{there} of {plural(len(numbers), 'frame')}"
+    size = (picture.shape[1], picture.shape[0])
+    report_made(log, output, there, None, size, began, what)
+
+
+def copy_latent(request: RenderRequest, plan: Plan, at: str) -> None:
+    """Copy the latent of the keyframe nearest to a time to a file; raises RenderError."""
+    assert request.output is not None  # the command requires it
+    output = request.output
+    check_place(output, "kept.safetensors")
+    if output.suffix.lower() != LATENT_SUFFIX:
+        name = f"{output.stem}{LATENT_SUFFIX}"
+        raise InputError(f"-o {output}: a latent is a safetensors file; name it {name}")
+    found = latent_at(plan, request.latents_folder, frame_at(at, plan))
+    if not found.is_there:
+        raise InputError(
+            f"the keyframe at {float(found.time):g} s of shot {found.shot!r} is not rendered yet: "
+            f"render still {request.storyboard} --at {float(found.time):g}s -o FRAME.png"
+        )
+    if output.exists() and not request.force:
+        raise InputError(f"{output} exists; choose another name or add --force")
+    with file_errors(output), atomic_write(output) as partial_file:
+        partial_file.write_bytes(found.path.read_bytes())
+    write_line(
+        sys.stdout,
+        f"{output}: the latent of {float(found.time):g} s, {float(found.keyframe.time):g} s into "
+        f"shot {found.shot!r}",
+    )
 
 
 def prepare(
-    request: RenderRequest, plan: Plan, device: Device, frame: int | None = None
+    request: RenderRequest, plan: Plan, device: Device
 ) -> tuple[Models, Store, list[Keyframe]]:
-    """The loaded models, the store, and the keyframes still to be made, for the film or a frame."""
+    """The loaded models, the store, and the keyframes still to be made for what is shown."""
     from render.film.film import missing_keyframes
     from render.plan.wording import plan_warnings
     from render.synthesis.latents import Store
@@ -137,12 +226,12 @@ def prepare(
 
     log = request.log
     store = Store(request.latents_folder, plan.latent_shape)
-    needed, todo = plan.needed_keyframes(frame), missing_keyframes(plan, store, frame)
+    needed, todo = plan.needed_keyframes(), missing_keyframes(plan, store)
     missing = {keyframe.key for keyframe in todo}
     if kept := [keyframe for keyframe in needed if keyframe.key not in missing]:
         begun_with = store.arithmetic(kept[-1].key)
         if device.differs_from(begun_with):
-            _note_kept_arithmetic(log, len(kept), len(needed), whole_film=frame is None)
+            _note_kept_arithmetic(log, len(kept), len(needed), whole_film=not plan.part)
         device = device.like(begun_with)
     at_once = check_memory(plan, device, log, request.force) if todo else None
     store.prepare()

@@ -16,6 +16,7 @@ from render.film.frames import to_frames
 from render.generators.vqgan import Generator, load_generator
 from render.media.provenance import to_text
 from render.media.seal import FIELD, UNSEALED
+from render.media.sound import Soundtrack
 from render.media.video import video_writer
 from render.plan.journey import (
     DECODING,
@@ -48,7 +49,8 @@ def make_journey(
     count = journey.frame_count
     with memory_shortage(lambda: smaller_size_advice(journey), "Nothing was written."):
         painter = JourneyPainter(journey, device)
-        with video_writer(output, *encoding, metadata) as video:
+        sound = Soundtrack(journey.audio, count / journey.fps) if journey.audio else None
+        with video_writer(output, *encoding, metadata, sound) as video:
             for number, frame in enumerate(to_frames(painter.pictures(), journey.size), start=1):
                 video.send(frame)
                 if number < count:  # the last one is done when the encoder has ended

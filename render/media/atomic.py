@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import os
+import platform
 import re
 import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from render.errors import RenderError
@@ -17,8 +20,9 @@ from render.errors import RenderError
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the errors of a full disk and of a used-up quota
 # The ending that `partial_path` adds; earlier versions left out the random part. A user's own file
 # that ends in ".partial" does not match, and is never removed.
-PARTIAL_NAME = re.compile(r"\.[0-9]+(-[0-9a-f]{8})?\.partial$")
-STALE_AFTER = 3600  # seconds without a change, after which a partial file counts as abandoned
+PARTIAL_NAME = re.compile(r"\.(?P<pid>[0-9]+)(-(?P<machine>[0-9a-f]{4})[0-9a-f]{4})?\.partial$")
+# Seconds without a change, after which a partial file of another machine counts as abandoned.
+STALE_AFTER = 3600
 
 
 class FileError(RenderError, OSError):
@@ -94,10 +98,34 @@ def _flush_folder(folder: Path) -> None:
 def partial_path(path: Path) -> Path:
     """Returns a new temporary name beside `path`, different at every call.
 
-    The random part is needed beside the process's number: containers and hosts that share a folder
-    can have processes of the same number.
+    It has the process's number, by which a file of a dead process is known, and digits of the
+    machine: containers and hosts that share a folder can have processes of the same number.
     """
-    return path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    unique = f"{machine_digits()}{secrets.token_hex(2)}"
+    return path.with_name(f"{path.name}.{os.getpid()}-{unique}.partial")
+
+
+@cache
+def machine_digits() -> str:
+    """Returns four digits of this machine since it was started, and of its numbers of processes."""
+    parts = [platform.node()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        parts.append(os.readlink("/proc/self/ns/pid"))  # of this container
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:4]
+
+
+def _is_dead(found: re.Match[str]) -> bool:
+    """Returns whether the process of a partial file is known to have ended."""
+    if os.name == "nt" or found["machine"] != machine_digits():
+        return False
+    try:
+        os.kill(int(found["pid"]), 0)  # asks only
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def keep_fresh(partial: Path) -> None:
@@ -112,10 +140,12 @@ def keep_fresh(partial: Path) -> None:
 def remove_stale_partials(folder: Path, name: str = "") -> None:
     """Removes abandoned partial files of the file `name`, or of every file, from a folder.
 
-    Abandoned are those that have not changed for STALE_AFTER: their process was killed.
+    Abandoned are those whose process was killed: it is not there, or, if it ran on another machine,
+    the file has not changed for STALE_AFTER.
     """
     for partial in folder.glob(f"{glob.escape(name)}*.partial"):
         with suppress(OSError):
             age = time.time() - partial.stat().st_mtime
-            if PARTIAL_NAME.search(partial.name) and age > STALE_AFTER:
+            found = PARTIAL_NAME.search(partial.name)
+            if found and (_is_dead(found) or age > STALE_AFTER):
                 partial.unlink()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import json
 import math
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from render.errors import InputError
 from render.media.codecs import LEAST_SIDE, check_frame, check_output, chosen_codec, half_size
 from render.media.provenance import ProvenanceError, generator_of
 from render.media.provenance import read_note as read_note
+from render.media.sound import ENCODERS, Audio, fitting_layout, sound_problem
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.frame_size import SIDE_LIMIT
 from render.storyboard.keys import DURATION, STORYBOARD
@@ -51,23 +55,30 @@ class Journey:
     generator: str
     size: tuple[int, int]  # (width, height)
     fps: Fraction
-    frames_per_leg: int
+    legs: tuple[int, ...]  # frames from each stop to the next
     ease: str
     blend: str
     loop: bool
     codec: str
     quality: int
+    audio: Audio | None = None
 
     @property
     def frame_count(self) -> int:
         """The frames of all legs, and one more for the last stop unless the film loops."""
-        legs = len(self.stops) if self.loop else len(self.stops) - 1
-        return legs * self.frames_per_leg + (0 if self.loop else 1)
+        return sum(self.legs) + (0 if self.loop else 1)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """The first frame of each leg, and of what follows the last one."""
+        return [0, *itertools.accumulate(self.legs)]
 
     def place(self, frame: int) -> tuple[int, int, float]:
         """The indices of the stops before and after a frame, and its eased way between, 0..1."""
-        leg, step = divmod(frame, self.frames_per_leg)
-        share = easing(self.ease)(step / self.frames_per_leg)
+        leg = bisect.bisect_right(self._starts, frame) - 1
+        if leg == len(self.legs):  # the last stop of a film that does not loop
+            return leg % len(self.stops), (leg + 1) % len(self.stops), 0.0
+        share = easing(self.ease)((frame - self._starts[leg]) / self.legs[leg])
         return leg % len(self.stops), (leg + 1) % len(self.stops), share
 
 
@@ -75,7 +86,7 @@ def plan_journey(
     inputs: tuple[Path, ...],
     output: Path,
     *,
-    seconds: str,
+    seconds: str | None,
     ease: str,
     blend: str,
     loop: bool,
@@ -84,6 +95,8 @@ def plan_journey(
     model: str | None,
     codec: str,
     quality: int,
+    total: str | None = None,
+    audio: Path | None = None,
 ) -> Journey:
     """The journey through `inputs` by the options as they were written, completely checked.
 
@@ -97,17 +110,48 @@ def plan_journey(
         problems.append(str(error))
     if len(inputs) < 2:
         problems.append("two or more pictures or latents are needed to travel between")
-    options = _read_options(seconds, ease, fps, size, problems)
-    if options.frames_per_leg * len(inputs) > MOST_FRAMES:
-        problems.append(f"--seconds {seconds}: over {MOST_FRAMES:,} frames; ask for less")
+    ways = max(1, len(inputs) if loop else len(inputs) - 1)
+    options = _read_options(seconds, total, ways, loop, ease, fps, size, problems)
+    if sum(options.legs) > MOST_FRAMES:
+        asked = f"--total {total}" if total else f"--seconds {seconds}"
+        problems.append(f"{asked}: over {MOST_FRAMES:,} frames; ask for less")
+    sound = _read_sound(audio, output, problems)
     stops, notes = _read_stops(inputs, problems)
     if problems:
         raise JourneyError("\n".join(problems))
     generator = _generator(model, notes)
     frame_size = _size(options.size, stops, notes)
     check_frame(frame_size, options.fps, codec, quality)
-    timing = options.fps, options.frames_per_leg, options.ease
-    return Journey(tuple(stops), generator, frame_size, *timing, blend, loop, codec, quality)
+    return Journey(
+        tuple(stops),
+        generator,
+        frame_size,
+        options.fps,
+        options.legs,
+        options.ease,
+        blend,
+        loop,
+        codec,
+        quality,
+        sound,
+    )
+
+
+def _read_sound(path: Path | None, output: Path, problems: list[str]) -> Audio | None:
+    """The sound of a file; adds what is wrong with it to `problems`."""
+    if path is None:
+        return None
+    if wrong := sound_problem(path):
+        problems.append(f"--audio {path} {wrong}")
+        return None
+    if output.suffix.lower() not in ENCODERS:
+        problems.append(f"--audio {path}: {output.name} holds no sound; name it .mp4")
+        return None
+    try:
+        fitting_layout(path, output.suffix.lower())
+    except InputError as error:
+        problems.append(f"--audio {error}")
+    return Audio(path)
 
 
 @dataclass(frozen=True)
@@ -115,13 +159,20 @@ class _Options:
     """The values of those options that a storyboard writes the same way."""
 
     fps: Fraction
-    frames_per_leg: int
+    legs: tuple[int, ...]
     ease: str
     size: tuple[int, int] | None
 
 
 def _read_options(
-    seconds: str, ease: str, fps: str, size: str | None, problems: list[str]
+    seconds: str | None,
+    total: str | None,
+    ways: int,
+    loop: bool,
+    ease: str,
+    fps: str,
+    size: str | None,
+    problems: list[str],
 ) -> _Options:
     """The options, read by the rules of a storyboard; adds every mistake to `problems`."""
     reader = Reader()
@@ -132,20 +183,46 @@ def _read_options(
     film = FilmContext()
     rate = read(STORYBOARD.row("fps"), _as_scalar(fps), "--fps", film)
     film = replace(film, fps=rate or film.fps)
-    length = None
-    if re.fullmatch(rf"\s*{NUMBER}\s*b\s*", seconds):
-        message = f"--seconds {quoted(seconds)} counts beats, which only a storyboard has. Write "
-        reader.problem(_as_scalar(seconds), message + "seconds, such as 2s")
-    else:
-        length = read(DURATION, _as_scalar(seconds), "--seconds", film)
+
+    def read_time(text: str, option: str) -> Fraction:
+        if re.fullmatch(rf"\s*{NUMBER}\s*b\s*", text):
+            message = f"{option} {quoted(text)} counts beats, which only a storyboard has. Write "
+            reader.problem(_as_scalar(text), message + "seconds, such as 2s")
+            return Fraction(1)
+        found: Fraction | None = read(DURATION, _as_scalar(text), option, film)
+        return found or Fraction(1)
+
+    if total is not None and seconds is not None:
+        message = "--total and --seconds are two ways to say the same. Write one of them"
+        reader.problem(_as_scalar(total), message)
+    elif seconds is not None and "," in seconds and seconds.count(",") + 1 != ways:
+        message = f"--seconds {quoted(seconds)} has {seconds.count(',') + 1} times, and there are "
+        reader.problem(_as_scalar(seconds), f"{message}{ways} ways. Write as many")
+    lengths = [
+        read_time(part, "--seconds") for part in ("2" if seconds is None else seconds).split(",")
+    ]
+    if len(lengths) != ways:
+        lengths = lengths[:1] * ways
+    legs = tuple(max(1, math.floor(one * film.fps + Fraction(1, 2))) for one in lengths)
+    if total is not None:
+        count = math.floor(read_time(total, "--total") * film.fps + Fraction(1, 2))
+        legs = _shared(count - (0 if loop else 1), ways)
+        if min(legs) < 1:
+            message = f"--total {quoted(total)} is too short for {ways} ways. Write a longer time"
+            reader.problem(_as_scalar(total), message)
     easing_name = read(TRANSITION.row("ease"), _handles(ease), "--ease", film)
     asked_size = None
     if size is not None:
         asked_size = read(STORYBOARD.row("size"), _as_scalar(size), "--size", film)
     # Only a storyboard has a bpm, so the sentences do not recommend beats here.
     problems += [problem.message.replace(f", {BEATS}", "") for problem in reader.problems]
-    frames_per_leg = math.floor((length or Fraction(1)) * film.fps + Fraction(1, 2))
-    return _Options(film.fps, max(1, frames_per_leg), easing_name, asked_size)
+    return _Options(film.fps, legs, easing_name, asked_size)
+
+
+def _shared(count: int, ways: int) -> tuple[int, ...]:
+    """So many frames, shared out among ways as evenly as can be."""
+    ends = [count * place // ways for place in range(ways + 1)]
+    return tuple(after - before for before, after in itertools.pairwise(ends))
 
 
 def _read_stops(
@@ -292,13 +369,15 @@ def smaller_size_advice(journey: Journey) -> str:
 
 def journey_note(journey: Journey, version: str) -> dict[str, Any]:
     """The note that is written into the film."""
-    settings = {
+    settings: dict[str, Any] = {
         "ease": journey.ease,
         "blend": journey.blend,
         "loop": journey.loop,
         "fps": str(journey.fps),
-        "frames_per_leg": journey.frames_per_leg,
+        "legs": journey.legs,
     }
+    if journey.audio:
+        settings["audio"] = journey.audio.file.name
     digest = library.named_digest("generator", journey.generator)
     return {
         "render": version,

@@ -40,7 +40,7 @@ def note_of(
         note["included"] = dict(board.included)
     if board.settings:
         note["settings"] = list(board.settings)
-    if plan.part:
+    if plan.part and kind == "film":
         note["frames"] = [[part.start, part.stop] for part in plan.part]
     if board.draft:
         note["draft"] = True

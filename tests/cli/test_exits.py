@@ -95,11 +95,18 @@ MESSAGES = {  # by the function in which SIGTERM arrives
 
 
 @pytest.mark.parametrize("function", MESSAGES)
-def test_sigterm_ends_a_command_like_ctrl_c(
-    run: Run, monkeypatch: pytest.MonkeyPatch, function: str
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_a_command_like_ctrl_c(
+    run: Run, monkeypatch: pytest.MonkeyPatch, function: str, name: str
 ) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(function, send_sigterm)
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+
+    def send(*arguments: object, **options: object) -> None:
+        os.kill(os.getpid(), number)
+        pytest.fail("the signal was not handled")
+
+    monkeypatch.setattr(function, send)
     code, _, err = run("film.yaml", *JSON)
     assert code == 143
     assert json_objects(err)[-1] == {"event": "interrupted", "message": MESSAGES[function]}
@@ -107,7 +114,7 @@ def test_sigterm_ends_a_command_like_ctrl_c(
     assert (code, err.splitlines()[-1]) == (143, MESSAGES[function])
     assert "Traceback" not in err
     assert not list(Path().glob("*.partial*"))
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
 
 
 def test_sigterm_during_a_question_moves_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from render.media.provenance import read_note
+from render.media.sound import sound_length
 from render.media.video import read_video
+from render.synthesis.latents import load_latent
 from render.weights.catalog import ModelError
 
 
@@ -221,3 +223,82 @@ def test_a_gif_has_no_sound_and_that_is_said(run: Run) -> None:
     Path("film.yaml").write_text(BOARD + "audio: a.wav\n")
     code, _, err = run("film.yaml", "-o", "a.gif", "--device", "cpu")
     assert (code, "warning: a.gif holds no sound" in err) == (0, True)
+
+
+def test_several_stills_are_several_files(run: Run) -> None:
+    common = ("--device", "cpu", "-q", "-o")
+    assert run("still", "film.yaml", "--at", "3f", "--at", "0s", *common, "s.png")[0] == 0
+    assert sorted(path.name for path in Path().glob("s*.png")) == ["s-0f.png", "s-3f.png"]
+    assert [read_note(Path(f"s-{n}f.png"))["frame"] for n in (0, 3)] == [0, 3]
+    assert run("still", "film.yaml", "--at", "2f", *common, "f/%02d.png")[0] == 0
+    assert Path("f/02.png").is_file()
+    assert run("still", "film.yaml", "--at", "3f", *common, "one.png")[0] == 0
+    assert Path("one.png").read_bytes() == Path("s-3f.png").read_bytes()
+
+
+def test_latents_are_listed_and_copied_out_by_their_time(run: Run) -> None:
+    Path("film.yaml").write_text(BOARD + "  - {name: dusk, duration: 1s, prompts: fire}\n")
+    assert run("latents", "film.yaml")[1].count("not made yet") == 6
+    code, _, err = run("latents", "film.yaml", "--at", "1.5s", "-o", "kept.safetensors")
+    assert (code, "the keyframe at 1.5 s of shot 'dusk' is not rendered yet" in err) == (2, True)
+    assert run("film.yaml", "-o", "film.mp4", "--device", "cpu", "-q")[0] == 0
+    listed = [line.split() for line in run("latents", "film.yaml")[1].splitlines()[1:]]
+    assert [line[0] for line in listed] == ["dawn"] * 3 + ["dusk"] * 3
+    assert all(Path(line[-1]).is_file() for line in listed)
+    assert run("latents", "film.yaml", "--shots", "dusk")[0] == 2  # no such option
+    code, out, _ = run("latents", "film.yaml", "--at", "1.5s", "-o", "kept.safetensors")
+    assert (code, out) == (0, "kept.safetensors: the latent of 1.5 s, 0.5 s into shot 'dusk'\n")
+    assert Path("kept.safetensors").read_bytes() == Path(listed[4][-1]).read_bytes()
+    again = ("latents", "film.yaml", "--at", "0", "-o")
+    assert "kept.safetensors exists" in run(*again, "kept.safetensors")[2]
+    assert "name it kept.safetensors" in run(*again, "kept.png")[2]
+    assert "say both when and where" in run("latents", "film.yaml", "--at", "0")[2]
+    err = run("still", "film.yaml", "--at", "0", "-o", "a.safetensors")[2]
+    assert "`render latents` copies" in err
+
+
+@pytest.mark.parametrize("init", ["kept.safetensors", "{latent: kept.safetensors}"])
+def test_a_film_may_begin_with_a_latent(run: Run, init: str) -> None:
+    assert run("film.yaml", "-o", "film.mp4", "--device", "cpu", "-q")[0] == 0
+    assert run("latents", "film.yaml", "--at", "0.5s", "-o", "kept.safetensors")[0] == 0
+    shot = f"{{name: dawn, duration: 1s, init: {init}, prompts: sea, iterations: 1, step: 0.0001}}"
+    text = BOARD[: BOARD.index("  - {name")] + f"  - {shot}\n"
+    Path("next.yaml").write_text(text)
+    assert run("next.yaml", "-o", "next.mp4", "--device", "cpu", "-q")[0] == 0
+    listed = run("latents", "next.yaml")[1].splitlines()[1].split()
+    first, kept = (load_latent(Path(name))[0] for name in (listed[-1], "kept.safetensors"))
+    assert (first - kept).abs().max() < 0.01
+    Path("next.yaml").write_text(text.replace("kept", "none"))
+    assert "'none.safetensors' is not there" in run("check", "next.yaml")[2]
+    Path("next.yaml").write_text(text.replace(f"init: {init}", "init: {image: a.png}"))
+    assert "Write a path, or {latent: PATH}" in run("check", "next.yaml")[2]
+
+
+def test_a_sheet_shows_what_is_there(run: Run) -> None:
+    Path("film.yaml").write_text(BOARD + "  - {name: dusk, duration: 1s, prompts: fire}\n")
+    sheet = ("sheet", "film.yaml", "-o", "sheet.png", "--device", "cpu", "--count", "8")
+    assert "no keyframe of this film is in film.latents yet" in run(*sheet)[2]
+    assert run("film.yaml", "--shots", "dawn", "-o", "a.mp4", "--device", "cpu", "-q")[0] == 0
+    code, out, err = run(*sheet)
+    assert code == 0, err
+    assert "sheet.png: 4 of 8 frames" in out
+    with Image.open("sheet.png") as image:
+        first, last = image.getpixel((100, 100)), image.getpixel((100, 400))
+    assert first != (42, 42, 42) == last
+    assert read_note(Path("sheet.png"))["kind"] == "sheet"
+    assert run(*sheet)[0] == 0
+
+
+def test_a_morph_to_a_song(run: Run) -> None:
+    with wave.open("a.wav", "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(range(256)) * 250)
+    for name in ("x.png", "y.png"):
+        Image.new("RGB", (32, 32), "teal").save(name)
+    morph = ("interpolate", "x.png", "y.png", "x.png", "--model", "tiny-vqgan", "--fps", "4")
+    common = ("--device", "cpu", "-q", "-o", "m.mp4")
+    assert run(*morph, "--total", "4s", "--audio", "a.wav", *common)[0] == 0
+    assert len(list(read_video(Path("m.mp4")).frames)) == 16
+    assert sound_length(Path("m.mp4")) == pytest.approx(4, abs=0.1)
+    assert run(*morph, "--seconds", "1,2", *common)[0] == 0
+    assert len(list(read_video(Path("m.mp4")).frames)) == 4 + 8 + 1

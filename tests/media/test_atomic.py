@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from render.media.atomic import (
     FileError,
     atomic_write,
     keep_fresh,
+    machine_digits,
     remove_stale_partials,
 )
 
@@ -41,6 +44,24 @@ def test_only_abandoned_partial_files_are_removed(tmp_path: Path) -> None:
     remove_stale_partials(tmp_path, "b[1].txt")
     remove_stale_partials(tmp_path)
     assert sorted(os.listdir(tmp_path)) == [name for name in kept if name[0] != "b"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell without harm")
+def test_a_partial_file_of_a_dead_process_is_removed_at_once(tmp_path: Path) -> None:
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    pid, here = int(dead.stdout), machine_digits()
+    elsewhere = f"{int(here, 16) ^ 1:04x}"
+    kept = [
+        f"a.txt.{os.getpid()}-{here}0000.partial",
+        f"a.txt.{pid}-{elsewhere}0000.partial",
+        f"a.txt.{pid}.partial",
+    ]
+    for name in [*kept, f"a.txt.{pid}-{here}0000.partial"]:
+        (tmp_path / name).touch()
+    remove_stale_partials(tmp_path, "a.txt")
+    assert sorted(os.listdir(tmp_path)) == sorted(kept)
 
 
 def test_processes_of_the_same_number_never_share_a_partial_file(

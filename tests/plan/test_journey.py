@@ -24,6 +24,8 @@ def planned_between(stop: Path, folder: Path, **options: Any) -> Journey:
         **{"seconds": "2", "ease": "in-out", "blend": "lerp", "loop": False, "fps": "24"},
         **{"size": None, "model": None, "codec": "h264", "quality": 17},
     }
+    if "total" in options and "seconds" not in options:
+        defaults["seconds"] = None
     return plan_journey((stop, stop), folder / "out.mp4", **defaults | options)
 
 
@@ -42,6 +44,10 @@ def planned_between(stop: Path, folder: Path, **options: Any) -> Journey:
         ("fps", "", "--fps '' is not a number"),
         ("seconds", "2b", "--seconds '2b' counts beats, which only a storyboard has. Write"),
         ("seconds", " .5 b ", "--seconds '.5 b' counts beats"),
+        ("seconds", "1,2", "--seconds '1,2' has 2 times, and there are 1 ways"),
+        ("total", "banana", "--total 'banana' is not a time"),
+        ("total", "1ms", "--total '1ms' is too short for 1 ways"),
+        ("audio", Path("no.wav"), "--audio no.wav is not there"),
         ("ease", "wobble", "--ease 'wobble' is not known. There are linear"),
         ("ease", "", "--ease '' is not known"),
         ("ease", "[0.4, 0, 0.2]", "--ease 'bezier(0.4, 0, 0.2)' does not have four numbers"),
@@ -116,3 +122,25 @@ def test_a_frame_that_memory_cannot_hold_is_refused_before_anything_is_loaded(
         check_memory(journey, 23 * 2**30)
     check_memory(journey, 64 * 2**30)
     check_memory(journey, None)
+
+
+def test_a_total_is_shared_among_the_ways(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    stops = (tmp_path / "a.png",) * 4
+    options: dict[str, Any] = {
+        **{"ease": "linear", "blend": "lerp", "fps": "10", "size": None, "model": None},
+        **{"codec": "auto", "quality": 17},
+    }
+    out = tmp_path / "out.mp4"
+    journey = plan_journey(stops, out, seconds=None, total="2s", loop=False, **options)
+    assert (journey.legs, journey.frame_count) == ((6, 6, 7), 20)
+    assert journey.place(0) == (0, 1, 0.0)
+    assert journey.place(6) == (1, 2, 0.0)
+    assert journey.place(15) == (2, 3, pytest.approx(3 / 7))
+    assert journey.place(19) == (3, 0, 0.0)
+    looped = plan_journey(stops, out, seconds=None, total="2s", loop=True, **options)
+    assert (looped.legs, looped.frame_count) == ((5, 5, 5, 5), 20)
+    timed = plan_journey(stops, out, seconds="1s,0.5s,2s", loop=False, **options)
+    assert timed.legs == (10, 5, 20)
+    with pytest.raises(JourneyError, match="two ways to say the same"):
+        plan_journey(stops, out, seconds="1", total="2", loop=False, **options)

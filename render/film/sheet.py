@@ -1,0 +1,95 @@
+"""A contact sheet: frames of a film beside one another, with their times, shots and prompts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from render.film.frames import frames
+from render.generators.vqgan import load_generator
+from render.plan.plan import Plan
+from render.synthesis.device import Device
+from render.synthesis.images import Frame
+from render.synthesis.latents import Store
+from render.synthesis.probe import choose_arithmetic
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+WIDTH = 240  # pixels of a frame on the sheet
+GAP, LINE = 12, 16  # pixels between frames, and of a line of text
+PAPER, INK, EMPTY = "#141414", "#e6e6e6", "#2a2a2a"
+
+
+def stored_frames(plan: Plan, store: Store, numbers: Sequence[int]) -> list[int]:
+    """Those of the frames whose keyframes are all stored."""
+    keys = [keyframe.key for keyframe in plan.keyframes]
+    stored = {key for key in dict.fromkeys(keys) if store.has(key)}
+    return [
+        number
+        for number in numbers
+        if all(keys[index] in stored for index in plan.moment(number).keyframes)
+    ]
+
+
+def spread_frames(plan: Plan, count: int) -> list[int]:
+    """About `count` frames of what is shown, at even distances, the first one among them."""
+    shown = plan.shown
+    step = max(1, math.ceil(len(shown) / count))
+    return list(shown[::step])
+
+
+def make_sheet(
+    plan: Plan, store: Store, device: Device, numbers: Sequence[int], columns: int
+) -> Frame:
+    """The sheet of these frames as a picture (H, W, 3) uint8; a frame whose keyframes are not
+    stored is an empty place. Raises ModelError and LatentError."""
+    generator = load_generator(plan.models.generator.model)
+    generator.on(device.device, choose_arithmetic(device, generator))
+    there = stored_frames(plan, store, numbers)
+    painted = iter(zip(there, frames(plan, store, generator, there), strict=True))
+    width, height = plan.board.size
+    size = (WIDTH, max(1, round(WIDTH * height / width)))
+    rows = math.ceil(len(numbers) / columns)
+    cell = (size[0] + GAP, size[1] + 2 * LINE + GAP)
+    sheet = Image.new("RGB", (columns * cell[0] + GAP, rows * cell[1] + GAP), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default()
+    following = next(painted, None)
+    for place, number in enumerate(numbers):
+        left, top = GAP + place % columns * cell[0], GAP + place // columns * cell[1]
+        if following is not None and following[0] == number:
+            sheet.paste(_scaled(following[1], size), (left, top))
+            following = next(painted, None)
+        else:
+            draw.rectangle((left, top, left + size[0], top + size[1]), fill=EMPTY)
+        for line, text in enumerate(caption(plan, number)):
+            below = (left, top + size[1] + 2 + line * LINE)
+            draw.text(below, _fitting(text, font, size[0]), fill=INK, font=font)
+    return np.asarray(sheet)
+
+
+def caption(plan: Plan, number: int) -> Iterator[str]:
+    """A frame's time and shot, and the prompt that weighs most there."""
+    time = float(number / plan.board.fps)
+    shot = plan.board.shots[plan.shot_of(number)].name
+    yield f"{int(time // 60)}:{time % 60:04.1f}  {shot}"
+    prompts = plan.keyframes[plan.moment(number).left].prompts
+    wanted = max(prompts, key=lambda prompt: prompt.weight, default=None)
+    yield (wanted.text or "") if wanted else ""
+
+
+def _scaled(frame: Frame, size: tuple[int, int]) -> Picture:
+    """A frame in the size that it has on the sheet."""
+    return Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)
+
+
+def _fitting(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+    """As much of a text as fits into a width, in letters that the font has."""
+    text = text.encode("latin-1", "replace").decode("latin-1")
+    while text and font.getlength(text) > width:
+        text = text[:-4] + "..." if len(text) > 4 else ""
+    return text
