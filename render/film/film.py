@@ -12,6 +12,7 @@ from render.engines import SerialEngine
 from render.engines.engine import EngineFactory
 from render.errors import FilmError
 from render.film.frames import FrameDownload, FramePainter, frames
+from render.media.codecs import chosen_codec
 from render.media.ffmpeg import VideoError
 from render.media.provenance import place_of, to_text
 from render.media.seal import FIELD, UNSEALED
@@ -110,7 +111,8 @@ def film_writer(plan: Plan, output: Path) -> AbstractContextManager[FrameWriter]
     if board.audio:
         parts = [(part.start / board.fps, part.stop / board.fps) for part in plan.part]
         sound = Soundtrack(board.audio, plan.frame_count / board.fps, tuple(parts))
-    settings = board.size, board.fps, board.codec, board.quality
+    codec = chosen_codec(board.codec, output)
+    settings = board.size, board.fps, codec, board.quality
     return video_writer(output, *settings, metadata, sound)
 
 

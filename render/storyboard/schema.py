@@ -46,6 +46,7 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Render storyboard, version 1",
         **schema,
+        "patternProperties": {"^x-": {}},  # templates
     }
 
 

@@ -18,6 +18,7 @@ from render.text import quoted
 
 SIZE_LIMIT = 1_000_000  # bytes of a file
 DEPTH_LIMIT = 40
+WRITTEN_LIMIT = 50_000  # values as written, which PyYAML reads in a few seconds
 NODE_LIMIT = 200_000  # after aliases are expanded, so that aliases of aliases cannot explode
 
 
@@ -201,7 +202,7 @@ class _Composer:
         self.stack: list[_Open] = []
         self.root: Node | None = None
         self.lines: list[str] = []
-        self.node_count = self.document_count = 0
+        self.node_count = self.document_count = self.written = 0
 
     def compose(self, text: str) -> Node | None:
         """The root node, None of an empty document; raises Mistake or yaml.YAMLError."""
@@ -245,6 +246,9 @@ class _Composer:
         if event.tag is not None:
             message = f"the tag {quoted(event.tag)} has no meaning in a storyboard. Remove it"
             self.problems.append(Problem(place.line, place.column, message))
+        self.written += 1
+        if self.written > WRITTEN_LIMIT:
+            raise Mistake(place, f"more than {WRITTEN_LIMIT} values. Shorten it")
         self._count(place, 1, 1)
         if isinstance(event, yaml.CollectionStartEvent):
             self.stack.append(_Open(event, [], event.anchor))

@@ -39,7 +39,7 @@ def test_defaults() -> None:
     film = board(GROUND)
     assert (film.version, film.size, film.fps, film.seed) == (1, (320, 192), 24, 0)
     assert (film.generator, film.perceptors) == ("starter", STARTERS)
-    assert (film.codec, film.quality, film.warnings) == ("h264", 17, ())
+    assert (film.codec, film.quality, film.warnings) == ("auto", 17, ())
     assert film.text == GROUND
     assert film.duration == 4
     (only,) = film.shots
