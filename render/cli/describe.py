@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from render.curves.curve import Keys
-from render.media.safetensors_header import has_latent
+from render.media.safetensors_header import has_latent, latent_damage, latent_path
 from render.media.sound import Audio, sound_length
 from render.plan.cost import disk_shortfall, estimate, known_speed
 from render.plan.memory import MemoryBudget, in_parts_message, machine_memory, shortfall
@@ -50,23 +50,40 @@ INLINE_TEXTS = 2  # of those that follow one another; more are listed with their
 def describe_plan(plan: Plan, folder: Path, device: Device | None = None) -> Iterator[str]:
     """The plan of a film as lines: its size, shots, prompts and cost, and which models are absent.
 
-    Stored keyframes are counted by their files' sizes; a latent that was changed since is reported
-    by the render, which reads all of them before it starts. The cost is that of a CPU in float32
+    The cost is that of a CPU in float32
     where no device is given.
     """
-    needed = plan.needed_keyframes()
-    todo = [keyframe for keyframe in needed if not has_latent(folder, keyframe.key)]
+    damaged = damaged_latents(plan, folder)
+    todo = keyframes_to_make(plan, folder, damaged)
     yield from _describe_size(plan)
     yield from aligned_columns(_shot_rows(plan, todo))
     yield from describe_prompts(plan.board.shots)
     yield from describe_texts(plan.board)
     yield from describe_reading(plan)
-    for warning in plan_warnings(plan):
+    for warning in (*plan_warnings(plan), *damaged.values()):
         yield f"warning: {warning}"
     yield from _describe_cost(plan, todo, folder, device)
     for model in plan.models.absent():
         how = f"get it with `render models get {model.name}`"
         yield f"not here yet: the {model.role} {model.name}; {how}"
+
+
+def damaged_latents(plan: Plan, folder: Path) -> dict[str, str]:
+    """The keys of latents that are not as they were saved, each with a sentence about it."""
+    found = {}
+    for keyframe in plan.needed_keyframes():
+        if reason := latent_damage(folder, keyframe.key):
+            found[keyframe.key] = f"{latent_path(folder, keyframe.key)} {reason}"
+    return found
+
+
+def keyframes_to_make(plan: Plan, folder: Path, damaged: Container[str] = ()) -> list[Keyframe]:
+    """The keyframes of what is shown whose latents are not stored, or `damaged`."""
+    return [
+        keyframe
+        for keyframe in plan.needed_keyframes()
+        if keyframe.key in damaged or not has_latent(folder, keyframe.key)
+    ]
 
 
 def _describe_size(plan: Plan) -> Iterator[str]:

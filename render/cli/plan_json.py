@@ -8,8 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from render.cli.describe import beginning_of, text_times
-from render.media.safetensors_header import has_latent
+from render.cli.describe import beginning_of, damaged_latents, keyframes_to_make, text_times
 from render.media.sound import sound_length
 from render.plan.cost import disk_shortfall, estimate, known_speed
 from render.plan.memory import MemoryBudget, machine_memory, shortfall
@@ -22,13 +21,14 @@ from render.weights import library
 def plan_as_json(plan: Plan, folder: Path) -> dict[str, Any]:
     """Everything that `render check` knows of a film whose latents are in `folder`."""
     board = plan.board
-    needed = plan.needed_keyframes()
-    todo = [keyframe for keyframe in needed if not has_latent(folder, keyframe.key)]
+    damaged = damaged_latents(plan, folder)
+    todo = keyframes_to_make(plan, folder, damaged)
     missing = {keyframe.index for keyframe in todo}
     budget = MemoryBudget(machine_memory())
     cost = estimate(plan, todo, known_speed(library.models_folder(), "cpu"), budget)
     short = shortfall(plan, budget) if todo else None
-    notes = [short.message if short else None, disk_shortfall(cost.disk, folder)]
+    lack = disk_shortfall(cost.disk, folder)
+    notes = [*damaged.values(), short.message if short else None, lack]
     warnings: list[dict[str, Any]] = [
         {"message": problem.message, "line": problem.line, "column": problem.column}
         for problem in board.warnings

@@ -226,7 +226,10 @@ def prepare(
 
     log = request.log
     store = Store(request.latents_folder, plan.latent_shape)
-    needed, todo = plan.needed_keyframes(), missing_keyframes(plan, store)
+    needed, todo = (
+        plan.needed_keyframes(),
+        missing_keyframes(plan, store, partial(log.say, "warning")),
+    )
     missing = {keyframe.key for keyframe in todo}
     if kept := [keyframe for keyframe in needed if keyframe.key not in missing]:
         begun_with = store.arithmetic(kept[-1].key)

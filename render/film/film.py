@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -87,16 +88,21 @@ def make_still(
     return frame, note_of(plan, "frame", plan.keyframes[plan.moment(number).left], number)
 
 
-def missing_keyframes(plan: Plan, store: Store, frame: int | None = None) -> list[Keyframe]:
-    """The keyframes still to be made, parents first: of the film, or of one frame of it.
+def missing_keyframes(
+    plan: Plan, store: Store, say: Callable[[str], None] = lambda sentence: None
+) -> list[Keyframe]:
+    """The keyframes still to be made for what is shown, parents first.
 
-    Reads every stored latent once, so that all damaged ones are reported together before anything
-    is made. Raises LatentError.
+    Reads every stored latent once. A damaged one is set aside, `say` is told, and its keyframe is
+    among those to be made; the ones that continue from it stay, because it becomes the same again.
+    Raises LatentError for one that cannot be set aside.
     """
-    keyframes = plan.needed_keyframes(frame)
-    stored = dict.fromkeys(keyframe.key for keyframe in keyframes if store.has(keyframe.key))
-    store.check(stored)
-    return [keyframe for keyframe in keyframes if keyframe.key not in stored]
+    keyframes = plan.needed_keyframes()
+    stored = dict.fromkeys(k.key for k in keyframes if os.path.lexists(store.path(k.key)))
+    damaged = store.set_damaged_aside(stored)
+    for sentence in damaged.values():
+        say(sentence)
+    return [k for k in keyframes if k.key not in stored or k.key in damaged]
 
 
 def film_writer(plan: Plan, output: Path) -> AbstractContextManager[FrameWriter]:

@@ -10,6 +10,14 @@ from pathlib import Path
 
 from render.errors import RenderError
 
+# ffmpeg's names of the formats of sounds and films that are read.
+FORMATS = (
+    "wav", "w64", "mp3", "flac", "ogg", "aac", "mov", "mp4", "m4a", "matroska", "webm", "aiff",
+    "caf", "au", "ac3", "eac3", "dts", "truehd", "wv", "ape", "tak", "tta", "amr", "asf", "xwma",
+    "mpeg", "mpegts", "avi", "flv", "mpc", "mpc8", "dsf", "voc", "gif", "apng",
+)  # fmt: skip
+TIME_LIMIT = 120.0  # seconds: what is only looked at takes one
+
 
 class VideoError(RenderError):
     """A video could not be written or read. Its text says why and what to do."""
@@ -37,14 +45,21 @@ def ffmpeg_environment() -> dict[str, str]:
     return {**os.environ, "SVT_LOG": "1"}
 
 
-def run_ffmpeg(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+def run_ffmpeg(*arguments: str, limit: float = TIME_LIMIT) -> subprocess.CompletedProcess[bytes]:
     """Runs ffmpeg to its end without input, and returns its status, stdout and stderr.
 
-    Raises VideoError if ffmpeg cannot be started, but not if it fails.
+    Raises VideoError if ffmpeg cannot be started, or takes longer than `limit` seconds, but not if
+    it fails.
     """
     command = [ffmpeg_path(), "-hide_banner", "-nostats", "-loglevel", "error", *arguments]
     try:
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=limit
+        )
+    except subprocess.TimeoutExpired as error:
+        raise VideoError(
+            f"ffmpeg did not end within {limit:g} seconds, and was stopped."
+        ) from error
     except OSError as error:
         raise VideoError(cannot_run_message(command[0], error)) from error
 
@@ -60,10 +75,11 @@ def file_url(path: Path) -> str:
 def input_arguments(path: Path) -> tuple[str, ...]:
     """Returns ffmpeg's arguments for an input file of unknown origin.
 
-    ffmpeg may open files on disk only, so that a file that names others, as a playlist does, reads
-    nothing from the network.
+    ffmpeg may open files on disk only, in formats that hold all of their own content: a playlist or
+    a list of parts would make it play other files of this machine.
     """
-    return ("-protocol_whitelist", "file", "-i", file_url(path))
+    formats = ("-format_whitelist", ",".join(FORMATS))
+    return ("-protocol_whitelist", "file", *formats, "-i", file_url(path))
 
 
 def cannot_run_message(executable: str, error: OSError) -> str:

@@ -7,6 +7,7 @@ is trusted.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -63,6 +64,31 @@ def is_whole(path: Path) -> bool:
 def latent_path(folder: Path, key: str) -> Path:
     """Returns the file in which the latent of the keyframe with this key is stored."""
     return folder / f"{key}.safetensors"
+
+
+def latent_damage(folder: Path, key: str) -> str | None:
+    """Returns why the file under a key is not the latent that was saved there, as the end of a
+    sentence; None if it is, or if there is no file. Its numbers are hashed, but not looked at."""
+    path = latent_path(folder, key)
+    if not os.path.lexists(path):
+        return None
+    if not path.is_file():
+        return "is no ordinary file; move it away"
+    if not is_whole(path):
+        return "is damaged, and its keyframe is made again"
+    try:
+        header = read_header(path)
+        note = json.loads(header.get("__metadata__", {}).get("render", "{}"))
+        with path.open("rb") as file:
+            file.seek(-tensors_end(header), os.SEEK_END)
+            digest = hashlib.sha256(file.read(LARGEST_LATENT)).hexdigest()
+    except (OSError, ValueError, RecursionError):
+        return "is damaged, and its keyframe is made again"
+    if not isinstance(note, dict) or note.get("sha256") != digest:
+        return "was changed since Render wrote it, and its keyframe is made again"
+    if note.get("key") != key:
+        return "is the latent of another keyframe, and its own is made again"
+    return None
 
 
 def has_latent(folder: Path, key: str) -> bool:

@@ -54,8 +54,10 @@ class SoundError(InputError):
 
 def sound_problem(path: Path) -> str | None:
     """Returns why ffmpeg cannot read a sound from a file, as the end of a sentence, or None."""
-    if not path.is_file():
+    if not path.exists():
         return f"is not there. Put the sound at {path}, or correct its name"
+    if not path.is_file():
+        return "is not an ordinary file. Name a sound"
     decoded = run_ffmpeg(
         *input_arguments(path), "-map", "0:a:0", "-frames:a", "1", "-f", "s16le", "-"
     )

@@ -112,6 +112,8 @@ def video_writer(
             with closing(VideoWriter(command, size, path, (partial, notes))) as writer:
                 yield writer
                 writer.finish()
+            if not partial.exists() or not partial.stat().st_size:
+                raise VideoError(not_written(path, "ffmpeg ended well, but wrote nothing"))
             with file_errors(path):
                 if suffix in ENDINGS:
                     note = metadata.get("comment", "")
@@ -217,6 +219,9 @@ def _write_command(
 
 
 AHEAD = 8  # frames that may wait for ffmpeg: more would only be memory
+STALL = 300.0  # seconds in which ffmpeg takes no frame, after which it is ended
+END_STALL = 1800.0  # seconds that it has for what it holds back after the last frame
+GRACE = 10.0  # seconds to end after it has refused a frame
 PULSE = 60.0  # seconds without a frame, after which the unfinished files are marked as in use
 
 
@@ -273,7 +278,10 @@ class VideoWriter:
         has ended or the frame has another shape.
         """
         data = _frame_bytes(frame, self.size)
-        self.places.get()
+        try:
+            self.places.get(timeout=STALL)
+        except queue.Empty:
+            raise self._stalled("took no frame") from None
         self.queue.put(data)
         if not self.accepted:
             self.finish()  # which raises the reason
@@ -283,14 +291,26 @@ class VideoWriter:
         """Wait until ffmpeg has written the last frame; raises VideoError where it did not."""
         if self.accepted and not self.count:
             raise VideoError(f"{self.path} was not written: there are no frames.")
-        self._stop_feeding()
+        self._stop_feeding(STALL)
+        if self.feeder.is_alive():
+            raise self._stalled("took no frame")
         accepted = self.accepted and _accepted(self.stdin.close)
         if self.failure is not None:
             raise self.failure
-        status = self.process.wait()
-        self.reader.join()
+        try:
+            # One that took not everything has nothing to finish.
+            status = self.process.wait(timeout=END_STALL if accepted else GRACE)
+        except subprocess.TimeoutExpired:
+            raise self._stalled("did not end") from None
+        self.reader.join(timeout=GRACE)
         if status or not accepted:
             raise VideoError(not_written(self.path, _reason(status, b"".join(self.said))))
+
+    def _stalled(self, what: str) -> VideoError:
+        """The error of an ffmpeg that does nothing, after ending it."""
+        self.process.kill()
+        said = first_complaint(b"".join(self.said)) if self.said else "it gave no reason"
+        return VideoError(not_written(self.path, f"ffmpeg {what} for minutes: {said}"))
 
     def close(self) -> None:
         """End ffmpeg and both threads, if they still run."""
@@ -321,11 +341,11 @@ class VideoWriter:
                 self.accepted, self.failure = False, error
             self.places.put(None)
 
-    def _stop_feeding(self) -> None:
-        """Wait until the thread has written what is queued."""
+    def _stop_feeding(self, limit: float | None = None) -> None:
+        """Wait until the thread has written what is queued, at most `limit` seconds."""
         if self.feeder.is_alive():
             self.queue.put(None)
-            self.feeder.join()
+            self.feeder.join(limit)
 
 
 def _frame_bytes(frame: bytes | NDArray[np.uint8], size: tuple[int, int]) -> bytes | memoryview:

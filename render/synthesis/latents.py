@@ -20,6 +20,7 @@ from render.media.safetensors_header import LARGEST_LATENT, has_latent, is_whole
 from render.plan.arithmetic import Arithmetic, parse_arithmetic
 
 FORMAT = "render.latent.1"
+LARGEST_VALUE = 1e5  # of a latent; those of known models are below 100
 # The ends of sentences: what to do about a file that cannot be used.
 PUT_RIGHT = "put the right one back"
 OR_MAKE_AGAIN = ", or move it away to have its keyframe made again"
@@ -66,7 +67,7 @@ class Store:
         flushed and renamed. Raises FileError if it cannot be written."""
         self.folder.mkdir(parents=True, exist_ok=True)
         latent = latent.detach().cpu().contiguous()
-        note = {**note, "format": FORMAT, "sha256": latent_digest(latent)}
+        note = {**note, "key": key, "format": FORMAT, "sha256": latent_digest(latent)}
         # One metadata key: safetensors writes several in any order, and equal latents must be equal
         # bytes.
         metadata = {"render": json.dumps(note, sort_keys=True)}
@@ -76,12 +77,17 @@ class Store:
 
     def load(self, key: str) -> Tensor:
         """Returns the latent (1, C, h, w) float32 under a key; raises LatentError if it is not the
-        one that was saved, or of another shape than the store's."""
+        one that was saved under it, or of another shape than the store's."""
         try:
-            latent, _ = load_latent(self.path(key))
+            latent, note = load_latent(self.path(key))
         except LatentError as error:
             again = OR_MAKE_AGAIN if str(error).endswith(PUT_RIGHT) else ""
             raise LatentError(f"{error}{again}") from error
+        if note.get("key") != key:
+            other = "is the latent of another keyframe"
+            raise LatentError(f"{self.path(key)} {other}; {PUT_RIGHT}{OR_MAKE_AGAIN}")
+        if "sha256" not in note:
+            raise LatentError(f"{self.path(key)} has no digest; {PUT_RIGHT}{OR_MAKE_AGAIN}")
         if self.shape is not None and tuple(latent.shape[1:]) != self.shape:
             raise LatentError(
                 f"{self.path(key)} holds {tuple(latent.shape[1:])}, and the film's latents are "
@@ -93,16 +99,26 @@ class Store:
         """Returns how the latent under a key was computed; None if its note does not say."""
         return parse_arithmetic(load_latent(self.path(key))[1].get("arithmetic"))
 
-    def check(self, keys: Iterable[str]) -> None:
-        """Loads each latent once; raises LatentError with a line for each that cannot be used."""
-        errors: list[str] = []
+    def set_damaged_aside(self, keys: Iterable[str]) -> dict[str, str]:
+        """Loads each latent once, and gives another name to each that cannot be used; returns their
+        keys, each with the sentence about it. Raises LatentError for one that cannot be renamed."""
+        damaged: dict[str, str] = {}
         for key in keys:
+            path = self.path(key)
             try:
                 self.load(key)
             except LatentError as error:
-                errors.append(str(error))
-        if errors:
-            raise LatentError("\n".join(errors))
+                if not path.is_file():
+                    raise
+                names = (path.with_name(f"{path.name}.damaged-{n}") for n in range(1, 10_000))
+                aside = next(name for name in names if not name.exists())
+                try:
+                    path.rename(aside)
+                except OSError as refusal:
+                    raise error from refusal
+                reason = str(error).partition(";")[0]
+                damaged[key] = f"{reason}. It is now {aside.name}, and its keyframe is made again"
+        return damaged
 
 
 def load_latent(path: Path) -> tuple[Tensor, dict[str, Any]]:
@@ -130,6 +146,8 @@ def load_latent(path: Path) -> tuple[Tensor, dict[str, Any]]:
         ) from error
     if latent.ndim != 4 or latent.shape[0] != 1 or latent.dtype != torch.float32:
         raise LatentError(f"{path} is no latent: its tensor is not float32 of shape (1, C, h, w)")
+    if not torch.isfinite(latent).all() or latent.abs().max() > LARGEST_VALUE:
+        raise LatentError(f"{path} holds numbers that no latent has; {PUT_RIGHT}")
     digest = latent_digest(latent)
     if note.get("sha256", digest) != digest:
         raise LatentError(f"{path} was changed since Render wrote it; {PUT_RIGHT}")

@@ -91,6 +91,26 @@ def test_fresh_moves_the_latents_aside(render: Render, board: Path, tmp_path: Pa
     assert {p.name for p in (tmp_path / "film.latents.1").iterdir()} == set(stored)
 
 
+def test_a_changed_latent_repairs_itself_and_its_children_stay(
+    render: Render, board: Path, tmp_path: Path
+) -> None:
+    assert render("film.yaml", "-o", "film.mp4", "-q").returncode == 0
+    film, stored = (tmp_path / "film.mp4").read_bytes(), stored_files(tmp_path)
+    listed = render("latents", "film.yaml").stdout.splitlines()[1].split()[-1]
+    path = tmp_path / listed
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    checked = render("check", "film.yaml").stdout
+    assert "was changed since Render wrote it, and its keyframe is made again" in checked
+    assert "to do: 1 keyframe" in checked
+    done = render("film.yaml", "-o", "film.mp4")
+    assert done.returncode == 0, done.stderr
+    assert f"It is now {path.name}.damaged-1, and its keyframe is made again" in done.stderr
+    assert (tmp_path / "film.mp4").read_bytes() == film
+    assert stored_files(tmp_path) == stored
+
+
 def test_a_damaged_latent_is_made_again(render: Render, board: Path, tmp_path: Path) -> None:
     assert render("film.yaml", "-o", "film.mp4", "-q").returncode == 0
     film, stored = (tmp_path / "film.mp4").read_bytes(), stored_files(tmp_path)

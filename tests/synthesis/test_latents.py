@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from render.media.atomic import FileError
+from render.media.safetensors_header import latent_damage
 from render.synthesis.latents import LatentError, Store, latent_digest, load_latent
 
 
@@ -32,8 +33,9 @@ def test_a_saved_latent_is_loaded(tmp_path: Path, latent: torch.Tensor) -> None:
 def test_the_same_latent_is_the_same_bytes(tmp_path: Path, latent: torch.Tensor) -> None:
     store = Store(tmp_path)
     store.save("a", latent, {"x": 1, "y": 2})
-    store.save("b", latent, {"y": 2, "x": 1})
-    assert store.path("a").read_bytes() == store.path("b").read_bytes()
+    first = store.path("a").read_bytes()
+    store.save("a", latent, {"y": 2, "x": 1})
+    assert store.path("a").read_bytes() == first
 
 
 @pytest.mark.parametrize("keep", [0, 7, 40, 300, -1])
@@ -119,9 +121,7 @@ def test_a_latent_of_another_film_under_a_key_is_refused(tmp_path: Path) -> None
         Store(tmp_path, (4, 6, 8)).load("key")
 
 
-def test_all_latents_that_cannot_be_used_are_reported_together(
-    tmp_path: Path, latent: torch.Tensor
-) -> None:
+def test_latents_that_cannot_be_used_are_set_aside(tmp_path: Path, latent: torch.Tensor) -> None:
     store = Store(tmp_path, (4, 6, 8))
     for key in ("right", "changed", "other"):
         store.save(key, latent, {})
@@ -129,19 +129,61 @@ def test_all_latents_that_cannot_be_used_are_reported_together(
     content = bytearray(store.path("changed").read_bytes())
     content[-3] ^= 1
     store.path("changed").write_bytes(content)
-    store.check(["right"])
-    with pytest.raises(LatentError) as caught:
-        store.check(["right", "changed", "other"])
-    changed, other = str(caught.value).splitlines()
-    assert changed.startswith(f"{store.path('changed')} was changed since")
-    assert other.startswith(f"{store.path('other')} holds (3, 5, 5)")
+    assert store.set_damaged_aside(["right"]) == {}
+    damaged = store.set_damaged_aside(["right", "changed", "other"])
+    assert damaged["changed"].startswith(f"{store.path('changed')} was changed since")
+    assert damaged["other"].startswith(f"{store.path('other')} holds (3, 5, 5)")
+    assert "It is now other.safetensors.damaged-1, and its keyframe is made" in damaged["other"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "changed.safetensors.damaged-1", "other.safetensors.damaged-1", "right.safetensors",
+    ]  # fmt: skip
+    store.save("other", torch.zeros(1, 3, 5, 5), {})
+    assert "other.safetensors.damaged-2" in store.set_damaged_aside(["other"])["other"]
 
 
-def test_a_latent_without_a_digest_is_accepted(tmp_path: Path, latent: torch.Tensor) -> None:
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e30])
+def test_numbers_that_no_latent_has_are_refused(
+    tmp_path: Path, latent: torch.Tensor, number: float
+) -> None:
+    wrong = latent.clone()
+    wrong[0, 1, 2, 3] = number
+    Store(tmp_path).save("key", wrong, {})
+    with pytest.raises(LatentError, match="holds numbers that no latent has"):
+        Store(tmp_path).load("key")
+
+
+def test_the_latent_of_another_keyframe_is_refused(tmp_path: Path, latent: torch.Tensor) -> None:
+    store = Store(tmp_path)
+    store.save("a", latent, {})
+    store.save("b", latent + 1, {})
+    store.path("b").write_bytes(store.path("a").read_bytes())
+    with pytest.raises(LatentError, match="is the latent of another keyframe"):
+        store.load("b")
+    assert "of another keyframe" in (latent_damage(tmp_path, "b") or "")
+    assert latent_damage(tmp_path, "a") is None
+    assert latent_damage(tmp_path, "none") is None
+
+
+def test_a_folder_under_a_latent_s_name_is_told(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.path("key").mkdir()
+    assert latent_damage(tmp_path, "key") == "is no ordinary file; move it away"
+    with pytest.raises(LatentError):
+        store.set_damaged_aside(["key"])
+
+
+def test_a_latent_without_a_digest_is_accepted_but_not_as_a_keyframe(
+    tmp_path: Path, latent: torch.Tensor
+) -> None:
     """Other tools and earlier versions write such latents."""
     path = tmp_path / "theirs.safetensors"
     save_file({"latent": latent}, path, {"render": '{"format": "render.latent.1"}'})
     assert torch.equal(load_latent(path)[0], latent)
+    save_file(
+        {"latent": latent}, path, {"render": '{"format": "render.latent.1", "key": "theirs"}'}
+    )
+    with pytest.raises(LatentError, match="has no digest"):
+        Store(tmp_path).load("theirs")
 
 
 def test_preparing_makes_the_folder_and_removes_stale_partial_files(tmp_path: Path) -> None:

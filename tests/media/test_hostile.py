@@ -1,0 +1,107 @@
+"""Files of strangers: no other file is opened for them, and nothing waits for ever."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from render.media import ffmpeg, video
+from render.media.ffmpeg import VideoError, input_arguments, run_ffmpeg
+from render.media.sound import sound_length, sound_problem
+from render.media.video import read_metadata, write_video
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A sound that no storyboard names."""
+    path = tmp_path / "elsewhere" / "secret.wav"
+    path.parent.mkdir()
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(range(256)) * 100)
+    return path
+
+
+@pytest.mark.parametrize("name", ["list.m3u8", "list.wav", "list.mp3", "list.ffconcat", "a.sdp"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXTINF:2,\nPATH\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile 'PATH'\n",
+        "ffconcat version 1.0\nfile secret.wav\n",
+        "v=0\nm=audio 5004 RTP/AVP 0\n",
+        ";FFMETADATA1\ntitle=x\n",
+    ],
+)
+def test_a_list_that_names_other_files_is_no_sound(secret: Path, name: str, text: str) -> None:
+    path = secret.with_name(name)
+    path.write_text(text.replace("PATH", str(secret)))
+    assert "has no sound that ffmpeg can read" in (sound_problem(path) or "")
+    assert sound_length(path) is None
+    with pytest.raises(VideoError):
+        read_metadata(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no FIFOs")
+def test_a_pipe_is_no_sound(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.wav")
+    assert sound_problem(tmp_path / "a.wav") == "is not an ordinary file. Name a sound"
+
+
+def test_usual_sounds_are_read(secret: Path) -> None:
+    for ending in ("mp3", "m4a", "ogg", "flac", "aac", "aiff", "mka", "webm", "ac3", "wv", "mp2"):
+        path = secret.with_suffix(f".{ending}")
+        done = run_ffmpeg(*input_arguments(secret), str(path))
+        if not done.returncode:
+            assert sound_problem(path) is None, ending
+
+
+def fake(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """Puts a program in the place of ffmpeg."""
+    path = folder / "ffmpeg"
+    path.write_text(f"#!{sys.executable}\nimport os, sys, time\n{body}\n")
+    path.chmod(0o755)
+    monkeypatch.setattr(ffmpeg, "ffmpeg_path", lambda: str(path))
+    monkeypatch.setattr(video, "ffmpeg_path", lambda: str(path))
+    monkeypatch.setattr(video, "check_output", lambda path, codec: None)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script cannot stand for a program")
+def test_a_probe_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(tmp_path, monkeypatch, "time.sleep(60)")
+    began = time.monotonic()
+    with pytest.raises(VideoError, match="did not end within 1 seconds"):
+        run_ffmpeg("-i", "x", limit=1)
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script cannot stand for a program")
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("os.close(0); time.sleep(60)", "for minutes"),  # takes nothing, and stays
+        ("time.sleep(60)", "took no frame for minutes"),  # never reads
+        ("sys.stdin.buffer.read(); time.sleep(60)", "did not end for minutes"),
+        ("sys.stdin.buffer.read()", "ended well, but wrote nothing"),
+        ("sys.stdin.buffer.read(); open(sys.argv[-1][5:], 'w')", "ended well, but wrote nothing"),
+        ("sys.stdin.buffer.read(9); sys.exit('why')", "why"),
+    ],
+)
+def test_an_ffmpeg_that_hangs_or_writes_nothing_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, said: str
+) -> None:
+    fake(tmp_path, monkeypatch, body)
+    for name, seconds in (("STALL", 1.0), ("END_STALL", 1.0), ("GRACE", 1.0)):
+        monkeypatch.setattr(video, name, seconds)
+    frames = [bytes(640 * 480 * 3)] * 20
+    began = time.monotonic()
+    with pytest.raises(VideoError, match=said):
+        write_video(tmp_path / "a.mp4", frames, (640, 480), Fraction(24), "h264", 17, {})
+    assert time.monotonic() - began < 30
+    assert [path.name for path in tmp_path.iterdir()] == ["ffmpeg"]
