@@ -349,7 +349,8 @@ def interpolate(
         journey = plan_journey(inputs, output, **options)
         if not force and not device.startswith(("cuda", "mps")):
             check_memory(journey, machine_memory())
-        check_overwrite(output, force, inputs, "journey")
+        needed = [*inputs, *([journey.audio.file] if journey.audio else [])]
+        check_overwrite(output, force, needed, "journey")
         names = [f"the generator {journey.generator}"]
         chosen = load_device(device, "float32", convolutions, log, names)
 
@@ -366,24 +367,26 @@ def interpolate(
 @click.argument("file", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="The note as it is stored.")
 @click.option("--storyboard", is_flag=True, help="Only the storyboard, ready to be rendered again.")
-def inspect(file: Path, as_json: bool, storyboard: bool) -> None:
+@click.option("--included", metavar="NAME", help="Only the text of a file that it takes in.")
+def inspect(file: Path, as_json: bool, storyboard: bool, included: str | None) -> None:
     """What Render noted in FILE (PNG, MP4, latent): storyboard, prompts, seed, models, steps."""
     with report_errors():
+        from render.cli.describe import describe_needs, included_text
         from render.media.provenance import format_note, read_note
-        from render.storyboard.named_files import files_named_in
         from render.text import escape_unprintable
 
         note = read_note(file)
         if as_json:
             text = json.dumps(note, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        elif included is not None:
+            text = included_text(note, included)
         elif storyboard:
             text = str(note.get("storyboard") or "")
             if not text:
                 how = f"`render inspect {file}` tells how it was made"
                 raise InputError(f"{file} has no storyboard; {how}")
-            if pictures := files_named_in(text):
-                needed = ", ".join(map(escape_unprintable, pictures))
-                TEXT_LOG.say("note", f"the storyboard needs these files beside it: {needed}")
+            for sentence in describe_needs(note, text):
+                TEXT_LOG.say("note", sentence)
         else:
             text = format_note(note) + "\n"
         if sys.stdout.isatty():  # control characters must not reach it; a file gets every byte

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from render.curves.curve import Keys
+from render.errors import InputError
 from render.media.safetensors_header import has_latent, latent_damage, latent_path
 from render.media.sound import Audio, sound_length
 from render.plan.cost import disk_shortfall, estimate, known_speed
@@ -27,9 +28,11 @@ from render.plan.wording import (
 )
 from render.storyboard.camera_keys import camera_as_written
 from render.storyboard.model import Prompt, Shot, Storyboard
+from render.storyboard.named_files import files_named_in
 from render.text import (
     aligned_columns,
     duration_text,
+    escape_unprintable,
     gibibytes_text,
     megabytes_text,
     plural,
@@ -56,7 +59,7 @@ def describe_plan(plan: Plan, folder: Path, device: Device | None = None) -> Ite
     damaged = damaged_latents(plan, folder)
     todo = keyframes_to_make(plan, folder, damaged)
     yield from _describe_size(plan)
-    yield from aligned_columns(_shot_rows(plan, todo))
+    yield from aligned_columns(_shot_rows(plan, folder, damaged))
     yield from describe_prompts(plan.board.shots)
     yield from describe_texts(plan.board)
     yield from describe_reading(plan)
@@ -124,9 +127,13 @@ def describe_sound(audio: Audio, duration: Fraction) -> str:
     return said if heard == duration else f"{said}; it is cut where the film ends"
 
 
-def _shot_rows(plan: Plan, todo: Sequence[Keyframe]) -> list[tuple[str, ...]]:
+def _shot_rows(plan: Plan, folder: Path, damaged: Container[str]) -> list[tuple[str, ...]]:
     """A table with a row for every shot."""
-    missing = {keyframe.index for keyframe in todo}
+    missing = {
+        keyframe.index
+        for keyframe in plan.keyframes
+        if keyframe.key in damaged or not has_latent(folder, keyframe.key)
+    }
     rows: list[tuple[str, ...]] = [("shot", "starts", "frames", "keyframes", "done", "begins with")]
     for index, shot in enumerate(plan.board.shots):
         own = range(plan.first_keyframes[index], plan.first_keyframes[index + 1])
@@ -278,6 +285,40 @@ def describe_prompt(prompt: Prompt) -> str:
         return f"{prompt.share.scaled(prompt.weight.at(0))} x {wanted}{content}"
     share = "" if prompt.share.constant else f" x ({prompt.share})"
     return f"{prompt.weight}{share} x {wanted}{content}"
+
+
+def describe_needs(note: Mapping[str, Any], storyboard: str) -> Iterator[str]:
+    """What a storyboard from a note needs to give the same film again: files, and settings."""
+    texts = _included_in(note)
+    named = [name for text in (storyboard, *texts.values()) for name in files_named_in(text)]
+    if pictures := [name for name in dict.fromkeys(named) if name not in texts]:
+        needed = ", ".join(map(escape_unprintable, pictures))
+        yield f"the storyboard needs these files beside it: {needed}"
+    for name in texts:
+        shown = escape_unprintable(name)
+        yield f"it takes in {shown}, which is kept too: render inspect FILE --included {shown}"
+    settings = note.get("settings")
+    if isinstance(settings, list) and settings:
+        options = " ".join(f"--set {escape_unprintable(str(setting))}" for setting in settings)
+        yield f"it was rendered with {options}"
+    if note.get("draft"):
+        yield "it was rendered with --draft"
+
+
+def included_text(note: Mapping[str, Any], name: str) -> str:
+    """The text of a file that a storyboard takes in, from a note; raises InputError."""
+    texts = _included_in(note)
+    if name not in texts:
+        known = ", ".join(map(escape_unprintable, texts)) or "none"
+        raise InputError(f"--included {name}: the files that are taken in are: {known}")
+    return texts[name]
+
+
+def _included_in(note: Mapping[str, Any]) -> dict[str, str]:
+    """The names and texts of the files that a note's storyboard takes in."""
+    found = note.get("included")
+    texts = found.items() if isinstance(found, dict) else ()
+    return {name: text for name, text in texts if isinstance(text, str)}
 
 
 def describe_latents(plan: Plan, folder: Path) -> Iterator[str]:

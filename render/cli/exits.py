@@ -99,7 +99,8 @@ def _report_error(log: Log, error: RenderError) -> None:
     elif log.json:
         for problem in error.problems:
             place = {"line": problem.line, "column": problem.column}
-            log.tell("error", problem.message, "", {"file": str(error.source), **place})
+            file = problem.file or str(error.source)
+            log.tell("error", problem.message, "", {"file": file, **place})
     else:
         count = len(error.problems)
         write_line(sys.stderr, str(error))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from render.cli.describe import beginning_of, damaged_latents, keyframes_to_make, text_times
+from render.media.safetensors_header import has_latent
 from render.media.sound import sound_length
 from render.plan.cost import disk_shortfall, estimate, known_speed
 from render.plan.memory import MemoryBudget, machine_memory, shortfall
@@ -23,14 +24,23 @@ def plan_as_json(plan: Plan, folder: Path) -> dict[str, Any]:
     board = plan.board
     damaged = damaged_latents(plan, folder)
     todo = keyframes_to_make(plan, folder, damaged)
-    missing = {keyframe.index for keyframe in todo}
+    missing = {
+        keyframe.index
+        for keyframe in plan.keyframes
+        if keyframe.key in damaged or not has_latent(folder, keyframe.key)
+    }
     budget = MemoryBudget(machine_memory())
     cost = estimate(plan, todo, known_speed(library.models_folder(), "cpu"), budget)
     short = shortfall(plan, budget) if todo else None
     lack = disk_shortfall(cost.disk, folder)
     notes = [*damaged.values(), short.message if short else None, lack]
     warnings: list[dict[str, Any]] = [
-        {"message": problem.message, "line": problem.line, "column": problem.column}
+        {
+            "message": problem.message,
+            "file": problem.file or str(board.source),
+            "line": problem.line,
+            "column": problem.column,
+        }
         for problem in board.warnings
     ]
     warnings += [{"message": text} for text in (*plan_warnings(plan), *filter(None, notes))]
@@ -41,6 +51,7 @@ def plan_as_json(plan: Plan, folder: Path) -> dict[str, Any]:
         "fps": float(board.fps),
         "seconds": float(board.duration),
         "frames": plan.frame_count,
+        "part": [[part.start, part.stop] for part in plan.part],
         "keyframes": len(plan.keyframes),
         "chains": len(plan.chains()),
         "models": {

@@ -145,6 +145,16 @@ def check_overwrite(
     """
     from render.media.provenance import place_of, why_not_replaced
 
+    refuse_input(output, needed)
+    if force or not output.exists():
+        return
+    made_from = None if kind == "preview" else place_of(storyboard, output)
+    if reason := why_not_replaced(output, kind, made_from, lesser):
+        raise InputError(f"{output} {reason}; choose another name or add --force")
+
+
+def refuse_input(output: Path, needed: Iterable[Path]) -> None:
+    """Raises InputError if `output` is one of the `needed` files."""
     for file in needed:
         with suppress(OSError):  # one of the two does not exist
             if output.samefile(file):
@@ -152,11 +162,6 @@ def check_overwrite(
                     f"{output} is one of the files that it would be made from; choose another "
                     "name with -o"
                 )
-    if force or not output.exists():
-        return
-    made_from = None if kind == "preview" else place_of(storyboard, output)
-    if reason := why_not_replaced(output, kind, made_from, lesser):
-        raise InputError(f"{output} {reason}; choose another name or add --force")
 
 
 def check_sound(board: Storyboard, output: Path, log: Log) -> None:
@@ -215,7 +220,7 @@ def set_aside(plan: Plan, folder: Path, yes: bool, log: Log) -> None:
     from render.media.safetensors_header import latent_path
     from render.text import plural
 
-    keys = dict.fromkeys(keyframe.key for keyframe in plan.keyframes)
+    keys = dict.fromkeys(keyframe.key for keyframe in plan.needed_keyframes())
     stored = [path for key in keys if (path := latent_path(folder, key)).is_file()]
     if not stored:
         return
@@ -233,11 +238,17 @@ def set_aside(plan: Plan, folder: Path, yes: bool, log: Log) -> None:
     what = f"{plural(len(stored), 'latent')} of this film from {folder} to {target}"
     if not yes:
         _ask_to_set_aside(what)
+    moved: list[Path] = []
     try:
         target.mkdir()
         for path in stored:
             path.rename(target / path.name)
+            moved.append(path)
     except OSError as error:  # the root of a disk, or no right to
+        with suppress(OSError):  # back again
+            for path in moved:
+                (target / path.name).rename(path)
+            target.rmdir()
         raise InputError(
             f"latents cannot be moved from {folder} to {target} ({error.strerror}); {elsewhere}"
         ) from error

@@ -24,6 +24,7 @@ from render.cli.preflight import (
     model_names,
     plan_film,
     plan_part,
+    refuse_input,
     set_aside,
 )
 from render.cli.request import RenderRequest, preview_path
@@ -65,7 +66,8 @@ def render_film(request: RenderRequest) -> None:
         check_frame(plan.board.size, board.fps, board.codec, board.quality)
         files = [(output, "film")]
     for file, kind in (*files, (preview_path(output), "preview")):
-        check_overwrite(file, request.force, needed, kind, board.source, lesser)
+        less = lesser if kind == "film" else ""
+        check_overwrite(file, request.force, needed, kind, board.source, less)
     check_latents(request.latents_folder)
     plan.models.require()
     device = load_chosen_device(request, plan)
@@ -163,7 +165,7 @@ def render_sheet(request: RenderRequest, count: int, columns: int) -> None:
     plan = plan_part(plan_film(board, request.draft), request)
     check_picture_output(output)
     check_overwrite(output, request.force, files_needed(board), "sheet", board.source)
-    if not any(has_latent(request.latents_folder, key.key) for key in plan.keyframes):
+    if not any(has_latent(request.latents_folder, one.key) for one in plan.needed_keyframes()):
         raise InputError(
             f"no keyframe of this film is in {request.latents_folder} yet; render it first, or a "
             "draft of it with --draft for both"
@@ -204,6 +206,7 @@ def copy_latent(request: RenderRequest, plan: Plan, at: str) -> None:
             f"the keyframe at {float(found.time):g} s of shot {found.shot!r} is not rendered yet: "
             f"render still {request.storyboard} --at {float(found.time):g}s -o FRAME.png"
         )
+    refuse_input(output, files_needed(plan.board))
     if output.exists() and not request.force:
         raise InputError(f"{output} exists; choose another name or add --force")
     with file_errors(output), atomic_write(output) as partial_file:

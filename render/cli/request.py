@@ -46,7 +46,7 @@ class RenderRequest:
 
 def preview_path(output: Path) -> Path:
     """The picture beside a film that shows what is being optimised."""
-    if "%" in output.name:  # a sequence of pictures: named as they are, or as their folder
+    if re.search("%[0-9]*d", output.name):  # of a sequence: named as it is, or as its folder
         name = re.sub(r"%[0-9]*d", "", output.stem).strip("_-. ")
         own_folder = output.parent.name and not name
         beside = output.parent if own_folder else output

@@ -74,9 +74,9 @@ def make_sheet(
 
 def caption(plan: Plan, number: int) -> Iterator[str]:
     """A frame's time and shot, and the prompt that weighs most there."""
-    time = float(number / plan.board.fps)
+    tenths = round(10 * number / plan.board.fps)
     shot = plan.board.shots[plan.shot_of(number)].name
-    yield f"{int(time // 60)}:{time % 60:04.1f}  {shot}"
+    yield f"{tenths // 600}:{tenths % 600 / 10:04.1f}  {shot}"
     prompts = plan.keyframes[plan.moment(number).left].prompts
     wanted = max(prompts, key=lambda prompt: prompt.weight, default=None)
     yield (wanted.text or "") if wanted else ""

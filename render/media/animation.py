@@ -10,8 +10,6 @@ import struct
 import zlib
 from pathlib import Path
 
-from render.media.atomic import partial_path
-
 ENDINGS = (".gif", ".apng")
 GIF, PNG = b"GIF8", b"\x89PNG\r\n\x1a\n"
 KEYWORD = b"render"
@@ -19,12 +17,11 @@ HEAD = 2**26  # bytes at the beginning of a file, among which the note is
 
 
 def insert_note(path: Path, text: str) -> None:
-    """Puts a note into a GIF or PNG that has none; raises OSError, and ValueError for others."""
+    """Puts a note into a GIF or PNG that has none, in place; raises OSError, and ValueError for
+    others."""
     content = path.read_bytes()
     place = _first_place(content)
-    partial = partial_path(path)
-    partial.write_bytes(content[:place] + _block(content, text.encode()) + content[place:])
-    partial.replace(path)
+    path.write_bytes(content[:place] + _block(content, text.encode()) + content[place:])
 
 
 def find_note(content: bytes) -> tuple[str, int, int] | None:

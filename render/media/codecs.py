@@ -36,6 +36,8 @@ class Codec:
     """ffmpeg's filters before the pixel format, with a comma behind."""
     hardware: str = ""
     """What the machine needs for it, as the end of a sentence; "" is nothing."""
+    tag: str = ""
+    """What the codec is called in an MP4 or MOV, if players want another name than ffmpeg's."""
     best: int = 0
     """The quality number that is used for a smaller one, which would make a file that most players
     cannot play."""
@@ -59,6 +61,7 @@ CODECS: dict[str, Codec] = {
     ),
     "h265": Codec(
         encoder="libx265",
+        tag="hvc1",  # what Apple's players call it
         pixel_format="yuv420p",
         even=True,
         extensions=(".mp4", ".mov", ".mkv"),
@@ -111,6 +114,7 @@ CODECS: dict[str, Codec] = {
     ),
     "h265_10bit": Codec(
         encoder="libx265",
+        tag="hvc1",  # what Apple's players call it
         pixel_format="yuv420p10le",
         even=True,
         extensions=(".mp4", ".mov", ".mkv"),
@@ -162,6 +166,7 @@ CODECS: dict[str, Codec] = {
     ),
     "h265_nvenc": Codec(
         encoder="hevc_nvenc",
+        tag="hvc1",  # what Apple's players call it
         pixel_format="yuv420p",
         even=True,
         extensions=(".mp4", ".mov", ".mkv"),
@@ -182,6 +187,7 @@ CODECS: dict[str, Codec] = {
     ),
     "h265_videotoolbox": Codec(
         encoder="hevc_videotoolbox",
+        tag="hvc1",  # what Apple's players call it
         pixel_format="yuv420p",
         even=True,
         extensions=(".mp4", ".mov", ".mkv"),

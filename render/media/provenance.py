@@ -12,6 +12,7 @@ import json
 import os
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -147,7 +148,9 @@ def place_of(storyboard: Path | None, output: Path) -> str | None:
     storyboard, so that the names of folders are not published with a film."""
     if storyboard is None:
         return None
-    way = os.path.relpath(os.path.abspath(storyboard), os.path.abspath(output.parent))
+    way = os.path.abspath(storyboard)
+    with suppress(ValueError):  # on Windows there is no way from disk to disk
+        way = os.path.relpath(way, os.path.abspath(output.parent))
     return hashlib.sha256(Path(way).as_posix().encode(errors="surrogateescape")).hexdigest()[:16]
 
 

@@ -21,7 +21,7 @@ NUMBER = re.compile(r"%(0[0-9]{1,2})?d")
 
 def is_sequence(path: Path) -> bool:
     """Returns whether a name stands for many files, one for each frame."""
-    return "%" in path.name
+    return bool(NUMBER.search(path.name))
 
 
 def frame_path(pattern: Path, number: int) -> Path:

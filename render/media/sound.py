@@ -23,6 +23,10 @@ ENCODERS: dict[str, tuple[str, ...]] = {
 
 # Layouts of loudspeakers that a sound is mixed to where an encoder cannot hold its own, with their
 # channels.
+NAMED_LAYOUTS = {
+    "mono": 1, "stereo": 2, "downmix": 2, "quad": 4, "hexagonal": 6, "octagonal": 8, "cube": 8,
+    "hexadecagonal": 16,
+}  # fmt: skip
 LAYOUTS = {"7.1": 8, "5.1": 6, "stereo": 2, "mono": 1}
 
 
@@ -90,10 +94,11 @@ def fitting_layout(path: Path, extension: str) -> str | None:
     if complaint is None:
         return None
     layout = sound_layout(path)
-    channels = sum(map(int, re.findall(r"[0-9]+", layout))) if layout[:1].isdigit() else 0
+    channels = NAMED_LAYOUTS.get(layout.partition("(")[0], 2)
+    if layout[:1].isdigit():
+        channels = sum(map(int, re.findall(r"[0-9]+", layout)))
     for name, count in LAYOUTS.items():
-        fits = count <= (channels or count)
-        if fits and _encoding_problem(path, extension, name) is None:
+        if count <= channels and _encoding_problem(path, extension, name) is None:
             return name
     raise SoundError(
         f"{path.name} ({layout or 'of an unknown layout'}) cannot be encoded for {extension}: "
@@ -178,7 +183,7 @@ def sound_filters(audio: Audio, length: Fraction) -> list[str]:
     if audio.fade_in:
         filters.append(f"afade=t=in:st={float(silence):.9f}:d={float(audio.fade_in):.9f}")
     if audio.fade_out:
-        from_here = max(length - audio.fade_out, Fraction(0))
-        filters.append(f"afade=t=out:st={float(from_here):.9f}:d={float(audio.fade_out):.9f}")
+        fade = min(audio.fade_out, length)
+        filters.append(f"afade=t=out:st={float(length - fade):.9f}:d={float(fade):.9f}")
     filters.append(f"apad=whole_dur={float(length):.9f},atrim=end={float(length):.9f}")
     return filters

@@ -194,8 +194,8 @@ def _write_command(
         # Ticks a second: a whole number for every frame, and at least 1000.
         ticks = fps.numerator * max(1, -(-1000 // fps.numerator))
         container += ("-video_track_timescale", str(ticks))
-        if codec == "h265":
-            container += ("-tag:v", "hvc1")  # what Apple's players call it
+        if row.tag:
+            container += ("-tag:v", row.tag)
     return [
         ffmpeg_path(),
         *("-hide_banner", "-nostats", "-loglevel", "error", "-y"),

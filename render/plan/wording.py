@@ -45,12 +45,16 @@ def length_warnings(plan: Plan) -> Iterator[str]:
     """Warnings about texts of which a perceptor does not read the end: their style comes last."""
     for chosen in plan.models.perceptors:
         context = context_length(chosen.model)
+        unread: dict[str, list[str]] = {}  # texts by the end that is not read
         for text in film_texts(plan) if context else ():
-            if unread := unread_words(text, context or 0):
-                yield (
-                    f"{quoted(text)} is too long for {chosen.model.name}, which does not read "
-                    f"its end: {unread!r}"
-                )
+            if end := unread_words(text, context or 0):
+                unread.setdefault(end, []).append(text)
+        for end, texts in unread.items():
+            more = f", as are {len(texts) - 1} more" if len(texts) > 1 else ""
+            yield (
+                f"{quoted(texts[0])} is too long for {chosen.model.name}{more}, which does not "
+                f"read its end: {end!r}"
+            )
 
 
 def word_warnings(plan: Plan) -> Iterator[str]:

@@ -27,6 +27,7 @@ from render.storyboard.reader import AlreadyReported, Reader, single_value
 from render.storyboard.yaml_nodes import Mapping, Mistake, Node
 from render.text import quoted, seconds_text
 
+LONGEST = 2000  # characters of a number or formula, or of another program's schedule
 GROWTH_LIMIT = 700.0  # natural logarithm of what a zoom may add up to in a shot
 UNITS = {"%": ("%",), "deg": ("degrees", "deg", "°"), "Hz": ("Hz", "hz")}
 # What each unit measures, and how a number in another unit, or a rate in it, converts to it.
@@ -192,6 +193,8 @@ class AnimatedNumber:
         moving = f", or {self._example}/s to move" if self.rate else ""
         expected = f"a number{moving}, or a key map such as {{0s: 1, 4s: 2}}"
         text = single_value(node, key, expected).text.strip()
+        if len(text) > LONGEST:
+            raise Mistake(node, f"{key} is {len(text)} characters long. Write {expected}")
         number, per = self._split(text)
         is_rate = bool(per)
         if is_rate and self.rate is None:

@@ -7,7 +7,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from render.media.sound import Audio, SoundError, layout_remark, sound_length, sound_problem
+from render.media.sound import (
+    ENCODERS,
+    Audio,
+    SoundError,
+    layout_remark,
+    sound_length,
+    sound_problem,
+)
 from render.storyboard.context import ShotContext
 from render.storyboard.named_files import named_file
 from render.storyboard.reader import Reader
@@ -69,6 +76,9 @@ def film_audio(given: dict[str, Any] | None) -> Audio | None:
 def check_audio(audio: Audio, length: Fraction, extension: str, node: Node, reader: Reader) -> None:
     """Warn of what is not heard in a film of `length` seconds, and of a sound that is mixed to
     another layout for `extension`; note one that cannot be encoded."""
+    if extension not in ENCODERS:
+        reader.warn(node, f"a {extension} holds no sound. Choose another codec, or remove it")
+        return
     try:
         if remark := layout_remark(audio, extension):
             reader.warn(node, remark)

@@ -18,6 +18,7 @@ class FilmContext:
     """The film: what its own values and those of all its shots are read with."""
 
     folder: Path = Path()  # file names are relative to it
+    root: Path = Path()  # the storyboard's own folder; that of an include is another
     models: dict[str, dict[str, Model]] = field(default_factory=dict)  # by role, then by name
     places: dict[str, str] = field(default_factory=dict)  # each key's group, for misplaced keys
     fps: Fraction = Storyboard.fps  # for times in frames

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from render.storyboard import literals
 from render.text import quoted
 
+LONGEST = 1000  # characters of a prompt that are searched
 FORM_LIMIT = 300  # characters of a form that a sentence shows
 _NUMBER = literals.NUMBER
 FULL_WIDTH = {"\uff1a": ":", "\uff5c": "|"}  # of Japanese and Chinese keyboards
@@ -22,7 +23,7 @@ OPTIONS = {
     "seed": "seed", "ar": "size", "aspect": "size", "w": "size", "h": "size", "width": "size",
     "height": "size", "steps": "iterations", "iw": "a prompt {image: ..., weight: ...}",
 }  # fmt: skip
-_WEIGHT_WITHIN = re.compile(rf"(?<![0-9:]):\s*({_NUMBER})(?=\s*[,;]\s*[^\s\d]|\s+[^\W\d_])")
+_WEIGHT_WITHIN = re.compile(rf"(?<=[^\s0-9:]):({_NUMBER})(?=\s*[,;]\s*[^\s\d]|\s+[^\W\d_])")
 _PLAIN_NUMBER = r"\d+(?:\.\d+)?|\.\d+"
 
 
@@ -40,6 +41,8 @@ def foreign_notation(written: str) -> Iterator[str]:
     one_line = " ".join(written.split())
     for notation in NOTATIONS:
         for text in [one_line] if notation.whole else one_line.split("|"):
+            if len(text) > LONGEST and not notation.whole:
+                continue  # it is refused as a prompt
             if found := notation.pattern.search(text.strip()):
                 yield f"{quoted(found[0])} {notation.meaning(found)}"
                 break
@@ -60,7 +63,7 @@ def _form(text: str) -> str:
 def _inner_weight(found: re.Match[str]) -> str:
     """What `portrait of a man:0.1, highly detailed` is called here."""
     text = found.string
-    parts = re.sub(rf"(?<![0-9:])(:\s*{_NUMBER})\s*[,;]?\s+(?=\S)", r"\1 | ", text)
+    parts = re.sub(rf"(?<=[^\s0-9:])(:{_NUMBER})\s*[,;]?\s+(?=\S)", r"\1 | ", text)
     return (
         "is taken as text: a weight stands at the end of a prompt, and '|' begins the next one. "
         f"Write {_form(parts)}"
@@ -131,7 +134,7 @@ def _alternatives(found: re.Match[str]) -> str:
 NOTATIONS = (
     Notation(re.compile(rf"\(([^():|]+):\s*({_PLAIN_NUMBER})\)"), _emphasis),
     Notation(
-        re.compile(r"\(\([^()]+\)\)|\[\[[^\[\]]+\]\]|(?<![\w+])[^\W\d]{2,}\+\+(?!\w)|\)\+(?!\w)"),
+        re.compile(r"\(\([^()]+\)\)|\[\[[^\[\]]+\]\]|\([^()]+\)\++(?!\w)"),
         _more_emphasis,
     ),
     Notation(
@@ -146,12 +149,12 @@ NOTATIONS = (
     ),
     Notation(re.compile(r"(?:^|(?<=\s))--([A-Za-z][\w-]*)\s*([^-|]*)"), _option),
     Notation(_WEIGHT_WITHIN, _inner_weight),
-    Notation(re.compile(r"([^\s^|][^^|]*)\^([^^|]*[^\s^|])"), _following_texts),
+    Notation(re.compile(r"([^^|]*[^\W_][^^|]*)\^\s*([^\W\d_][^^|]*)"), _following_texts),
     Notation(re.compile(rf"[^\s:]+::\s*(?:{_NUMBER})?"), _double_colon),
-    Notation(re.compile(rf"[{''.join(FULL_WIDTH)}]"), _full_width, whole=True),
+    Notation(re.compile("[\uff1a](?=\\s*[-+]?[0-9.])|[\uff5c]"), _full_width, whole=True),
     Notation(re.compile(r"\{[^{}]*\|[^{}]*\}"), _alternatives, whole=True),
     Notation(
-        re.compile(r"(?<=\s)(?:AND|BREAK)(?=\s)"),
+        re.compile(r"(?<=[a-z,]\s)(?:AND|BREAK)(?=\s)"),
         lambda found: f"is taken as text. Write {_form(found.string.replace(found[0], '|'))}",
     ),
     Notation(

@@ -97,7 +97,7 @@ def _storyboard(
     node: Mapping, folder: Path, reader: Reader, overrides: tuple[Override, ...]
 ) -> Storyboard | None:
     """The storyboard in a mapping, None if it has mistakes; they are noted."""
-    film = FilmContext(folder, models_by_role(), key_places(), overrides=overrides)
+    film = FilmContext(folder, folder, models_by_role(), key_places(), overrides=overrides)
     templates = tuple(entry for entry in node.entries if not entry[0].text.startswith("x-"))
     entries = STORYBOARD.entries(replace(node, entries=templates), "the storyboard", film, reader)
     first, others = split_entries(entries, READ_FIRST)

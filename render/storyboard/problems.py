@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from render.errors import InputError
@@ -47,10 +47,11 @@ class Problem:
     column: int
     message: str
 
-    @property
-    def file(self) -> str:
-        """The file it is in; "" is the storyboard."""
-        return self.line.file if isinstance(self.line, Line) else ""
+    file: str = field(init=False)  # it is in; "" is the storyboard
+
+    def __post_init__(self) -> None:
+        file = self.line.file if isinstance(self.line, Line) else ""
+        object.__setattr__(self, "file", file)
 
     def place(self, storyboard: object) -> str:
         """Where it is, as sentences begin: "film.yaml:3:7", or an option of the command line."""

@@ -182,6 +182,8 @@ class Prompts:
             message = "'||' begins a new scene in PyTTI. Here every scene is a shot of its own: "
             parts = [part.strip(" |") for part in node.text.split("||")]
             raise Mistake(node, f"{message}- prompts: {parts[0]}, and - prompts: {parts[-1]}")
+        if len(node.text) > PROMPT_LIMIT * TEXT_LIMIT:
+            raise Mistake(node, f"prompts of {len(node.text):,} characters. Shorten them")
         foreign = list(foreign_notation(node.text))
         for sentence in foreign:
             reader.warn(node, sentence)
@@ -314,6 +316,8 @@ class Style:
         text = PROMPT_TEXT.read(node, key, context, reader)
         if "|" in text or _carries_weight(text):
             return Prompts().read(node, key, context, reader)
+        for sentence in foreign_notation(text):
+            reader.warn(node, sentence)
         return text
 
     def schema(self) -> dict[str, Any]:

@@ -23,6 +23,9 @@ class Reader:
     warnings: dict[Problem, None] = field(default_factory=dict)
     # What `named_files.probe_image` found: the size of each, or what is wrong with it.
     pictures: dict[Path, tuple[int, int] | str] = field(default_factory=dict)
+    # The shots of files that are included, each read once, and how many includes there are.
+    files: dict[Path, tuple[Node, ...]] = field(default_factory=dict)
+    include_count: int = 0
     included: dict[str, str] = field(default_factory=dict)  # texts of other files, by name
     warned_of: set[str] = field(default_factory=set)  # subjects of `warn_once`
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,6 +12,7 @@ from typing import Any
 from render.media.sound import sound_length
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.keys import ACT, DEFAULTS, INCLUDE, SHOT, SHOT_LIMIT
+from render.storyboard.problems import Line, Problem
 from render.storyboard.reader import Reader
 from render.storyboard.tables import read_entries, with_defaults
 from render.storyboard.yaml_nodes import (
@@ -38,6 +40,7 @@ class Act:
     camera: Node | None  # one camera that runs over all of its shots
     start: Fraction = Fraction(0)  # seconds from the film's beginning
     duration: Fraction = Fraction(0)
+    read: dict[str, Any] | None = None  # what was read of the camera, {} if it has mistakes
 
 
 @dataclass(frozen=True)
@@ -50,22 +53,27 @@ class WrittenShot:
 
 
 def written_shots(
-    nodes: Nodes, film: FilmContext, reader: Reader, act: Act | None = None, depth: int = 0
+    nodes: Nodes,
+    film: FilmContext,
+    reader: Reader,
+    act: Act | None = None,
+    within: tuple[Path, ...] = (),
 ) -> Iterator[WrittenShot]:
     """Yields the shots in order, those of acts and of other files in their place; notes what is
     wrong with these."""
     for node in nodes:
         if child(node, "include") is not None:
-            folder, inner = _included(node, film, reader, depth)
-            yield from written_shots(inner, replace(film, folder=folder), reader, act, depth + 1)
+            path, inner = _included(node, film, reader, within)
+            there = replace(film, folder=path.parent)
+            yield from written_shots(inner, there, reader, act, (*within, path))
         elif child(node, "act") is not None or child(node, "shots") is not None:
-            yield from _shots_of_act(node, film, reader, act, depth)
+            yield from _shots_of_act(node, film, reader, act, within)
         else:
             yield WrittenShot(node, film, act)
 
 
 def _shots_of_act(
-    node: Node, film: FilmContext, reader: Reader, outer: Act | None, depth: int
+    node: Node, film: FilmContext, reader: Reader, outer: Act | None, within: tuple[Path, ...]
 ) -> Iterator[WrittenShot]:
     """Yields the shots of an act, on top of its defaults."""
     if outer is not None:
@@ -81,13 +89,15 @@ def _shots_of_act(
     defaults = with_defaults(film.defaults, child(node, "defaults"), DEFAULTS)
     act = Act(given.get("act", "act"), child(node, "camera"))
     yield from written_shots(
-        given.get("shots", ()), replace(film, defaults=defaults), reader, act, depth
+        given.get("shots", ()), replace(film, defaults=defaults), reader, act, within
     )
 
 
-def _included(node: Node, film: FilmContext, reader: Reader, depth: int) -> tuple[Path, Nodes]:
-    """The folder and the shots of another file; none after noting its mistake."""
-    nothing = film.folder, ()
+def _included(
+    node: Node, film: FilmContext, reader: Reader, within: tuple[Path, ...]
+) -> tuple[Path, Nodes]:
+    """The path and the shots of another file; none after noting its mistake."""
+    nothing = film.folder / "none", ()
     try:
         given = read_entries(
             INCLUDE.entries(node, "an include", film, reader), ShotContext(film), reader
@@ -95,20 +105,28 @@ def _included(node: Node, film: FilmContext, reader: Reader, depth: int) -> tupl
         path: Path | None = given.get("include")
         if path is None:
             return nothing
-        if depth >= INCLUDE_DEPTH:
-            message = f"files within files, more than {INCLUDE_DEPTH} deep. Does one name itself?"
-            raise Mistake(node, message)
-        with path.open("rb") as file:
-            text = decode_text(file.read(SIZE_LIMIT + 1))
+        if path in within or len(within) >= INCLUDE_DEPTH:
+            what = "takes in itself" if path in within else f"is {INCLUDE_DEPTH} files deep"
+            raise Mistake(node, f"{quoted(path.name)} {what}. Write its shots out")
+        reader.include_count += 1
+        if reader.include_count > SHOT_LIMIT:
+            raise Mistake(node, f"more than {SHOT_LIMIT} includes. Put their shots into one file")
+        if path not in reader.files:
+            reader.files[path] = _shots_in(path, film, reader)
+        return path, reader.files[path]
     except Mistake as mistake:
         reader.note(mistake)
-        return nothing
     except OSError as error:
         reader.problem(node, f"{quoted(str(given['include']))} cannot be read: {error.strerror}")
-        return nothing
-    written = child(node, "include")
-    name = written.text if isinstance(written, Scalar) else path.name
-    mistakes: list[Any] = []
+    return nothing
+
+
+def _shots_in(path: Path, film: FilmContext, reader: Reader) -> Nodes:
+    """The shots of a file; notes what else is in it. Raises Mistake and OSError."""
+    name = Path(os.path.relpath(path, film.root.resolve())).as_posix()
+    with path.open("rb") as file:
+        text = decode_text(file.read(SIZE_LIMIT + 1), name)
+    mistakes: list[Problem] = []
     root = compose(text, mistakes, name)
     reader.problems.update(dict.fromkeys(mistakes))
     reader.included[name] = text
@@ -120,16 +138,16 @@ def _included(node: Node, film: FilmContext, reader: Reader, depth: int) -> tupl
                 reader.problem(key, f"{message}shots count. Move it to the storyboard")
     if not isinstance(found, Sequence):
         if not mistakes:
-            where = root or Scalar("", 1, 1)
+            where = root or Scalar("", Line(1, name), 1)
             reader.problem(where, f"{name} holds no shots. Write a list of them, or 'shots:'")
-        return nothing
-    return path.parent, found.items
+        return ()
+    return found.items
 
 
 def check_count(shots: list[WrittenShot], reader: Reader) -> None:
     """Note too many shots."""
     if len(shots) > SHOT_LIMIT:
-        message = f"there are {len(shots)} shots, more than {SHOT_LIMIT}. Make two films"
+        message = f"there are more than {SHOT_LIMIT} shots. Make two films"
         reader.problem(shots[SHOT_LIMIT].own, message)
 
 

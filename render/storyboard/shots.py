@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from render.curves.curve import Curve
@@ -16,13 +17,19 @@ from render.curves.formula import Clock
 from render.storyboard.animated import split_moving
 from render.storyboard.camera_keys import CAMERA, check_camera, shot_camera
 from render.storyboard.context import FilmContext, ShotContext
-from render.storyboard.keys import SHOT
+from render.storyboard.keys import SHOT, SHOT_LIMIT
 from render.storyboard.loss_weights import shot_losses
 from render.storyboard.model import Prompt, Settings, Shot, Transition
 from render.storyboard.overrides import overridden_shot
 from render.storyboard.prompts import with_style
 from render.storyboard.reader import Reader
-from render.storyboard.sequence import Act, check_count, shot_times, written_shots
+from render.storyboard.sequence import (
+    Act,
+    WrittenShot,
+    check_count,
+    shot_times,
+    written_shots,
+)
 from render.storyboard.tables import read_entries, split_entries, with_defaults
 from render.storyboard.transitions import shot_transition
 from render.storyboard.yaml_nodes import Mapping, Node, Scalar
@@ -34,9 +41,10 @@ TIMING = ("duration", "at", "keyframes")
 
 def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> list[Shot]:
     """The shots that can be used, in order; notes the mistakes of all."""
-    written = list(written_shots(nodes, film, reader))
+    written = list(islice(written_shots(nodes, film, reader), SHOT_LIMIT + 1))
     check_count(written, reader)
     names = _names(tuple(shot.own for shot in written), reader)
+    written = [_overridden(shot, name) for shot, name in zip(written, names, strict=True)]
     times = shot_times(written, names, reader, film.sound_end)
     for one, time in zip(written, times, strict=True):
         if one.act is not None:
@@ -48,7 +56,7 @@ def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> li
         if not isinstance(own, Mapping):
             reader.problem(own, f"{name} is not a mapping. Write keys such as duration and prompts")
             continue
-        node = overridden_shot(_on_defaults(own, film), name, film.overrides)
+        node = _on_defaults(own, film)
         entries = SHOT.entries(node, f"shot '{name}'", film, reader)
         timing, others = split_entries(entries, TIMING)
         context = ShotContext(film, name, is_first=index == 0, start=time.start)
@@ -56,8 +64,10 @@ def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> li
         given = {**read_entries(unread, context, reader), "duration": time.duration}
         context = _timed(context, given, own)
         given.update(read_entries(others, context, reader))
-        if one.act and one.act.camera is not None and own.get("camera") is None:
-            given["camera"] = _camera_of_act(one.act, time.start, context, reader)
+        if one.act and one.act.camera is not None:
+            camera = _camera_of_act(one.act, time.start, context, reader)
+            if own.get("camera") is None:
+                given["camera"] = camera
         shot = _shot(given, own, node, context, reader)
         if shot is not None:
             shots.append(shot)
@@ -68,9 +78,11 @@ def _camera_of_act(
     act: Act, start: Fraction, context: ShotContext, reader: Reader
 ) -> dict[str, Any] | None:
     """The part of an act's camera that begins at a shot: what `shot_camera` takes."""
-    clock = context.clock and replace(context.clock, duration=act.duration, start=act.start)
-    whole = replace(context, name=act.name, start=act.start, duration=act.duration, clock=clock)
-    camera = reader.attempt(CAMERA, act.camera, "camera", whole) if act.camera else None
+    if act.read is None and act.camera is not None:  # once: it may be long, and its shots many
+        clock = context.clock and replace(context.clock, duration=act.duration, start=act.start)
+        whole = replace(context, name=act.name, start=act.start, duration=act.duration, clock=clock)
+        act.read = reader.attempt(CAMERA, act.camera, "camera", whole) or {}
+    camera = act.read
     if camera is None:
         return None
 
@@ -83,6 +95,13 @@ def _camera_of_act(
     if found.get("shake"):
         found["shake"]["seed"] = f"{context.film.seed}/{act.name}"
     return found
+
+
+def _overridden(shot: WrittenShot, name: str) -> WrittenShot:
+    """A shot with the settings of the command line laid over it."""
+    if not isinstance(shot.own, Mapping):
+        return shot
+    return replace(shot, own=overridden_shot(shot.own, name, shot.film.overrides))
 
 
 def _names(nodes: tuple[Node, ...], reader: Reader) -> list[str]:

@@ -18,6 +18,7 @@ from render.text import quoted
 
 SIZE_LIMIT = 1_000_000  # bytes of a file
 DEPTH_LIMIT = 40
+LINE_LIMIT = 400  # characters of a line that are searched for the reason of a mistake
 WRITTEN_LIMIT = 50_000  # values as written, which PyYAML reads in a few seconds
 NODE_LIMIT = 200_000  # after aliases are expanded, so that aliases of aliases cannot explode
 
@@ -88,9 +89,9 @@ class Mistake(Exception):
         super().__init__(message)
 
 
-def decode_text(data: bytes) -> str:
+def decode_text(data: bytes, file: str = "") -> str:
     """A storyboard's bytes as text; raises Mistake with the reason if they are no text."""
-    start = Scalar("", 1, 1)
+    start = Scalar("", Line(1, file), 1)
     if len(data) > SIZE_LIMIT:
         raise Mistake(start, f"larger than {SIZE_LIMIT // 1000} kB. A storyboard is a short text")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -102,7 +103,7 @@ def decode_text(data: bytes) -> str:
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line = before.count(b"\n") + 1
-        place = Scalar("", line, error.start - before.rfind(b"\n"))
+        place = Scalar("", Line(line, file), error.start - before.rfind(b"\n"))
         message = "this is not text in UTF-8. Save the file as UTF-8"
         raise Mistake(place, message) from error
     if not text.strip():
@@ -126,7 +127,7 @@ def compose(text: str, problems: list[Problem], file: str = "") -> Node | None:
         line, column = (mark.line, mark.column) if mark else (0, 0)
         lines = text.splitlines()
         opened = error.context_mark.line if error.context_mark else line
-        sentence = _explain(error, "".join(lines[line : line + 1]))
+        sentence = _explain(error, "".join(lines[line : line + 1])[:LINE_LIMIT])
         problem = _bare_colour(lines, opened, line) or Problem(line + 1, column + 1, sentence)
         problems.append(replace(problem, line=Line(problem.line, file)))
     except yaml.reader.ReaderError as error:
@@ -146,7 +147,8 @@ def _bare_colour(lines: list[str], opened: int, line: int) -> Problem | None:
     Its '#' began a comment, which hides the bracket that closes what line `opened` opens.
     """
     opened = max(0, min(opened, len(lines) - 1))  # it may be the end of the file
-    for number, text in enumerate(lines[opened : line + 1], start=opened + 1):
+    for number, whole in enumerate(lines[opened : line + 1], start=opened + 1):
+        text = whole[:LINE_LIMIT]
         if colour := _BARE_COLOUR.search(text):
             sentence = f"a '#' begins a comment. Put the colour in quotes: '{colour[1]}'"
             return Problem(number, colour.start(1) + 1, sentence)

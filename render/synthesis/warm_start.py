@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from render.generators.vqgan import Generator
+from render.media.safetensors_header import is_whole
 from render.plan.camera import moves
 from render.plan.key import derived_seed
 from render.plan.plan import Keyframe, Plan
-from render.storyboard.named_files import LATENT_SUFFIX
 from render.synthesis.images import load_image
 from render.synthesis.targets import load_latent_target
 from render.synthesis.warp import newly_exposed_mask, resample, warp
@@ -31,7 +31,7 @@ def warm_start(
     encoded, and the error of encoding the parent is warped too and added: otherwise details stick
     to the grid of cells while the picture moves, and a slow zoom swims.
     """
-    if parent is None and keyframe.init is not None and keyframe.init.suffix == LATENT_SUFFIX:
+    if parent is None and keyframe.init is not None and is_whole(keyframe.init):  # a latent
         parent = load_latent_target(keyframe.init, plan, generator)
     if parent is not None:
         picture = generator.decode(parent)

@@ -87,8 +87,8 @@ def _parts_of(word: str) -> int:
 @cache
 def _ranks() -> dict[tuple[str, str], int]:
     """Returns the pairs that are merged, the earliest first."""
-    with gzip.open(_open_clip_folder() / "bpe_simple_vocab_16e6.txt.gz", "rt") as file:
-        lines = file.read().split("\n")[1 : MERGES + 1]
+    with gzip.open(_open_clip_folder() / "bpe_simple_vocab_16e6.txt.gz") as file:
+        lines = file.read().decode().split("\n")[1 : MERGES + 1]
     pairs = (line.split() for line in lines)
     return {(first, second): rank for rank, (first, second) in enumerate(pairs)}
 

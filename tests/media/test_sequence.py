@@ -10,7 +10,7 @@ from PIL import Image
 from render.cli.request import preview_path
 from render.errors import InputError
 from render.media.provenance import read_note
-from render.media.sequence import SequenceWriter, check_sequence, frame_path
+from render.media.sequence import SequenceWriter, check_sequence, frame_path, is_sequence
 
 
 def test_each_frame_is_a_file_with_its_note(tmp_path: Path) -> None:
@@ -33,8 +33,6 @@ def test_each_frame_is_a_file_with_its_note(tmp_path: Path) -> None:
     [
         ("f_%04d.jpg", "a sequence is written as PNG"),
         ("f_%04d_%d.png", "stands once in the name"),
-        ("f_%s.png", "stands once in the name"),
-        ("f_%.png", "stands once in the name"),
         ("no/such/f_%d.png", "there is no folder"),
     ],
 )
@@ -61,3 +59,9 @@ def test_patterns_that_can_be_pass(tmp_path: Path, pattern: str) -> None:
 )
 def test_the_preview_lies_beside_it(output: str, preview: str) -> None:
     assert preview_path(Path(output)) == Path(preview)
+
+
+def test_a_percent_sign_alone_makes_no_sequence() -> None:
+    for name in ("100%.png", "50%.mp4", "a%s.png", "x%1.png"):
+        assert not is_sequence(Path(name))
+    assert preview_path(Path("100%.mp4")) == Path("100%.preview.png")

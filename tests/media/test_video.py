@@ -616,3 +616,10 @@ def test_a_codec_whose_hardware_is_not_there_is_refused_at_the_door(
 def test_auto_is_by_the_ending_of_the_name(name: str, codec: str) -> None:
     assert codecs.chosen_codec("auto", Path(name)) == codec
     assert codecs.chosen_codec("av1", Path(name)) == "av1"
+
+
+@pytest.mark.parametrize("codec", ["h265", "h265_10bit"])
+def test_apple_s_players_know_the_tag(tmp_path: Path, codec: str) -> None:
+    for ending in (".mp4", ".mov"):
+        write(tmp_path / f"a{ending}", codec=codec)
+        assert b"hvc1" in (tmp_path / f"a{ending}").read_bytes()

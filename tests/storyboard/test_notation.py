@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def warnings_of(prompts: str) -> list[str]:
         ("(sky:1.2)", "'sky:1.2'"),
         ("((masterpiece)) of a sea", "'... | masterpiece:0.2'"),
         ("a [[dark]] sea", "'... | dark:0.2'"),
-        ("a stormy++ sea", "'... | stormy:0.2'"),
+        ("a (stormy)++ sea", "'... | stormy:0.2'"),
         # Options.
         ("a durian --neg photo", "under exclude: 'photo'"),
         ("a sea --no people, boats", "under exclude: 'people, boats'"),
@@ -78,6 +79,13 @@ def test_notation_of_other_programs_is_told_with_our_form(written: str, form: st
         "夕焼けの海:0.5",
         "a wall in #ff8800",
         "snow_covered_hills",
+        "poster: 12 monkeys in a row",
+        "year: 1984 city, iso: 100 film grain",
+        "BLACK AND WHITE PHOTO",
+        "夜の海\uff1a静か",
+        "f(x)=x^2 on a blackboard",
+        "a happy ^_^ face",
+        "notepad++ on a screen",
     ],
 )
 def test_plain_texts_are_not_warned_of(written: str) -> None:
@@ -173,3 +181,26 @@ def test_yaml_s_own_words_are_not_shown(line: str, said: str) -> None:
         parse(BOARD + line, Path())
     assert said in str(error.value)
     assert "this is not YAML" not in str(error.value)
+
+
+def test_a_style_in_other_notation_is_told_too() -> None:
+    text = BOARD + "    prompts: a\nstyle: (masterpiece:1.2), best quality\n"
+    assert any("brackets weigh no words" in one.message for one in parse(text, Path()).warnings)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    prompts: " + "a" * 60_000 + "\n",
+        "    prompts: '" + "(" * 60_000 + "'\n",
+        "    prompts: [" + "a:" * 30_000 + "x]\n",
+        "    prompts: a\n    step: " + "1" * 60_000 + "\n",
+        "    prompts: a\n    camera: {x: '" + "1" * 60_000 + ":('}\n",
+        "    prompts: {" + "word " * 12_000 + "\n",
+    ],
+)
+def test_long_texts_are_refused_in_no_time(line: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(StoryboardError):
+        parse(BOARD + line, Path())
+    assert time.monotonic() - began < 5

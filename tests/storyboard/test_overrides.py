@@ -98,3 +98,12 @@ def test_wrong_settings_are_told_by_their_option(film: Path, setting: str, said:
     assert said in str(error.value)
     if isinstance(error.value, StoryboardError):
         assert "film.yaml" not in str(error.value)
+
+
+def test_times_and_the_camera_of_an_act_may_be_set(film: Path) -> None:
+    assert [float(shot.duration) for shot in load(film, ("duration=3s",)).shots] == [3, 3, 3]
+    board = load(film, ("shots.storm.at=5s", "shots.calm.duration=5s"))
+    assert [float(shot.duration) for shot in board.shots] == [5, 2, 2]
+    film.write_text(BOARD.replace("{act: end,", "{act: end, camera: {zoom: 1.05/s},"))
+    night = load(film, ("camera.zoom=1.5/s",)).shots[2]
+    assert night.camera.zoom.interpolated(0) == 1.5
