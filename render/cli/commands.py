@@ -37,6 +37,7 @@ from render.cli.output import TEXT_LOG, Log, download_bar, report_made, write_an
 from render.cli.preflight import (
     check_latents,
     check_overwrite,
+    files_of,
     load_device,
     load_storyboard,
     plan_film,
@@ -230,13 +231,19 @@ def still(at: tuple[str, ...], quiet: bool, log_format: str, **options: Any) -> 
 
 @cli.command()
 @click.argument("storyboard", type=FILE)
-@click.option("--at", metavar="TIME", help="The one of this time: 3.2s, 90f (frames), 1:02.5.")
+@click.option(
+    "--at",
+    "times",
+    multiple=True,
+    metavar="TIME",
+    help="The one of the keyframe nearest to this time, of the shot that is on screen.",
+)
 @click.option("-o", "--output", type=FILE, metavar="NAME.safetensors", help="Where it is copied.")
 @draft_option
 @settings_options
 @latents_option
 @click.option("--force", is_flag=True, help="Overwrite NAME.safetensors.")
-def latents(at: str | None, output: Path | None, force: bool, **options: Any) -> None:
+def latents(times: tuple[str, ...], output: Path | None, force: bool, **options: Any) -> None:
     """List the latents of STORYBOARD by shot and time, or copy one out.
 
     `--at 3.2s -o kept.safetensors` copies. A copy may be a shot's `init`, a prompt's `latent`, or a
@@ -249,12 +256,12 @@ def latents(at: str | None, output: Path | None, force: bool, **options: Any) ->
         request = RenderRequest(output=output, force=force, **options)
         board = load_storyboard(request.storyboard, request.log, request.settings)
         plan = plan_film(board, request.draft)
-        if at is None and output is None:
+        if not times and output is None:
             write_answer("\n".join(describe_latents(plan, request.latents_folder)))
-        elif at is None or output is None:
-            raise InputError("to copy a latent out, say both when and where: --at 3.2s -o NAME")
+        elif len(times) != 1 or output is None:
+            raise InputError("to copy a latent out, say once when and where: --at 3.2s -o NAME")
         else:
-            copy_latent(request, plan, at)
+            copy_latent(request, plan, times[0])
 
 
 @cli.command()
@@ -350,7 +357,8 @@ def interpolate(
         if not force and not device.startswith(("cuda", "mps")):
             check_memory(journey, machine_memory())
         needed = [*inputs, *([journey.audio.file] if journey.audio else [])]
-        check_overwrite(output, force, needed, "journey")
+        for file in files_of(output, range(journey.frame_count)):
+            check_overwrite(file, force, needed, "journey")
         names = [f"the generator {journey.generator}"]
         chosen = load_device(device, "float32", convolutions, log, names)
 

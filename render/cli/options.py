@@ -110,7 +110,9 @@ def _collect(key: str) -> Any:
 
 
 shots_option = click.option(
-    "--shots", metavar="NAME,NAME", help="Only these shots; the latents are those of the film."
+    "--shots",
+    metavar="NAME,NAME",
+    help="Only these shots, or acts; the latents are those of the film.",
 )
 from_option = click.option("--from", "start", metavar="TIME", help="Only from this time on.")
 to_option = click.option("--to", "end", metavar="TIME", help="Only what is before this time.")

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,16 +101,23 @@ def check_memory(plan: Plan, device: Device, log: Log, force: bool) -> int | Non
     return cutouts_at_once(plan, budget)
 
 
-def frame_at(at: str, plan: Plan) -> int:
-    """The number of the frame that is shown at a time such as 3.2s; raises InputError."""
+def film_time(option: str, text: str, plan: Plan) -> Fraction:
+    """The seconds from the film's beginning that an option says; raises InputError."""
     from render.storyboard import literals
     from render.text import quoted
 
-    board, last = plan.board, plan.frame_count - 1
+    board = plan.board
     try:
-        seconds = literals.time(at, board.fps, board.bpm)
+        seconds = literals.time(text, board.fps, board.bpm)
     except ValueError as error:
-        raise InputError(f"--at {quoted(at)} {error}") from error
+        raise InputError(f"{option} {quoted(text)} {error}") from error
+    return seconds + (board.first_beat if text.strip().endswith("b") else 0)
+
+
+def frame_at(at: str, plan: Plan) -> int:
+    """The number of the frame that is shown at a time such as 3.2s; raises InputError."""
+    board, last = plan.board, plan.frame_count - 1
+    seconds = film_time("--at", at, plan)
     if not 0 <= seconds < board.duration:
         raise InputError(
             f"--at {at}: the film runs from 0 to {float(board.duration):g} s, and its last frame "
@@ -153,6 +161,13 @@ def check_overwrite(
         raise InputError(f"{output} {reason}; choose another name or add --force")
 
 
+def files_of(output: Path, numbers: Iterable[int]) -> list[Path]:
+    """The files that are written to an output: one, or those of the frames of a sequence."""
+    from render.media.sequence import frame_path, is_sequence
+
+    return [frame_path(output, n) for n in numbers] if is_sequence(output) else [output]
+
+
 def refuse_input(output: Path, needed: Iterable[Path]) -> None:
     """Raises InputError if `output` is one of the `needed` files."""
     for file in needed:
@@ -189,7 +204,7 @@ def check_picture_output(output: Path) -> None:
     if output.suffix.lower() != ".png":
         latent = "; `render latents` copies a latent out" if output.suffix == LATENT_SUFFIX else ""
         name = f"{output.stem}.png"
-        raise InputError(f"-o {output}: a still is written as PNG; name it {name}{latent}")
+        raise InputError(f"-o {output}: a picture is written as PNG; name it {name}{latent}")
 
 
 def check_latents(folder: Path) -> None:

@@ -18,6 +18,8 @@ from render.cli.preflight import (
     check_picture_output,
     check_sound,
     files_needed,
+    files_of,
+    film_time,
     frame_at,
     load_device,
     load_storyboard,
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 def render_film(request: RenderRequest) -> None:
     """Make the film of a request, or raise a RenderError before anything is changed."""
     from render.media.codecs import CODECS, check_frame, check_output, chosen_codec
-    from render.media.sequence import check_sequence, frame_path, is_sequence
+    from render.media.sequence import check_sequence, is_sequence
 
     began, log = time.monotonic(), request.log
     board = load_storyboard(request.storyboard, log, request.settings)
@@ -60,7 +62,7 @@ def render_film(request: RenderRequest) -> None:
     needed = files_needed(board)
     if is_sequence(output):
         check_sequence(output)
-        files = [(frame_path(output, number), "frame") for number in plan.shown]
+        files = [(file, "frame") for file in files_of(output, plan.shown)]
     else:
         check_output(output, board.codec)
         check_frame(plan.board.size, board.fps, board.codec, board.quality)
@@ -167,8 +169,8 @@ def render_sheet(request: RenderRequest, count: int, columns: int) -> None:
     check_overwrite(output, request.force, files_needed(board), "sheet", board.source)
     if not any(has_latent(request.latents_folder, one.key) for one in plan.needed_keyframes()):
         raise InputError(
-            f"no keyframe of this film is in {request.latents_folder} yet; render it first, or a "
-            "draft of it with --draft for both"
+            f"no keyframe of this {'draft' if request.draft else 'film'} is in "
+            f"{request.latents_folder} yet; render it first"
         )
     generator = plan.models.generator.model
     require_weights(generator)
@@ -200,7 +202,7 @@ def copy_latent(request: RenderRequest, plan: Plan, at: str) -> None:
     if output.suffix.lower() != LATENT_SUFFIX:
         name = f"{output.stem}{LATENT_SUFFIX}"
         raise InputError(f"-o {output}: a latent is a safetensors file; name it {name}")
-    found = latent_at(plan, request.latents_folder, frame_at(at, plan))
+    found = latent_at(plan, request.latents_folder, film_time("--at", at, plan))
     if not found.is_there:
         raise InputError(
             f"the keyframe at {float(found.time):g} s of shot {found.shot!r} is not rendered yet: "

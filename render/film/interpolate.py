@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +19,9 @@ from render.film.frames import to_frames
 from render.generators.vqgan import Generator, load_generator
 from render.media.provenance import to_text
 from render.media.seal import FIELD, UNSEALED
+from render.media.sequence import SequenceWriter, is_sequence
 from render.media.sound import Soundtrack
-from render.media.video import video_writer
+from render.media.video import VideoWriter, video_writer
 from render.plan.journey import (
     DECODING,
     Journey,
@@ -50,12 +54,29 @@ def make_journey(
     with memory_shortage(lambda: smaller_size_advice(journey), "Nothing was written."):
         painter = JourneyPainter(journey, device)
         sound = Soundtrack(journey.audio, count / journey.fps) if journey.audio else None
-        with video_writer(output, *encoding, metadata, sound) as video:
+        with journey_writer(journey, output, encoding, metadata, sound) as video:
             for number, frame in enumerate(to_frames(painter.pictures(), journey.size), start=1):
                 video.send(frame)
                 if number < count:  # the last one is done when the encoder has ended
                     show(frame_progress(number, count))
         show(frame_progress(count, count))
+
+
+def journey_writer(
+    journey: Journey,
+    output: Path,
+    encoding: tuple[tuple[int, int], Fraction, str, int],
+    metadata: dict[str, str],
+    sound: Soundtrack | None,
+) -> AbstractContextManager[VideoWriter | SequenceWriter]:
+    """What writes the frames: a film, or a sequence of pictures."""
+    if not is_sequence(output):
+        return video_writer(output, *encoding, metadata, sound)
+
+    def note_of_frame(number: int) -> dict[str, Any]:
+        return journey_note(journey, __version__) | {"frame": number}
+
+    return nullcontext(SequenceWriter(output, range(journey.frame_count), note_of_frame))
 
 
 def frame_progress(number: int, count: int) -> Progress:

@@ -32,6 +32,15 @@ class FileError(RenderError, OSError):
         return not_written(self.filename, self.strerror or type(self).__name__)
 
 
+def file_state(path: Path) -> tuple[int, int, int] | None:
+    """Returns what tells whether a file was written meanwhile; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def nearest_folder(path: Path) -> Path:
     """Returns `path` if it is a folder, else the nearest folder above it that exists.
 

@@ -104,3 +104,12 @@ def flattened(picture: Image.Image, background: str) -> Image.Image:
 
     behind = Image.new("RGBA", picture.size, background)
     return Image.alpha_composite(behind, picture).convert("RGB")
+
+
+def is_dark(path: Path) -> bool:
+    """Returns whether a mask is black or transparent everywhere; False if it cannot be read."""
+    try:
+        extrema = flattened(read_picture(path), "black").getextrema()
+    except (OSError, SyntaxError, ValueError, PictureError):
+        return False
+    return max(int(high) for _, high in extrema) == 0  # type: ignore[misc]

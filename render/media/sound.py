@@ -23,6 +23,7 @@ ENCODERS: dict[str, tuple[str, ...]] = {
 
 # Layouts of loudspeakers that a sound is mixed to where an encoder cannot hold its own, with their
 # channels.
+MOST_CHANNELS = 8  # of the layouts that ffmpeg mixes without leaving one out
 NAMED_LAYOUTS = {
     "mono": 1, "stereo": 2, "downmix": 2, "quad": 4, "hexagonal": 6, "octagonal": 8, "cube": 8,
     "hexadecagonal": 16,
@@ -94,9 +95,9 @@ def fitting_layout(path: Path, extension: str) -> str | None:
     if complaint is None:
         return None
     layout = sound_layout(path)
-    channels = NAMED_LAYOUTS.get(layout.partition("(")[0], 2)
-    if layout[:1].isdigit():
-        channels = sum(map(int, re.findall(r"[0-9]+", layout)))
+    channels = channels_of(layout)
+    if channels > MOST_CHANNELS:
+        return "stereo"
     for name, count in LAYOUTS.items():
         if count <= channels and _encoding_problem(path, extension, name) is None:
             return name
@@ -116,6 +117,28 @@ def layout_remark(audio: Audio, extension: str) -> str | None:
         return None
     own = sound_layout(audio.file) or "an unknown layout"
     return f"{audio.file.name} is in {own}, which {extension} cannot hold; it is mixed to {fitting}"
+
+
+def mix_filter(path: Path, fitting: str) -> str:
+    """Returns ffmpeg's filter that mixes a sound to a layout.
+
+    ffmpeg's own mix leaves out loudspeakers that it has no place for, so of more than eight
+    channels every second one goes to the left, and the others to the right.
+    """
+    channels = channels_of(sound_layout(path))
+    if channels <= MOST_CHANNELS:
+        return f"aformat=channel_layouts={fitting}"
+    left, right = ("+".join(f"c{n}" for n in range(first, channels, 2)) for first in (0, 1))
+    return f"pan=stereo|FL<{left}|FR<{right}"
+
+
+def channels_of(layout: str) -> int:
+    """Returns how many channels a layout of ffmpeg's has; 2 for one that is not known."""
+    if found := re.match(r"([0-9]+) channels", layout):
+        return int(found[1])
+    if layout[:1].isdigit():
+        return sum(map(int, re.findall(r"[0-9]+", layout.partition("(")[0])))
+    return NAMED_LAYOUTS.get(layout.partition("(")[0], 2)
 
 
 def sound_layout(path: Path) -> str:
@@ -154,7 +177,7 @@ def sound_arguments(
         for start, end in parts
     ]
     fitting = fitting_layout(audio.file, extension)
-    layout = [f"aformat=channel_layouts={fitting}"] if fitting else []
+    layout = [mix_filter(audio.file, fitting)] if fitting else []
     encoding = [*ENCODERS[extension], "-flags:a", "+bitexact"]
     if len(cuts) < 2:
         filters = ["-map", f"{number}:a:0", "-af", ",".join([*chain, *cuts, *layout])]

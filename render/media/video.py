@@ -27,6 +27,7 @@ from render.media.atomic import (
     FULL,
     atomic_write,
     file_errors,
+    file_state,
     keep_fresh,
     not_written,
     partial_path,
@@ -101,6 +102,7 @@ def video_writer(
     check_frame(size, fps, codec, quality)
     # OSError is caught only where files of ours are touched: the block may raise its own.
     remove_stale_partials(path.parent, path.name)
+    before = file_state(path)
     with atomic_write(path) as partial:
         # Beside the film, where `remove_stale_partials` finds it after a kill.
         notes = partial_path(path)
@@ -112,6 +114,8 @@ def video_writer(
             with closing(VideoWriter(command, size, path, (partial, notes))) as writer:
                 yield writer
                 writer.finish()
+            if file_state(path) != before:
+                raise VideoError(not_written(path, "another run wrote it meanwhile; name another"))
             if not partial.exists() or not partial.stat().st_size:
                 raise VideoError(not_written(path, "ffmpeg ended well, but wrote nothing"))
             with file_errors(path):

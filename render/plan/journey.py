@@ -18,6 +18,7 @@ from render.errors import InputError
 from render.media.codecs import LEAST_SIDE, check_frame, check_output, chosen_codec, half_size
 from render.media.provenance import ProvenanceError, generator_of
 from render.media.provenance import read_note as read_note
+from render.media.sequence import check_sequence, is_sequence
 from render.media.sound import ENCODERS, Audio, fitting_layout, sound_problem
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.frame_size import SIDE_LIMIT
@@ -105,7 +106,10 @@ def plan_journey(
     problems: list[str] = []
     try:
         codec = chosen_codec(codec, output)
-        check_output(output, codec)
+        if is_sequence(output):
+            check_sequence(output)
+        else:
+            check_output(output, codec)
     except InputError as error:
         problems.append(str(error))
     if len(inputs) < 2:
@@ -121,7 +125,8 @@ def plan_journey(
         raise JourneyError("\n".join(problems))
     generator = _generator(model, notes)
     frame_size = _size(options.size, stops, notes)
-    check_frame(frame_size, options.fps, codec, quality)
+    if not is_sequence(output):
+        check_frame(frame_size, options.fps, codec, quality)
     return Journey(
         tuple(stops),
         generator,
@@ -197,7 +202,7 @@ def _read_options(
         reader.problem(_as_scalar(total), message)
     elif seconds is not None and "," in seconds and seconds.count(",") + 1 != ways:
         message = f"--seconds {quoted(seconds)} has {seconds.count(',') + 1} times, and there are "
-        reader.problem(_as_scalar(seconds), f"{message}{ways} ways. Write as many")
+        reader.problem(_as_scalar(seconds), f"{message}{ways} to go. Write as many")
     lengths = [
         read_time(part, "--seconds") for part in ("2" if seconds is None else seconds).split(",")
     ]
@@ -208,7 +213,7 @@ def _read_options(
         count = math.floor(read_time(total, "--total") * film.fps + Fraction(1, 2))
         legs = _shared(count - (0 if loop else 1), ways)
         if min(legs) < 1:
-            message = f"--total {quoted(total)} is too short for {ways} ways. Write a longer time"
+            message = f"--total {quoted(total)} is too short for {ways} to go. Write a longer time"
             reader.problem(_as_scalar(total), message)
     easing_name = read(TRANSITION.row("ease"), _handles(ease), "--ease", film)
     asked_size = None

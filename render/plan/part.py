@@ -15,8 +15,8 @@ from render.text import nearest, quoted
 def part_of(
     plan: Plan, shots: str | None = None, start: str | None = None, end: str | None = None
 ) -> Plan:
-    """The plan of a part of the film: the shots of these names, with commas between them, or the
-    frames from a time to another one, None for the film's beginning or end.
+    """The plan of a part of the film: the shots, or acts, of these names with commas between them,
+    or the frames from a time to another one, None for the film's beginning or end.
 
     Keyframes and latents are those of the whole film. Raises InputError.
     """
@@ -27,13 +27,16 @@ def part_of(
     if start is not None or end is not None:
         raise InputError("--shots and --from or --to are two ways to say the same; use one of them")
     names = [shot.name for shot in plan.board.shots]
+    acts = [shot.act for shot in plan.board.shots]
     chosen = []
-    for name in (part.strip() for part in shots.split(",")):
-        if name not in names:
-            near = nearest(name, names)
-            hint = f"did you mean {near}?" if near else f"there are {', '.join(names[:20])}"
+    for name in [shots] if shots in names else [part.strip() for part in shots.split(",")]:
+        found = [index for index, one in enumerate(names) if name and name in (one, acts[index])]
+        if not found:
+            known = dict.fromkeys([*names, *filter(None, acts)])
+            near = nearest(name, known)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join([*known][:20])}"
             raise InputError(f"--shots {quoted(name)}: there is no such shot; {hint}")
-        chosen.append(names.index(name))
+        chosen += found
     ranges = [plan.shot_frames(index) for index in sorted(set(chosen))]
     return replace(plan, part=_joined([part for part in ranges if part]))
 
@@ -58,7 +61,8 @@ def _frames_between(plan: Plan, start: str | None, end: str | None) -> range:
     first = 0 if start is None else _frame(plan, start, "--from")
     stop = count if end is None else _frame(plan, end, "--to")
     if first >= count:
-        raise InputError(f"--from {start}: the film ends at {float(board.duration):g} s")
+        end_time = f"{float(board.duration):g} s"
+        raise InputError(f"--from {start}: no frame begins then; the film ends at {end_time}")
     if stop <= first:
         raise InputError(f"--to {end}: that is not after --from {start or 0}; no frame is between")
     return range(first, min(stop, count))

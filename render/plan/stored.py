@@ -34,9 +34,13 @@ def stored_latents(plan: Plan, folder: Path) -> Iterator[StoredLatent]:
         )
 
 
-def latent_at(plan: Plan, folder: Path, frame: int) -> StoredLatent:
-    """The latent of the keyframe that is nearest to a frame, of the frame's own shot."""
-    moment = plan.moment(frame)
-    index = moment.left if moment.fraction < 0.5 else moment.right
-    latents = {one.keyframe.index: one for one in stored_latents(plan, folder)}
-    return latents[index]
+def latent_at(plan: Plan, folder: Path, time: Fraction) -> StoredLatent:
+    """The latent of the keyframe that is nearest to a time of the film, of the shot that is on
+    screen then; after the film's end, or where a keyframe is at that very time, of any shot."""
+    latents = list(stored_latents(plan, folder))
+    shown = plan.shot_of(int(time * plan.board.fps))
+    own = [one for one in latents if one.keyframe.shot == shown]
+    exact = [one for one in (*own, *latents) if one.time == time]
+    if exact:
+        return exact[0]
+    return min(own, key=lambda one: abs(one.time - time))

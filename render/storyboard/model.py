@@ -225,6 +225,7 @@ class Shot:
     transition: Transition = Transition()
     init: Path | None = None  # a picture, or a latent
     settings: Settings = Settings()
+    act: str = ""  # the group of shots that it is in
     moving: tuple[tuple[str, Curve], ...] = ()  # settings and loss weights that change, by name
 
     def settings_at(self, time: Fraction) -> Settings:

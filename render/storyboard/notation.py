@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from render.storyboard import literals
 from render.text import quoted
@@ -33,6 +34,7 @@ class Notation:
 
     pattern: re.Pattern[str]
     meaning: Callable[[re.Match[str]], str]  # the end of the sentence about what was found
+    most: int = 1  # that are told of each prompt
     whole: bool = False  # looked for in the whole text, not in each prompt between '|'
 
 
@@ -43,9 +45,8 @@ def foreign_notation(written: str) -> Iterator[str]:
         for text in [one_line] if notation.whole else one_line.split("|"):
             if len(text) > LONGEST and not notation.whole:
                 continue  # it is refused as a prompt
-            if found := notation.pattern.search(text.strip()):
+            for found in islice(notation.pattern.finditer(text.strip()), notation.most):
                 yield f"{quoted(found[0])} {notation.meaning(found)}"
-                break
     lines = [line.strip() for line in written.splitlines() if line.strip()]
     if len(lines) > 1:
         form = _form(" | ".join(line.strip("| ") for line in lines))
@@ -147,14 +148,32 @@ NOTATIONS = (
         re.compile(r"<(?:lora|lyco|hypernet|embedding):[^<>]*>"),
         lambda found: "is taken as text: it names a model of another program. Remove it",
     ),
-    Notation(re.compile(r"(?:^|(?<=\s))--([A-Za-z][\w-]*)\s*([^-|]*)"), _option),
+    Notation(re.compile(r"(?:^|(?<=\s))--([A-Za-z][\w-]*)\s*([^-|]*)"), _option, most=5),
+    Notation(
+        re.compile(r"\[[^\[\]]+\.(?:png|jpe?g|mp4|webp)\]", re.IGNORECASE),
+        lambda found: (
+            "is taken as text. A mask is {text: ..., where: " + found[0].strip("[]") + "} here"
+        ),
+    ),
+    Notation(
+        re.compile(r":`([^`]+)`"),
+        lambda found: (
+            f"is taken as text. A weight that changes is {{text: ..., weight: {found[1]}}} here"
+        ),
+    ),
+    Notation(
+        re.compile(rf"\[[^\[\]:]+:\s*(?:{_PLAIN_NUMBER})\]"),
+        lambda found: (
+            "is taken as text. A text that comes or goes is {text: {0s: one, 2s: another}} here"
+        ),
+    ),
     Notation(_WEIGHT_WITHIN, _inner_weight),
     Notation(re.compile(r"([^^|]*[^\W_][^^|]*)\^\s*([^\W\d_][^^|]*)"), _following_texts),
-    Notation(re.compile(rf"[^\s:]+::\s*(?:{_NUMBER})?"), _double_colon),
+    Notation(re.compile(rf"(?<![\[\w])[^\s:\[]+::\s*(?:{_NUMBER})?"), _double_colon),
     Notation(re.compile("[\uff1a](?=\\s*[-+]?[0-9.])|[\uff5c]"), _full_width, whole=True),
     Notation(re.compile(r"\{[^{}]*\|[^{}]*\}"), _alternatives, whole=True),
     Notation(
-        re.compile(r"(?<=[a-z,]\s)(?:AND|BREAK)(?=\s)"),
+        re.compile(r"(?<=[a-z,]\s)(?:AND|BREAK)(?=[\s,])"),
         lambda found: f"is taken as text. Write {_form(found.string.replace(found[0], '|'))}",
     ),
     Notation(

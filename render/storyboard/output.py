@@ -32,7 +32,11 @@ def check_output(node: Mapping, given: dict[str, Any], reader: Reader) -> None:
     if codec.even and (width % 2 or height % 2):
         better = f"{width + width % 2}x{height + height % 2}"
         message = f"size {width}x{height}: {name} needs even sides; {better} would work"
-        reader.problem(node.get("size") or node, message)
+        if given.get("codec", Storyboard.codec) == "auto":
+            message += ", and .gif, .apng and PNGs take any"
+            reader.warn(node.get("size") or node, message)
+        else:
+            reader.problem(node.get("size") or node, message)
     output = node.get("output")
     quality_node = output.get("quality") if isinstance(output, Mapping) else None
     if quality_node is None or "quality" not in given:

@@ -46,10 +46,16 @@ def read_override(text: str) -> Override:
         raise InputError(f"{option}: {mistakes[0].message}")
     value = value if value is not None else Scalar("", Line(1, option), 1)
     shot = None
-    if parts[0] == "shots" and len(parts) > 2:
-        shot, parts = parts[1], parts[2:]
+    if parts[0] == "shots":
+        keys = {row.key for row in SHOT.rows}
+        first = next((n for n, part in enumerate(parts) if n > 1 and part in keys), len(parts))
+        shot, parts = ".".join(parts[1:first]), parts[first:]
+        if not parts:
+            raise InputError(f"{option}: write the shot and its key, as in shots.storm.step=0.5")
     known = [row.key for table in (STORYBOARD, SHOT) for row in table.rows]
-    if parts[0] not in known or parts[0] in ("shots", "defaults", "version", "name"):
+    if parts[0] in ("shots", "defaults", "version", "name"):
+        raise InputError(f"{option}: this is not for one run; change it in the storyboard")
+    if parts[0] not in known:
         near = nearest(parts[0], known)
         hint = f"did you mean {near}?" if near else "`render schema` lists the keys"
         raise InputError(f"{option}: a storyboard has no key {quoted(parts[0])} to set; {hint}")

@@ -78,7 +78,11 @@ def parse(
     reader = Reader(problems=dict.fromkeys(mistakes))
     board = None
     if isinstance(node, Mapping):
-        board = _storyboard(overridden_film(node, overrides), folder, reader, overrides)
+        files = (source.resolve(),) if source else ()
+        film = FilmContext(
+            folder, folder, files, models_by_role(), key_places(), overrides=overrides
+        )
+        board = _storyboard(overridden_film(node, overrides), film, reader)
     elif not mistakes:
         message = "this is not a storyboard. Begin with 'version: 1' and a list of 'shots'"
         reader.problem(node or Scalar("", 1, 1), message)
@@ -93,11 +97,8 @@ def parse(
     )
 
 
-def _storyboard(
-    node: Mapping, folder: Path, reader: Reader, overrides: tuple[Override, ...]
-) -> Storyboard | None:
+def _storyboard(node: Mapping, film: FilmContext, reader: Reader) -> Storyboard | None:
     """The storyboard in a mapping, None if it has mistakes; they are noted."""
-    film = FilmContext(folder, folder, models_by_role(), key_places(), overrides=overrides)
     templates = tuple(entry for entry in node.entries if not entry[0].text.startswith("x-"))
     entries = STORYBOARD.entries(replace(node, entries=templates), "the storyboard", film, reader)
     first, others = split_entries(entries, READ_FIRST)
@@ -124,7 +125,6 @@ def _storyboard(
     )
     shot_nodes = given.pop("shots", ())
     shots = read_shots(shot_nodes, film, reader)
-    _check_names(shots, overrides)
     _check_length(shots, shot_nodes, reader)
     if given["audio"]:
         total = sum((shot.duration for shot in shots), Fraction(0))
@@ -132,6 +132,7 @@ def _storyboard(
         check_audio(given["audio"], total, extension, node.get("audio") or node, reader)
     if reader.problems or not shots:
         return None
+    _check_names(shots, film.overrides)
     return Storyboard(shots=tuple(shots), **given)
 
 

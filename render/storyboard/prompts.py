@@ -263,7 +263,11 @@ class Prompts:
 
 def _warn_of_lost_weight(text: str, node: Scalar, reader: Reader) -> None:
     """Warn of what may have been meant as a weight and is read as text: `sky:50%`, `[sea:0,5]`."""
-    if re.search(r":[\w.+(-]\S*$", text):
+    if found := re.search(rf":({literals.NUMBER})_({literals.NUMBER})$", text):
+        weight, stop = float(found[1]), abs(float(found[2]))
+        message = f"all of {quoted(text)} is taken as text. A weight and a stop are written "
+        reader.warn(node, f"{message}'{text[: found.start()]}:{weight:g}:{stop:g}'")
+    elif re.search(r":[\w.+(-]\S*$", text):
         message = f"all of {quoted(text)} is taken as text: behind its colon is no number. Write "
         reader.warn(node, message + "a weight as in sky:0.5, or {text: ...} for such a text")
     elif formula := _formula_behind(text):

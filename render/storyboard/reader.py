@@ -23,6 +23,8 @@ class Reader:
     warnings: dict[Problem, None] = field(default_factory=dict)
     # What `named_files.probe_image` found: the size of each, or what is wrong with it.
     pictures: dict[Path, tuple[int, int] | str] = field(default_factory=dict)
+    acts: set[str] = field(default_factory=set)  # their names
+    masks: dict[Path, bool] = field(default_factory=dict)  # whether each is dark everywhere
     # The shots of files that are included, each read once, and how many includes there are.
     files: dict[Path, tuple[Node, ...]] = field(default_factory=dict)
     include_count: int = 0

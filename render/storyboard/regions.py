@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from render.media.pictures import is_dark
 from render.storyboard.context import ShotContext
 from render.storyboard.model import NAMES
 from render.storyboard.named_files import ImageFile
@@ -41,6 +42,11 @@ class Mask:
                 shape = f"{key} {quoted(text)} is {width}x{height}, another shape than the film's "
                 way = f"{film_width}x{film_height}. Draw it in that size"
                 raise Mistake(node, shape + way)
+        if path not in reader.masks:
+            reader.masks[path] = is_dark(path)
+        if reader.masks[path]:
+            message = f"{key} {quoted(text)} is black or transparent everywhere, so the prompt is "
+            reader.warn(node, f"{message}meant for nothing. Draw in white where it is meant")
         return path
 
     def schema(self) -> dict[str, Any]:

@@ -88,6 +88,12 @@ def _shots_of_act(
     given = read_entries(checked, ShotContext(film), reader)
     defaults = with_defaults(film.defaults, child(node, "defaults"), DEFAULTS)
     act = Act(given.get("act", "act"), child(node, "camera"))
+    if act.camera is not None and child(child(node, "defaults"), "camera") is not None:
+        message = f"act '{act.name}' has a camera, and another one in its defaults"
+        reader.problem(act.camera, f"{message}. Keep one of them")
+    if act.name in reader.acts:
+        reader.problem(node, f"two acts are called '{act.name}'. Rename one")
+    reader.acts.add(act.name)
     yield from written_shots(
         given.get("shots", ()), replace(film, defaults=defaults), reader, act, within
     )

@@ -21,6 +21,7 @@ from render.storyboard.keys import SHOT, SHOT_LIMIT
 from render.storyboard.loss_weights import shot_losses
 from render.storyboard.model import Prompt, Settings, Shot, Transition
 from render.storyboard.overrides import overridden_shot
+from render.storyboard.problems import Line
 from render.storyboard.prompts import with_style
 from render.storyboard.reader import Reader
 from render.storyboard.sequence import (
@@ -41,7 +42,7 @@ TIMING = ("duration", "at", "keyframes")
 
 def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> list[Shot]:
     """The shots that can be used, in order; notes the mistakes of all."""
-    written = list(islice(written_shots(nodes, film, reader), SHOT_LIMIT + 1))
+    written = list(islice(written_shots(nodes, film, reader, within=film.files), SHOT_LIMIT + 1))
     check_count(written, reader)
     names = _names(tuple(shot.own for shot in written), reader)
     written = [_overridden(shot, name) for shot, name in zip(written, names, strict=True)]
@@ -70,7 +71,7 @@ def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> li
                 given["camera"] = camera
         shot = _shot(given, own, node, context, reader)
         if shot is not None:
-            shots.append(shot)
+            shots.append(replace(shot, act=one.act.name if one.act else ""))
     return shots
 
 
@@ -107,7 +108,7 @@ def _overridden(shot: WrittenShot, name: str) -> WrittenShot:
 def _names(nodes: tuple[Node, ...], reader: Reader) -> list[str]:
     """What each shot is called; notes names that two shots have."""
     names: list[str] = []
-    lines: dict[str, int] = {}
+    lines: dict[str, Node] = {}
     for index, own in enumerate(nodes):
         written = own.get("name") if isinstance(own, Mapping) else None
         name, place = f"shot-{index + 1}", own
@@ -117,9 +118,13 @@ def _names(nodes: tuple[Node, ...], reader: Reader) -> list[str]:
             name = "".join(letter if is_printable(letter) else "?" for letter in text)
             place = written
         if name in lines:
-            message = f"two shots are called '{name}', the first in line {lines[name]}. "
+            first = lines[name]
+            where = f"line {first.line}"
+            if isinstance(first.line, Line) and first.line.file:
+                where += f" of {first.line.file}"
+            message = f"two shots are called '{name}', the first in {where}. "
             reader.problem(place, message + "Rename one: a shot's seeds come from its name")
-        lines.setdefault(name, place.line)
+        lines.setdefault(name, place)
         names.append(name)
     return names
 

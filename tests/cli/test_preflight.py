@@ -325,7 +325,7 @@ def test_an_output_never_overwrites_a_file_that_it_is_made_from(run: Run, key: s
         ("a" * 245 + ".png", "and at most 210 are possible"),
         ("stills", "stills is a folder. Name a file in it, such as stills/frame.png"),
         ("absent/a.png", "there is no folder absent. Make it first"),
-        ("a.jpg", "a still is written as PNG; name it a.png"),
+        ("a.jpg", "a picture is written as PNG; name it a.png"),
     ],
 )
 def test_a_still_that_cannot_be_written_is_reported_first(

@@ -249,7 +249,7 @@ def test_latents_are_listed_and_copied_out_by_their_time(run: Run) -> None:
     again = ("latents", "film.yaml", "--at", "0", "-o")
     assert "kept.safetensors exists" in run(*again, "kept.safetensors")[2]
     assert "name it kept.safetensors" in run(*again, "kept.png")[2]
-    assert "say both when and where" in run("latents", "film.yaml", "--at", "0")[2]
+    assert "say once when and where" in run("latents", "film.yaml", "--at", "0")[2]
     err = run("still", "film.yaml", "--at", "0", "-o", "a.safetensors")[2]
     assert "`render latents` copies" in err
 

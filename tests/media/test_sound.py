@@ -235,3 +235,18 @@ def test_parts_of_a_film_have_their_own_sound(tmp_path: Path, track: Path) -> No
     assert np.array_equal(heard(last), whole[RATE * 3 // 4 : RATE])
     both = np.concatenate([whole[: RATE // 2], whole[RATE * 3 // 4 : RATE]])
     assert np.array_equal(heard(first, last), both)
+
+
+def test_no_channel_of_many_is_left_out(tmp_path: Path) -> None:
+    """Of twelve channels only the last one sounds."""
+    path = tmp_path / "many.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(12)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        samples = np.zeros((2 * RATE, 12), np.int16)
+        samples[:, 11] = noise(2)
+        file.writeframes(samples.tobytes())
+    for codec, ending in (("h264", ".mp4"), ("vp9", ".webm"), ("ffv1", ".mkv")):
+        film = write_film(tmp_path / f"film{ending}", Audio(path), codec)
+        assert np.abs(decoded_sound(film).astype(float)).mean() > 100, ending

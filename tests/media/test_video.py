@@ -623,3 +623,17 @@ def test_apple_s_players_know_the_tag(tmp_path: Path, codec: str) -> None:
     for ending in (".mp4", ".mov"):
         write(tmp_path / f"a{ending}", codec=codec)
         assert b"hvc1" in (tmp_path / f"a{ending}").read_bytes()
+
+
+def test_a_film_that_another_run_wrote_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+
+    def frames() -> Iterator[bytes]:
+        yield bytes(SIZE[0] * SIZE[1] * 3)
+        path.write_bytes(b"of another run")
+        yield bytes(SIZE[0] * SIZE[1] * 3)
+
+    with pytest.raises(VideoError, match="another run wrote it meanwhile"):
+        write(path, frames())  # type: ignore[arg-type]
+    assert path.read_bytes() == b"of another run"
+    assert list(tmp_path.iterdir()) == [path]

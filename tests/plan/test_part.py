@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from render.errors import InputError
 from render.plan.part import part_name, part_of
 from render.plan.plan import Plan
 from render.plan.schedule import MakeKeyframe, SendFrame, schedule
+from render.plan.stored import latent_at
 from render.storyboard.parser import parse
 
 BOARD = """\
@@ -80,7 +82,7 @@ def test_a_part_is_scheduled_as_a_film_is(plan: Plan) -> None:
         ({"shots": "zzz"}, "there are calm, storm, night, dawn"),
         ({"shots": ""}, "there is no such shot"),
         ({"shots": "calm", "start": "1s"}, "use one of them"),
-        ({"start": "9s"}, "--from 9s: the film ends at 8 s"),
+        ({"start": "9s"}, "--from 9s: no frame begins then; the film ends at 8 s"),
         ({"start": "3s", "end": "3s"}, "not after --from 3s"),
         ({"end": "0s"}, "no frame is between"),
         ({"start": "soon"}, "--from 'soon' is not a time"),
@@ -98,3 +100,30 @@ def test_the_name_of_a_part_is_safe_in_a_path() -> None:
     assert part_name(None, "12s", "1:20.5") == ".12s-1_20.5"
     assert part_name(None, None, "20s") == ".0s-20s"
     assert part_name(None, None, None) == ""
+
+
+def test_acts_and_names_with_commas_may_be_named() -> None:
+    board = (
+        "version: 1\nfps: 12\nshots:\n- {name: 'a,b', duration: 1s, prompts: x}\n- act: storm\n"
+        "  shots: [{name: c, duration: 1s, prompts: y}, {name: d, duration: 1s, prompts: z}]\n"
+    )
+    plan = plan_for(parse(board, Path()), 8)
+    assert part_of(plan, shots="storm").part == (range(12, 36),)
+    assert part_of(plan, shots="a,b").part == (range(12),)
+    assert part_of(plan, shots="d,storm").part == (range(12, 36),)
+
+
+def test_the_latent_of_a_time_is_of_the_shot_on_screen(tmp_path: Path) -> None:
+    board = (
+        "version: 1\nfps: 8\nshots:\n- {name: a, duration: 1.25s, prompts: x}\n"
+        "- {name: b, duration: 1s, prompts: y, transition: continue}\n"
+    )
+    plan = plan_for(parse(board, Path()), 8)
+
+    def found(time: str) -> tuple[str, float]:
+        latent = latent_at(plan, tmp_path, Fraction(time))
+        return latent.shot, float(latent.keyframe.time)
+
+    assert [found(time) for time in ("0", "0.3", "1.24", "1.25", "1.3", "2.2", "2.25")] == [
+        ("a", 0), ("a", 0.5), ("a", 1), ("b", 0), ("b", 0), ("b", 1), ("b", 1),
+    ]  # fmt: skip

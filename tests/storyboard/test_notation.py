@@ -49,6 +49,11 @@ def warnings_of(prompts: str) -> list[str]:
         # Others.
         ("cat::2 dog::1", "'cat:2 | dog:1'"),
         ("[a cat:a dog:0.5]", "{text: {0s: one, 2s: another}}"),
+        ("a [sea:0.5]", "A text that comes or goes is {text: {0s: one"),
+        ("a [sea::0.5]", "{text: {0s: one, 2s: another}}"),
+        ("a sea [mask.png]", "{text: ..., where: mask.png}"),
+        ("a sea:`sin(t)`", "{text: ..., weight: sin(t)}"),
+        ("a cat, BREAK, a dog", "'a cat, |, a dog'"),
         ("a sea <lora:ghibli:0.8>", "Remove it"),
         ("a cat AND a dog", "'a cat | a dog'"),
         ("a __color__ sea", "Write one of its words"),
@@ -204,3 +209,12 @@ def test_long_texts_are_refused_in_no_time(line: str) -> None:
     with pytest.raises(StoryboardError):
         parse(BOARD + line, Path())
     assert time.monotonic() - began < 5
+
+
+def test_every_option_of_a_prompt_is_told() -> None:
+    told = list(foreign_notation("a sea --ar 16:9 --no people --v 5"))
+    assert ["'size'" in told[0], "exclude" in told[1], "Remove it" in told[2]] == [True] * 3
+
+
+def test_a_weight_and_stop_of_pytti_are_told() -> None:
+    assert any("'a sea:2:0.5'" in one for one in warnings_of("    prompts: a sea:2.0_-0.5"))

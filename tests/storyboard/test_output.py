@@ -6,7 +6,11 @@ import pytest
 from storyboard.samples import GROUND, board, check_mistake
 
 MISTAKES = [
-    (GROUND + "size: 641x360", 5, "h264 needs even sides; 642x360 would work"),
+    (
+        GROUND + "size: 641x360\noutput: {codec: h264}",
+        5,
+        "h264 needs even sides; 642x360 would work",
+    ),
     (GROUND + "output: {codec: h246}", 5, "Did you mean 'h26"),
     (GROUND + "output: {quality: 60}", 5, "from 0 to 51"),
 ]
@@ -27,3 +31,8 @@ def test_a_quality_that_few_players_show_is_warned_of() -> None:
     assert "few players show, so 1 is used" in warning.message
     assert not board("output: {codec: vp9, quality: 0}\n" + GROUND).warnings
     assert not board("output: {quality: 1}\n" + GROUND).warnings
+
+
+def test_an_odd_size_is_only_warned_of_where_the_name_decides() -> None:
+    (warning,) = board("size: 641x360\n" + GROUND).warnings
+    assert "642x360 would work, and .gif, .apng and PNGs take any" in warning.message

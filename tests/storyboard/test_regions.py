@@ -37,3 +37,15 @@ def test_a_mask_has_the_film_s_shape(tmp_path: Path) -> None:
     assert where == Region((tmp_path / "wide.png").resolve())
     moving = board(text.replace("FILE", "{mask: from-left, moves: true}")).shots[0].prompts[0]
     assert moving.where == Region("from-left", moves=True)
+
+
+@pytest.mark.parametrize(
+    ("colour", "dark"), [("black", True), ("#00000000", True), ("#0a0a0a", False)]
+)
+def test_a_mask_that_is_dark_everywhere_is_warned_of(
+    tmp_path: Path, colour: str, dark: bool
+) -> None:
+    Image.new("RGBA", (320, 192), colour).save(tmp_path / "mask.png")
+    text = "version: 1\nshots: [{duration: 1s, prompts: [{text: a, where: mask.png}, b]}]\n"
+    said = [one.message for one in board(text, tmp_path).warnings]
+    assert ["so the prompt is meant for nothing" in one for one in said] == [True] * dark

@@ -202,6 +202,16 @@ def test_frames_of_an_act_move_as_those_of_one_shot() -> None:
             "shots: [{act: a, shots: [{act: b, shots: [{duration: 1s, prompts: c}]}]}]",
             "stands within an act",
         ),
+        (
+            "shots: [{act: a, camera: drift, defaults: {camera: sway}, "
+            "shots: [{duration: 1s, prompts: b}]}]",
+            "act 'a' has a camera, and another one in its defaults",
+        ),
+        (
+            "shots: [{act: a, shots: [{duration: 1s, prompts: b}]}, "
+            "{act: a, shots: [{duration: 1s, prompts: c}]}]",
+            "two acts are called 'a'",
+        ),
         ("shots: [{act: a, camera: {zoom: 900}, shots: [{duration: 1s, prompts: b}]}]", "range"),
     ],
 )
