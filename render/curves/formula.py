@@ -128,6 +128,10 @@ class Formula:
         """Returns the integral from `start` to `end`, start <= end, of the value or its log."""
         return _mesh(self, logarithmic).area(float(start), float(end))
 
+    def halvings(self, logarithmic: bool) -> int:
+        """Returns how often a cell was halved to add the formula up: often where it jumps often."""
+        return _mesh(self, logarithmic).halvings
+
     def corners(
         self, start: Fraction | float, end: Fraction | float, logarithmic: bool
     ) -> Iterable[Fraction | float]:
@@ -176,6 +180,7 @@ class _Mesh:
     starts: tuple[float, ...]  # of the cells, in seconds
     areas: tuple[float, ...]  # of the cells
     end: float  # of the last cell
+    halvings: int  # of cells, until it was smooth in each
 
     def area(self, start: float, end: float) -> float:
         """Returns the integral from `start` to `end`, start <= end."""
@@ -231,7 +236,7 @@ def _mesh(formula: Formula, logarithmic: bool) -> _Mesh:
         else:
             halvings += 1
             waiting += ((middle, end, right, depth + 1), (start, middle, left, depth + 1))
-    return _Mesh(function, tuple(starts), tuple(areas), edges[-1])
+    return _Mesh(function, tuple(starts), tuple(areas), edges[-1], halvings)
 
 
 def _initial_edges(formula: Formula) -> list[float]:

@@ -28,6 +28,7 @@ from render.storyboard.yaml_nodes import Mapping, Mistake, Node
 from render.text import quoted, seconds_text
 
 LONGEST = 2000  # characters of a number or formula, or of another program's schedule
+HALVINGS_OF_FILM = 6_000  # of cells, for all formulas of speeds; a smooth one takes a few
 GROWTH_LIMIT = 700.0  # natural logarithm of what a zoom may add up to in a shot
 UNITS = {"%": ("%",), "deg": ("degrees", "deg", "°"), "Hz": ("Hz", "hz")}
 # What each unit measures, and how a number in another unit, or a rate in it, converts to it.
@@ -175,8 +176,15 @@ class AnimatedNumber:
         try:
             if self.rate is not None:  # a rate is also evaluated between the frames, to add it up
                 curve.total(Fraction(0), context.clock.duration)
+                reader.halvings += formula.halvings(curve.logarithmic)
         except FormulaError as error:
             raise Mistake(node, f"{key}: {error}") from error
+        if reader.halvings > HALVINGS_OF_FILM:
+            raise Mistake(
+                node,
+                f"{text} and the formulas before it jump too often to be added up. Write the poses "
+                "instead of speeds, without /s, or fewer jumps",
+            )
         return curve
 
     def _bounds(self, is_rate: bool) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from render.text import is_printable, nearest, quoted
 from render.weights.catalog import Model
 
 PIXEL_LIMIT = 64_000_000  # of an image; a larger one is a mistake or a decompression bomb
+ASPECT_LIMIT = 40  # times the shorter side; scaled to cover a frame, a narrower one takes gigabytes
 LATENT_SIDE = 8192  # pixels of the picture that a latent decodes to; twice SIDE_LIMIT
 QUARTER_TURNS = (5, 6, 7, 8)  # the EXIF orientations that swap an image's sides
 LATENT_SUFFIX = ".safetensors"
@@ -246,6 +247,8 @@ def probe_image(path: Path) -> tuple[int, int] | str:
                 width, height = image.size
                 if width * height > PIXEL_LIMIT:
                     return f"is {width}x{height} pixels. {too_large}"
+                if max(width, height) > ASPECT_LIMIT * min(width, height):
+                    return f"is {width}x{height} pixels, too narrow to fill a frame. Crop it"
                 # Not PngImageFile.getexif, which decodes the image to find what follows its pixels.
                 turned = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in QUARTER_TURNS
                 if turned and image.format != "TIFF":  # Pillow turns the size of a TIFF itself

@@ -23,6 +23,7 @@ class Reader:
     warnings: dict[Problem, None] = field(default_factory=dict)
     # What `named_files.probe_image` found: the size of each, or what is wrong with it.
     pictures: dict[Path, tuple[int, int] | str] = field(default_factory=dict)
+    halvings: int = 0  # of the formulas that were added up
     acts: set[str] = field(default_factory=set)  # their names
     masks: dict[Path, bool] = field(default_factory=dict)  # whether each is dark everywhere
     # The shots of files that are included, each read once, and how many includes there are.

@@ -100,6 +100,7 @@ def test_a_signal_ends_a_command_like_ctrl_c(
     run: Run, monkeypatch: pytest.MonkeyPatch, function: str, name: str
 ) -> None:
     number = getattr(signal, name)
+    outside = signal.signal(number, signal.SIG_DFL)  # `nohup` ignores it for all that it starts
     before = signal.getsignal(number)
 
     def send(*arguments: object, **options: object) -> None:
@@ -115,6 +116,7 @@ def test_a_signal_ends_a_command_like_ctrl_c(
     assert "Traceback" not in err
     assert not list(Path().glob("*.partial*"))
     assert signal.getsignal(number) is before
+    signal.signal(number, outside)
 
 
 def test_sigterm_during_a_question_moves_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -272,7 +272,7 @@ def test_a_film_whose_next_frame_takes_long_is_not_swept(
 
 
 def test_two_processes_write_one_film_at_once(tmp_path: Path) -> None:
-    """Whoever ends last has written it, and neither touches the other's file."""
+    """Both write the same bytes, and neither touches the other's file."""
     path = tmp_path / "film.mp4"
     script = ENDLESS.replace("itertools.count()", "range(100)")
     both = [subprocess.Popen([sys.executable, "-c", script, str(path)]) for _ in range(2)]

@@ -296,3 +296,14 @@ def test_a_fixed_pose_of_an_image_is_intended(tmp_path: Path) -> None:
     film = samples.board(samples.GROUND + "  init: a.png\n  camera: {zoom: 1.5}\n", tmp_path)
     assert film.warnings == ()
     assert film.shots[0].init == (tmp_path / "a.png").resolve()
+
+
+def test_formulas_that_jump_too_often_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("render.storyboard.animated.HALVINGS_OF_FILM", 900)
+    jumps = "- {duration: 1s, prompts: a, camera: {x: '(9*sign(sin(50*t)))%/s'}}\n"
+    assert len(board("version: 1\nshots:\n" + jumps).shots) == 1
+    with pytest.raises(StoryboardError, match="jump too often to be added up"):
+        board("version: 1\nshots:\n" + jumps.replace("50*t", "51*t") + jumps * 3)
+    moves = "{x: (5*sin(t))%/s, zoom: (1 + 0.1*abs(sin(t)))/s}"
+    smooth = f"- {{duration: 4s, prompts: a, camera: {moves}}}\n"
+    assert len(board("version: 1\nshots:\n" + smooth * 5).shots) == 5

@@ -158,3 +158,11 @@ def test_a_name_that_only_looks_foreign_is_taken(tmp_path: Path) -> None:
     for name in (r"a\b.png", "$x.png", "~.png"):
         Image.new("RGB", (8, 8)).save(tmp_path / name)
         parse(f"version: 1\nshots:\n- duration: 1s\n  prompts: a\n  init: '{name}'\n", tmp_path)
+
+
+def test_a_picture_that_is_too_narrow_is_refused(tmp_path: Path) -> None:
+    for size in ((60_000, 1), (1, 60_000), (4100, 100)):
+        Image.new("1", size).save(tmp_path / "a.png")
+        assert "too narrow to fill a frame" in str(probe_image(tmp_path / "a.png"))
+    Image.new("1", (4000, 100)).save(tmp_path / "a.png")
+    assert probe_image(tmp_path / "a.png") == (4000, 100)

@@ -101,7 +101,9 @@ def test_a_latent_of_another_size_is_scaled_and_cropped_to_the_frame(tmp_path: P
     expected = generator.encode(scaled[..., 8:40, :].clamp(0, 1))
     assert torch.allclose(as_target(square), expected, atol=1e-3)
     for wrong in (torch.zeros(1, 1, 8, 12), torch.full((1, 4, 8, 12), torch.nan)):
-        with pytest.raises(LatentError, match="no latent of the film's generator"):
+        with pytest.raises(
+            LatentError, match=r"no latent of the film.s generator|numbers that no latent has"
+        ):
             as_target(wrong)
 
 
