@@ -41,7 +41,11 @@ class ImageFile:
             if path not in reader.pictures:
                 reader.pictures[path] = probe_image(path)
             found = reader.pictures[path]
-            return found if isinstance(found, str) else None
+            if isinstance(found, str):
+                return found
+            if max(found) > ASPECT_LIMIT * min(found):
+                return f"is {found[0]}x{found[1]} pixels, too narrow to fill a frame. Crop it"
+            return None
 
         return named_file(node, key, context.film.folder, "an image", problem_of)
 
@@ -247,8 +251,6 @@ def probe_image(path: Path) -> tuple[int, int] | str:
                 width, height = image.size
                 if width * height > PIXEL_LIMIT:
                     return f"is {width}x{height} pixels. {too_large}"
-                if max(width, height) > ASPECT_LIMIT * min(width, height):
-                    return f"is {width}x{height} pixels, too narrow to fill a frame. Crop it"
                 # Not PngImageFile.getexif, which decodes the image to find what follows its pixels.
                 turned = Image.Image.getexif(image).get(ExifTags.Base.Orientation) in QUARTER_TURNS
                 if turned and image.format != "TIFF":  # Pillow turns the size of a TIFF itself

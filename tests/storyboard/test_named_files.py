@@ -160,9 +160,13 @@ def test_a_name_that_only_looks_foreign_is_taken(tmp_path: Path) -> None:
         parse(f"version: 1\nshots:\n- duration: 1s\n  prompts: a\n  init: '{name}'\n", tmp_path)
 
 
-def test_a_picture_that_is_too_narrow_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["init: a.png", "prompts: {image: a.png}", "palette: a.png"])
+def test_a_picture_that_is_too_narrow_is_refused(tmp_path: Path, key: str) -> None:
+    prompts = "" if key.startswith("prompts") else "  prompts: a\n"
+    text = f"version: 1\nshots:\n- duration: 1s\n{prompts}  {key}\n"
     for size in ((60_000, 1), (1, 60_000), (4100, 100)):
         Image.new("1", size).save(tmp_path / "a.png")
-        assert "too narrow to fill a frame" in str(probe_image(tmp_path / "a.png"))
+        with pytest.raises(StoryboardError, match="too narrow to fill a frame"):
+            parse(text, tmp_path)
     Image.new("1", (4000, 100)).save(tmp_path / "a.png")
-    assert probe_image(tmp_path / "a.png") == (4000, 100)
+    parse(text, tmp_path)
