@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,21 +100,10 @@ def check_memory(plan: Plan, device: Device, log: Log, force: bool) -> int | Non
     return cutouts_at_once(plan, budget)
 
 
-def film_time(option: str, text: str, plan: Plan) -> Fraction:
-    """The seconds from the film's beginning that an option says; raises InputError."""
-    from render.storyboard import literals
-    from render.text import quoted
-
-    board = plan.board
-    try:
-        seconds = literals.time(text, board.fps, board.bpm)
-    except ValueError as error:
-        raise InputError(f"{option} {quoted(text)} {error}") from error
-    return seconds + (board.first_beat if text.strip().endswith("b") else 0)
-
-
 def frame_at(at: str, plan: Plan) -> int:
     """The number of the frame that is shown at a time such as 3.2s; raises InputError."""
+    from render.plan.part import film_time
+
     board, last = plan.board, plan.frame_count - 1
     seconds = film_time("--at", at, plan)
     if not 0 <= seconds < board.duration:

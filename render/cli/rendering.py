@@ -19,7 +19,6 @@ from render.cli.preflight import (
     check_sound,
     files_needed,
     files_of,
-    film_time,
     frame_at,
     load_device,
     load_storyboard,
@@ -34,6 +33,7 @@ from render.errors import InputError
 from render.media.atomic import atomic_write, file_errors
 from render.media.codecs import check_place
 from render.media.safetensors_header import has_latent
+from render.plan.part import film_time
 from render.plan.stored import latent_at
 from render.storyboard.named_files import LATENT_SUFFIX
 from render.text import plural

@@ -68,16 +68,19 @@ def _frames_between(plan: Plan, start: str | None, end: str | None) -> range:
     return range(first, min(stop, count))
 
 
-def _frame(plan: Plan, text: str, option: str) -> int:
-    """The first frame that begins at a time or after it; raises InputError."""
+def film_time(option: str, text: str, plan: Plan) -> Fraction:
+    """The seconds from the film's beginning that an option says; raises InputError."""
     board = plan.board
     try:
-        time = literals.time(text, board.fps, board.bpm)
+        seconds = literals.time(text, board.fps, board.bpm)
     except ValueError as error:
         raise InputError(f"{option} {quoted(text)} {error}") from error
-    if text.strip().endswith("b"):
-        time += board.first_beat
-    return max(0, math.ceil(time * board.fps))
+    return seconds + (board.first_beat if text.strip().endswith("b") else 0)
+
+
+def _frame(plan: Plan, text: str, option: str) -> int:
+    """The first frame that begins at a time or after it; raises InputError."""
+    return max(0, math.ceil(film_time(option, text, plan) * plan.board.fps))
 
 
 def _joined(ranges: list[range]) -> tuple[range, ...]:
