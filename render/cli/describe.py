@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
@@ -53,11 +53,10 @@ INLINE_TEXTS = 2  # of those that follow one another; more are listed with their
 def describe_plan(plan: Plan, folder: Path, device: Device | None = None) -> Iterator[str]:
     """The plan of a film as lines: its size, shots, prompts and cost, and which models are absent.
 
-    The cost is that of a CPU in float32
-    where no device is given.
+    The cost is that of a CPU in float32 where no device is given.
     """
     damaged = damaged_latents(plan, folder)
-    todo = keyframes_to_make(plan, folder, damaged)
+    todo = without_latent(plan.needed_keyframes(), folder, damaged)
     yield from _describe_size(plan)
     yield from aligned_columns(_shot_rows(plan, folder, damaged))
     yield from describe_prompts(plan.board.shots)
@@ -80,13 +79,11 @@ def damaged_latents(plan: Plan, folder: Path) -> dict[str, str]:
     return found
 
 
-def keyframes_to_make(plan: Plan, folder: Path, damaged: Container[str] = ()) -> list[Keyframe]:
-    """The keyframes of what is shown whose latents are not stored, or `damaged`."""
-    return [
-        keyframe
-        for keyframe in plan.needed_keyframes()
-        if keyframe.key in damaged or not has_latent(folder, keyframe.key)
-    ]
+def without_latent(
+    keyframes: Iterable[Keyframe], folder: Path, damaged: Container[str]
+) -> list[Keyframe]:
+    """Those of the keyframes whose latents are not stored, or `damaged`."""
+    return [one for one in keyframes if one.key in damaged or not has_latent(folder, one.key)]
 
 
 def _describe_size(plan: Plan) -> Iterator[str]:
@@ -129,11 +126,7 @@ def describe_sound(audio: Audio, duration: Fraction) -> str:
 
 def _shot_rows(plan: Plan, folder: Path, damaged: Container[str]) -> list[tuple[str, ...]]:
     """A table with a row for every shot."""
-    missing = {
-        keyframe.index
-        for keyframe in plan.keyframes
-        if keyframe.key in damaged or not has_latent(folder, keyframe.key)
-    }
+    missing = {one.index for one in without_latent(plan.keyframes, folder, damaged)}
     rows: list[tuple[str, ...]] = [("shot", "starts", "frames", "keyframes", "done", "begins with")]
     for index, shot in enumerate(plan.board.shots):
         own = range(plan.first_keyframes[index], plan.first_keyframes[index + 1])

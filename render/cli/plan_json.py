@@ -8,8 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from render.cli.describe import beginning_of, damaged_latents, keyframes_to_make, text_times
-from render.media.safetensors_header import has_latent
+from render.cli.describe import beginning_of, damaged_latents, text_times, without_latent
 from render.media.sound import sound_length
 from render.plan.cost import disk_shortfall, estimate, known_speed
 from render.plan.memory import MemoryBudget, machine_memory, shortfall
@@ -23,12 +22,8 @@ def plan_as_json(plan: Plan, folder: Path) -> dict[str, Any]:
     """Everything that `render check` knows of a film whose latents are in `folder`."""
     board = plan.board
     damaged = damaged_latents(plan, folder)
-    todo = keyframes_to_make(plan, folder, damaged)
-    missing = {
-        keyframe.index
-        for keyframe in plan.keyframes
-        if keyframe.key in damaged or not has_latent(folder, keyframe.key)
-    }
+    todo = without_latent(plan.needed_keyframes(), folder, damaged)
+    missing = {one.index for one in without_latent(plan.keyframes, folder, damaged)}
     budget = MemoryBudget(machine_memory())
     cost = estimate(plan, todo, known_speed(library.models_folder(), "cpu"), budget)
     short = shortfall(plan, budget) if todo else None

@@ -118,7 +118,7 @@ def render_still(request: RenderRequest, times: tuple[str, ...]) -> None:
 
     Several frames are written to files with their numbers.
     """
-    from render.media.sequence import check_sequence, frame_path, is_sequence
+    from render.media.sequence import check_sequence, is_sequence
 
     began = time.monotonic()
     assert request.output is not None  # the command requires it
@@ -129,7 +129,7 @@ def render_still(request: RenderRequest, times: tuple[str, ...]) -> None:
     plan = replace(plan, part=tuple(range(number, number + 1) for number in numbers))
     if is_sequence(output):
         check_sequence(output)
-        files = {number: frame_path(output, number) for number in numbers}
+        files = dict(zip(numbers, files_of(output, numbers), strict=True))
     elif len(numbers) > 1:
         check_picture_output(output)
         files = {n: output.with_name(f"{output.stem}-{n}f{output.suffix}") for n in numbers}
@@ -185,13 +185,13 @@ def render_sheet(request: RenderRequest, count: int, columns: int) -> None:
     store = Store(request.latents_folder, plan.latent_shape)
     numbers = spread_frames(plan, count)
     columns = min(columns, len(numbers))
-    picture = make_sheet(plan, store, device, numbers, columns)
+    there = stored_frames(plan, store, numbers)
+    picture = make_sheet(plan, store, device, numbers, there, columns)
     note = note_of(plan, "sheet") | {"made_from": place_of(board.source, output)}
     write_png(output, picture, note)
-    there = len(stored_frames(plan, store, numbers))
-    what = f"{there} of {plural(len(numbers), 'frame')}"
+    what = f"{len(there)} of {plural(len(numbers), 'frame')}"
     size = (picture.shape[1], picture.shape[0])
-    report_made(log, output, there, None, size, began, what)
+    report_made(log, output, len(there), None, size, began, what)
 
 
 def copy_latent(request: RenderRequest, plan: Plan, at: str) -> None:

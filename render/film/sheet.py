@@ -44,13 +44,17 @@ def spread_frames(plan: Plan, count: int) -> list[int]:
 
 
 def make_sheet(
-    plan: Plan, store: Store, device: Device, numbers: Sequence[int], columns: int
+    plan: Plan,
+    store: Store,
+    device: Device,
+    numbers: Sequence[int],
+    there: Sequence[int],
+    columns: int,
 ) -> Frame:
-    """The sheet of these frames as a picture (H, W, 3) uint8; a frame whose keyframes are not
-    stored is an empty place. Raises ModelError and LatentError."""
+    """The sheet of these frames as a picture (H, W, 3) uint8; a frame that is not among those that
+    are `there`, of `stored_frames`, is an empty place. Raises ModelError and LatentError."""
     generator = load_generator(plan.models.generator.model)
     generator.on(device.device, choose_arithmetic(device, generator))
-    there = stored_frames(plan, store, numbers)
     painted = iter(zip(there, frames(plan, store, generator, there), strict=True))
     width, height = plan.board.size
     size = (WIDTH, max(1, round(WIDTH * height / width)))

@@ -43,6 +43,17 @@ class Codec:
     cannot play."""
 
 
+# What several codecs share. With two frame threads x265 crashes on pictures lower than 32 pixels.
+X265 = (
+    *("-preset", "medium", "-crf", "{quality}"),
+    *("-x265-params", "frame-threads=1:pools=4:log-level=error"),
+)
+SVT_AV1 = ("-preset", "6", "-crf", "{quality}", "-svtav1-params", "lp=2")
+NVENC = ("-preset", "p5", "-rc", "vbr", "-cq", "{quality}", "-b:v", "0")
+NVIDIA = "an NVIDIA GPU and its driver"
+MAC = "a Mac, and an ffmpeg that was built there"
+APPLE_TAG = "hvc1"  # what Apple's players call H.265
+
 # An encoder's output depends on its number of threads, by which it divides its work. The number is
 # fixed here, so that a film has the same bytes whatever machine encodes it.
 CODECS: dict[str, Codec] = {
@@ -61,17 +72,13 @@ CODECS: dict[str, Codec] = {
     ),
     "h265": Codec(
         encoder="libx265",
-        tag="hvc1",  # what Apple's players call it
+        tag=APPLE_TAG,
         pixel_format="yuv420p",
         even=True,
         extensions=(".mp4", ".mov", ".mkv"),
         quality=(0, 51),
         lossless=False,
-        arguments=(
-            *("-preset", "medium", "-crf", "{quality}"),
-            # With two frame threads x265 crashes on pictures lower than 32 pixels.
-            *("-x265-params", "frame-threads=1:pools=4:log-level=error"),
-        ),
+        arguments=X265,
     ),
     "vp9": Codec(
         encoder="libvpx-vp9",
@@ -92,7 +99,7 @@ CODECS: dict[str, Codec] = {
         extensions=(".mp4", ".webm", ".mkv"),
         quality=(1, 63),
         lossless=False,
-        arguments=("-preset", "6", "-crf", "{quality}", "-svtav1-params", "lp=2"),
+        arguments=SVT_AV1,
     ),
     "prores": Codec(
         encoder="prores_ks",
@@ -114,16 +121,13 @@ CODECS: dict[str, Codec] = {
     ),
     "h265_10bit": Codec(
         encoder="libx265",
-        tag="hvc1",  # what Apple's players call it
+        tag=APPLE_TAG,
         pixel_format="yuv420p10le",
         even=True,
         extensions=(".mp4", ".mov", ".mkv"),
         quality=(0, 51),
         lossless=False,
-        arguments=(
-            *("-preset", "medium", "-crf", "{quality}"),
-            *("-x265-params", "frame-threads=1:pools=4:log-level=error"),
-        ),
+        arguments=X265,
     ),
     "av1_10bit": Codec(
         encoder="libsvtav1",
@@ -132,7 +136,7 @@ CODECS: dict[str, Codec] = {
         extensions=(".mp4", ".webm", ".mkv"),
         quality=(1, 63),
         lossless=False,
-        arguments=("-preset", "6", "-crf", "{quality}", "-svtav1-params", "lp=2"),
+        arguments=SVT_AV1,
     ),
     "gif": Codec(
         encoder="gif",
@@ -161,19 +165,19 @@ CODECS: dict[str, Codec] = {
         extensions=(".mp4", ".mov", ".m4v", ".mkv"),
         quality=(1, 51),
         lossless=False,
-        arguments=("-preset", "p5", "-rc", "vbr", "-cq", "{quality}", "-b:v", "0"),
-        hardware="an NVIDIA GPU and its driver",
+        arguments=NVENC,
+        hardware=NVIDIA,
     ),
     "h265_nvenc": Codec(
         encoder="hevc_nvenc",
-        tag="hvc1",  # what Apple's players call it
+        tag=APPLE_TAG,
         pixel_format="yuv420p",
         even=True,
         extensions=(".mp4", ".mov", ".mkv"),
         quality=(1, 51),
         lossless=False,
-        arguments=("-preset", "p5", "-rc", "vbr", "-cq", "{quality}", "-b:v", "0"),
-        hardware="an NVIDIA GPU and its driver",
+        arguments=NVENC,
+        hardware=NVIDIA,
     ),
     "h264_videotoolbox": Codec(
         encoder="h264_videotoolbox",
@@ -183,18 +187,18 @@ CODECS: dict[str, Codec] = {
         quality=(0, 49),
         lossless=False,
         arguments=("-q:v", "{opposite}"),
-        hardware="a Mac, and an ffmpeg that was built there",
+        hardware=MAC,
     ),
     "h265_videotoolbox": Codec(
         encoder="hevc_videotoolbox",
-        tag="hvc1",  # what Apple's players call it
+        tag=APPLE_TAG,
         pixel_format="yuv420p",
         even=True,
         extensions=(".mp4", ".mov", ".mkv"),
         quality=(0, 49),
         lossless=False,
         arguments=("-q:v", "{opposite}"),
-        hardware="a Mac, and an ffmpeg that was built there",
+        hardware=MAC,
     ),
     "ffv1": Codec(
         encoder="ffv1",

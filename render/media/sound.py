@@ -75,7 +75,20 @@ def sound_problem(path: Path) -> str | None:
 
 
 def sound_length(path: Path) -> Fraction | None:
-    """Returns the length of a sound in seconds, without decoding it; None if ffmpeg cannot tell."""
+    """Returns the length of a sound in seconds, without decoding it; None if ffmpeg cannot tell.
+
+    Measured once: all packets of the file are read.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _length_of_version(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _length_of_version(path: Path, size: int, modified: int) -> Fraction | None:
+    """Returns `sound_length`, cached by the file's size and modification time."""
     copied = run_ffmpeg(
         *input_arguments(path),
         *("-map", "0:a:0", "-c", "copy", "-f", "null", "-progress", "pipe:1", "-"),
