@@ -14,6 +14,7 @@ from render.storyboard.model import Storyboard
 from render.synthesis.latents import Store
 from render.synthesis.models import Models
 from render.weights.catalog import Model
+from render.weights.kinds import with_parameters
 from render.weights.library import known_models
 from render.weights.selection import ChosenModel, FilmModels
 
@@ -25,10 +26,17 @@ def plan_for(
 
     def row(role: str, name: str) -> Model:
         known = known_models(role)
-        return replace(known.get(name, known["starter"]), factor=factor)
+        found = known.get(name, known["starter"])
+        return replace(found, factor=factor) if found.factor > 1 else found
 
     models = FilmModels(
-        ChosenModel(row("generator", board.generator), digest("generator", board.generator)),
+        tuple(
+            ChosenModel(
+                with_parameters(row("generator", one.name), one.parameters),
+                digest("generator", one.name),
+            )
+            for one in board.generators
+        ),
         tuple(
             ChosenModel(row("perceptor", name), digest("perceptor", name), weight)
             for name, weight in board.perceptors

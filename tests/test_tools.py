@@ -11,9 +11,9 @@ from plan.samples import DAWN, NIGHT, plan
 from tiny_film import MODELS, tiny_plan
 from torch.nn import functional as F
 
+from render.generators.warp import warp
 from render.plan.camera import between
 from render.synthesis.optimize import ONE_BY_ONE
-from render.synthesis.warp import warp
 
 TOOLS = [
     "bench", "bench_film", "contact_sheet", "eval_starter", "gpu_check", "plot_bench", "quality",

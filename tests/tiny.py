@@ -11,7 +11,7 @@ import torch
 from open_clip.timm_model import TimmModel
 
 from render.generators.readout import LEVELS, Readout
-from render.generators.vqgan import Generator
+from render.generators.vqgan import VQGAN
 from render.starter.words import WordTable
 from render.synthesis.classifier import Classifier, build_tower
 from render.synthesis.clip_perceptor import MEAN, STD, ClipPerceptor
@@ -39,7 +39,7 @@ def taming_state(config: dict = GENERATOR, seed: int = 0) -> dict[str, torch.Ten
     """Random weights under the names of a taming checkpoint, small enough to give mid greys."""
     random = torch.Generator().manual_seed(seed)
     state = {}
-    for name, value in Generator(config).state_dict().items():
+    for name, value in VQGAN(config).state_dict().items():
         if name in ("low", "high"):
             continue
         if name == "codebook":
@@ -54,13 +54,13 @@ def taming_state(config: dict = GENERATOR, seed: int = 0) -> dict[str, torch.Ten
     return state
 
 
-def generator(config: dict = GENERATOR, seed: int = 0) -> Generator:
-    made = Generator(config, digest=f"tiny-{seed}")
+def generator(config: dict = GENERATOR, seed: int = 0) -> VQGAN:
+    made = VQGAN(config, digest=f"tiny-{seed}")
     made.load_taming(taming_state(config, seed))
     return made
 
 
-def with_readouts(generator: Generator) -> Generator:
+def with_readouts(generator: VQGAN) -> VQGAN:
     """A generator with readouts whose numbers are random."""
     for level in LEVELS:
         torch.manual_seed(level)

@@ -17,7 +17,7 @@ from render.synthesis.targets import (
 )
 from render.weights.library import named_digest
 
-MODELS = Models(tiny.generator(), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5)))
+MODELS = Models((tiny.generator(),), ((tiny.perceptor(), 1.0), (tiny.perceptor(1), 0.5)))
 
 
 def tiny_plan(more: str = "", folder: Path = Path()) -> Plan:

@@ -50,7 +50,7 @@ from render.film.blends import lerp
 from render.film.frames import to_frames
 from render.film.interpolate import pictures_at_once
 from render.generators.readout import LEVELS, Readout
-from render.generators.vqgan import Generator, load_generator
+from render.generators.vqgan import VQGAN, load_vqgan
 from render.media.video import write_video
 from render.plan.arithmetic import Arithmetic
 from render.synthesis.clip_perceptor import ClipPerceptor, load_clip, read_clip
@@ -101,7 +101,7 @@ def augmented(cutouts: Tensor) -> Tensor:
 class Networks:
     """The models of one variant."""
 
-    generator: Generator
+    generator: VQGAN
     perceptor: ClipPerceptor
     arithmetic: Arithmetic
     level: int
@@ -292,12 +292,12 @@ def peaks(device: torch.device, kind: torch.dtype) -> dict[str, float]:
     }
 
 
-def with_taming_forward(generator: Generator) -> Generator:
+def with_taming_forward(generator: VQGAN) -> VQGAN:
     """Returns a generator with the same weights that runs taming's own modules, as the tests do."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
     from reference_models import reference_generator
 
-    reference: Generator = reference_generator(generator)
+    reference: VQGAN = reference_generator(generator)
     return reference
 
 
@@ -307,7 +307,7 @@ def networks(variant: str, full: bool, device: str) -> Networks:
     reference = variant == "reference"
     if full:
         torch.manual_seed(0)
-        generator = Generator(known_models("generator")["vqgan-imagenet-f16-16384"].config)
+        generator = VQGAN(known_models("generator")["vqgan-imagenet-f16-16384"].config)
         for parameter in generator.parameters():
             if parameter.ndim > 1:
                 torch.nn.init.kaiming_uniform_(parameter, a=5**0.5)
@@ -319,7 +319,7 @@ def networks(variant: str, full: bool, device: str) -> Networks:
             speed_up_tower(clip.visual)
         perceptor = ClipPerceptor(clip)
     else:
-        generator = load_generator(known_models("generator")["starter"])
+        generator = load_vqgan(known_models("generator")["starter"])
         load = read_clip if reference else load_clip  # with or without speed-ups
         perceptor = load(known_models("perceptor")["starter"])
     if reference:

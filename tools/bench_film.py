@@ -36,6 +36,7 @@ from quality import Figures, measured, plain, planned, rendered
 from torch import Tensor
 
 from render.film import frames
+from render.generators.vqgan import VQGAN
 from render.plan.plan import Keyframe, Plan
 from render.synthesis import cutouts, initial_picture, keyframe, optimize
 from render.synthesis.clip_perceptor import load_clip, read_clip
@@ -59,7 +60,7 @@ PLAIN = re.compile(r"plain (\d+)")  # the plain loop and its steps on each frame
 
 
 def independent(
-    count: int, picture: tuple[int, int], sizes: tuple[float, float], seed: int, **rest: float
+    count: int, picture: tuple[int, int], sizes: tuple[float, float], seed: int, **rest: Any
 ) -> cutouts.CutoutDraw:
     """Returns `count` cutouts that are drawn independently: each is the only one of its own draw.
 
@@ -76,7 +77,7 @@ def independent(
     )
 
 
-def one_level(latent: Tensor) -> list[Tensor]:
+def one_level(generator: VQGAN, latent: Tensor) -> list[Tensor]:
     """Returns only the finest of the offsets that are optimised: one for every cell."""
     return [torch.zeros_like(latent)]
 
@@ -151,7 +152,7 @@ LEVERS = {
     "32 cutouts": Lever("cutouts: 32"),
     "independent cutouts": Lever(patches=((keyframe, "sample_cutouts", independent),)),
     "fine steps only": Lever(
-        patches=((optimize, "zero_offsets", one_level), (optimize, "LEVEL_STEPS", (1.0,)))
+        patches=((VQGAN, "zero_offsets", one_level), (VQGAN, "step_shares", (1.0,)))
     ),
     "constant step size": Lever(patches=((optimize, "step_size_at", lambda size, *_: size),)),
     "decoded anew": Lever(patches=((frames, "lru_cache", lambda maxsize: lambda made: made),)),
@@ -204,7 +205,7 @@ def row_of(name: str, prompt: str, judge: Perceptor, options: argparse.Namespace
     steps = sum(frame.steps for frame in plan.keyframes)
     plain_loop = PLAIN.fullmatch(name)
     if lever.reference or plain_loop:
-        models = replace(models, generator=with_taming_forward(models.generator))
+        models = replace(models, generators=(with_taming_forward(models.network),))
     film: Callable[[], Iterator[Tensor]] = partial(rendered, plan, models)
     if plain_loop:
         steps_a_frame = int(plain_loop[1])

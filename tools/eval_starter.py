@@ -56,7 +56,7 @@ class Figure:
 
 def of_generator(models: Models, drawings: Drawings) -> Iterator[Figure]:
     """Yields the generator's figures: reconstruction, codes, colours, speed."""
-    generator = models.generator
+    generator = models.network
     scenes = figures.fresh_scenes(400)
     drawn = torch.stack(list(figures.held_out_drawings(drawings).values()))
     yield Figure("PSNR at 256 px of 60 scenes, dB", figures.psnr(generator, scenes[:60]), 21, 24)

@@ -49,6 +49,7 @@ from render.synthesis.load import load_models
 from render.synthesis.models import Models
 from render.synthesis.optimize import ONE_BY_ONE, Step, StepRunner
 from render.synthesis.targets import embed_targets
+from render.weights.catalog import STARTER, GeneratorChoice
 from render.weights.selection import FilmModels, choose_models
 
 FEW = 6  # steps of a comparison: rounding grows with every one
@@ -70,21 +71,24 @@ def planned(
     prompt: str = "a red glow over the sea",
 ) -> Plan:
     """Returns the plan of a film of one shot; with `full` for the models of full size."""
-    names = ("vqgan-imagenet-f16-16384", (("ViT-B/32", 1.0),)) if full else ("starter", STARTERS)
+    name = "vqgan-imagenet-f16-16384" if full else "starter"
+    generator, perceptors = GeneratorChoice(name), (("ViT-B/32", 1.0),) if full else STARTERS
     board = parse(BOARD.format(size=size, steps=steps, noise=noise, prompt=prompt), Path())
-    chosen: FilmModels = choose_models(*names)
-    return make_plan(replace(board, generator=names[0], perceptors=names[1]), chosen, file_digest)
+    shots = tuple(replace(shot, generator=generator) for shot in board.shots)
+    chosen: FilmModels = choose_models([generator], perceptors)
+    board = replace(board, generator=generator, shots=shots, perceptors=perceptors)
+    return make_plan(board, chosen, file_digest)
 
 
 def loaded(full: bool, device: str, precision: str, deterministic: bool = False) -> Models:
     """Returns the models of the check on a device."""
     machine = choose_device(device, precision, "channels-last", deterministic)
     if not full:
-        return load_models(choose_models("starter", STARTERS), machine)
+        return load_models(choose_models([STARTER], STARTERS), machine)
     own = networks("float32", True, device)
     arithmetic = replace(own.arithmetic, precision=machine.step_precision())
     own.generator.on(machine.device, arithmetic)
-    return Models(own.generator, ((own.perceptor, 1.0),), machine.memory_budget(), arithmetic)
+    return Models((own.generator,), ((own.perceptor, 1.0),), machine.memory_budget(), arithmetic)
 
 
 def steps_of(plan: Plan, models: Models, runner: StepRunner) -> Iterator[Step]:

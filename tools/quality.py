@@ -62,7 +62,8 @@ from render.engines import SerialEngine
 from render.film.blends import lerp
 from render.film.film import missing_keyframes
 from render.film.frames import blend_keyframes, frames, warp_with_coverage
-from render.generators.vqgan import Generator
+from render.generators.vqgan import VQGAN
+from render.generators.warp import coverage, newly_exposed_mask, resample, source_grid, warp
 from render.media.digest import file_digest
 from render.plan import camera
 from render.plan.moments import Moment
@@ -77,7 +78,6 @@ from render.synthesis.load import load_models, load_perceptor
 from render.synthesis.models import Models
 from render.synthesis.perceptor import Perceptor
 from render.synthesis.targets import embed_targets, make_prompt_targets
-from render.synthesis.warp import coverage, newly_exposed_mask, resample, source_grid, warp
 from render.weights.library import known_models
 from render.weights.selection import choose_models
 
@@ -140,7 +140,7 @@ class Figures:
 
 # Ways to make a frame between two keyframes from their codes and their pictures.
 Both = tuple[Tensor, Tensor]
-WAYS: dict[str, Callable[[Generator, Both, Both, Moment], Tensor]] = {
+WAYS: dict[str, Callable[[VQGAN, Both, Both, Moment], Tensor]] = {
     "picture": lambda generator, codes, pictures, moment: blend_keyframes(*pictures, moment),
     "crossfade": lambda generator, codes, pictures, moment: crossfade(
         *pictures, moment, moment.fraction
@@ -174,7 +174,7 @@ def crossfade(left: Tensor, right: Tensor, moment: Moment, share: float) -> Tens
 def planned(text: str, device: str, precision: str = "auto") -> tuple[Plan, Models]:
     """Returns the plan and the models of a storyboard given as text."""
     board, machine = parse(text, Path()), choose_device(device, precision)
-    chosen = choose_models(board.generator, board.perceptors)
+    chosen = choose_models(board.generators, board.perceptors)
     return make_plan(board, chosen, file_digest), load_models(chosen, machine)
 
 
@@ -192,7 +192,7 @@ def rendered(plan: Plan, models: Models) -> Iterator[Tensor]:
     """Yields the frames that Render makes, (1, 3, H, W) in [0, 1]."""
     with tempfile.TemporaryDirectory() as folder:
         store = keyframed(plan, models, Path(folder))
-        for frame in frames(plan, store, models.generator, range(plan.frame_count)):
+        for frame in frames(plan, store, models.generators, range(plan.frame_count)):
             yield torch.from_numpy(frame.copy()).permute(2, 0, 1)[None].float() / 255
 
 
@@ -209,7 +209,7 @@ def plain(
     steps are those of the plan, every later frame takes `steps`. `augment` changes the cutouts
     (n, 3, S, S).
     """
-    generator = models.generator
+    generator = models.network
     first = plan.keyframes[0]
     prompt_targets = make_prompt_targets(plan, first, models, embed_targets(plan, models))
     random = torch.Generator().manual_seed(0)
@@ -339,7 +339,7 @@ def measured(plan: Plan, pictures: list[Tensor], judge: Perceptor, seconds: floa
 @torch.no_grad()
 def frames_made_by(way: str, plan: Plan, models: Models, store: Store) -> list[Tensor]:
     """Returns a film's frames (1, 3, H, W); those between keyframes are made in one of WAYS."""
-    generator = models.generator
+    generator = models.network
 
     @lru_cache(maxsize=2)
     def codes(index: int) -> Tensor:

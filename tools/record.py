@@ -63,8 +63,8 @@ def plans(boards: list[Path]) -> dict[str, Any]:
     records = {}
     for path in boards:
         board = load(path)
-        factor = GENERATORS.get(board.generator, GENERATORS["starter"]).factor
-        factor = 4 if board.generator == "tiny-vqgan" else factor
+        name = board.generator.name
+        factor = 4 if name == "tiny-vqgan" else GENERATORS.get(name, GENERATORS["starter"]).factor
         plan = plan_for(board, factor, lambda role, name: f"{role} {name}")
         records[path.name] = {
             "frames": plan.frame_count,

@@ -31,7 +31,7 @@ import torch
 from quality import flickers, planned, random_cutouts, rendered
 from torch import Tensor
 
-from render.generators.vqgan import Generator, code_statistics
+from render.generators.vqgan import VQGAN, code_statistics
 from render.synthesis.perceptor import Perceptor, angular_distance
 
 SCALE = 0.2  # of the codes
@@ -80,7 +80,7 @@ def widened(embeddings: Tensor, *numbers: float) -> Tensor:
     return torch.cat([GAIN**0.5 * embeddings, more], dim=1)
 
 
-def scaled(generator: Generator, dead: int) -> Generator:
+def scaled(generator: VQGAN, dead: int) -> VQGAN:
     """Returns the same function in other units, with `dead` times as many codes near zero."""
     other = copy.deepcopy(generator)
     with torch.no_grad():
@@ -96,7 +96,7 @@ def scaled(generator: Generator, dead: int) -> Generator:
     return other
 
 
-def without_units(generator: Generator) -> Generator:
+def without_units(generator: VQGAN) -> VQGAN:
     """Returns a generator as it was guided before: steps of one size, and every code counts."""
     other = copy.deepcopy(generator)
     other.unit = 1.0
@@ -108,7 +108,7 @@ def without_units(generator: Generator) -> Generator:
 class Twin:
     """A way to change the models, and the storyboard's losses."""
 
-    generator: Callable[[Generator], Generator] = lambda generator: generator
+    generator: Callable[[VQGAN], VQGAN] = lambda generator: generator
     perceptor: Callable[[Perceptor], Perceptor] = lambda perceptor: perceptor
     settings: str = ""
 
@@ -139,12 +139,12 @@ def measured(twin: Twin, prompt: str, seed: int) -> tuple[float, ...]:
     judge = models.perceptors[0][0]
     changed = replace(
         models,
-        generator=twin.generator(models.generator),
+        generators=(twin.generator(models.network),),
         perceptors=((twin.perceptor(judge), 1.0),),
     )
     pictures = list(rendered(plan, changed))
     return (
-        changed.generator.spread / changed.generator.unit**2,
+        changed.network.spread / changed.network.unit**2,
         distance(pictures[0], prompt, judge),
         distance(pictures[-1], prompt, judge),
         statistics.fmean(flickers(plan, pictures)),

@@ -89,8 +89,8 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of their help."""
         return [
-            *("film", "check", "still", "sheet", "latents", "interpolate", "inspect"),
-            *("models", "schema"),
+            *("film", "check", "still", "variants", "sheet", "latents", "interpolate"),
+            *("color", "score", "inspect", "models", "schema"),
         ]
 
 
@@ -205,7 +205,19 @@ def check(expand: bool, log_format: str, **options: Any) -> None:
     type=FILE,
     metavar="FRAME.png",
     required=True,
-    help="The frame; of several, FRAME-12f.png for frame 12, or frames/%06d.png.",
+    help="The frame; of several, FRAME-12f.png for frame 12, or frames/%06d.png. Of strokes also "
+    "FRAME.svg.",
+)
+@click.option(
+    "--seeds",
+    metavar="1..9",
+    help="Not one frame but one for each of these seeds, beside one another: 1..9, or 1,4,7.",
+)
+@click.option(
+    "--stegano",
+    is_flag=True,
+    help="Hide the note in the lowest bits of the pixels too, where it outlives the removal of "
+    "metadata; `render inspect` finds it.",
 )
 @draft_option
 @settings_options
@@ -222,11 +234,62 @@ def check(expand: bool, log_format: str, **options: Any) -> None:
 )
 @quiet_option
 @log_option
-def still(at: tuple[str, ...], quiet: bool, log_format: str, **options: Any) -> None:
+def still(
+    at: tuple[str, ...],
+    seeds: str | None,
+    stegano: bool,
+    quiet: bool,
+    log_format: str,
+    **options: Any,
+) -> None:
     """One frame of STORYBOARD as a PNG, making only the keyframes that lead to it."""
     request = RenderRequest(log=Log(quiet, log_format == "json"), **options)
     with report_errors(request.log):
-        render_still(request, at)
+        if seeds is None:
+            render_still(request, at, stegano)
+            return
+        from render.cli.variants import render_sheet_of_seeds
+
+        render_sheet_of_seeds(request, at, seeds, stegano)
+
+
+@cli.command()
+@click.argument("storyboard", type=FILE)
+@click.option("-o", "--output", type=FILE, metavar="FOLDER", required=True, help="The folder.")
+@click.option("--at", default="0s", metavar="TIME", show_default=True, help="When in the film.")
+@click.option("--seeds", metavar="1..9", help="A variant for each of these seeds.")
+@click.option(
+    "--vary",
+    metavar="KEY=VALUE,VALUE",
+    help="A variant for each value of a key, as in step=0.4,0.8.",
+)
+@draft_option
+@settings_options
+@device_option
+@precision_option
+@convolutions_option
+@deterministic_option
+@latents_option
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Overwrite files that Render did not write, and start even if memory seems too small.",
+)
+@quiet_option
+@log_option
+def variants(
+    at: str, seeds: str | None, vary: str | None, quiet: bool, log_format: str, **options: Any
+) -> None:
+    """One frame of STORYBOARD with many seeds, or with many values of one key.
+
+    FOLDER gets a picture and a latent of each, and sheet.png with all of them side by side.
+    `render interpolate FOLDER -o morph.mp4` travels from one to the next.
+    """
+    request = RenderRequest(log=Log(quiet, log_format == "json"), **options)
+    with report_errors(request.log):
+        from render.cli.variants import render_variants
+
+        render_variants(request, at, seeds, vary)
 
 
 @cli.command()
@@ -246,8 +309,8 @@ def still(at: tuple[str, ...], quiet: bool, log_format: str, **options: Any) -> 
 def latents(times: tuple[str, ...], output: Path | None, force: bool, **options: Any) -> None:
     """List the latents of STORYBOARD by shot and time, or copy one out.
 
-    `--at 3.2s -o kept.safetensors` copies. A copy may be a shot's `init`, a prompt's `latent`, or a
-    stop of `render interpolate`.
+    `--at 3.2s -o kept.safetensors` copies, and `-o drawing.svg` writes a drawing of strokes. A copy
+    may be a shot's `init`, a prompt's `latent`, or a stop of `render interpolate`.
     """
     with report_errors():
         from render.cli.describe import describe_latents
@@ -344,6 +407,8 @@ def interpolate(
 ) -> None:
     """Travel through latent space between finished pictures (PNG, JPG) and latents (.safetensors).
 
+    A folder stands for the latents in it by their names, or for its pictures if it has none.
+
     The film shows every input exactly, and no frame twice: n legs of s seconds are n·s·fps frames,
     and one more for the last picture unless --loop.
     """
@@ -359,7 +424,7 @@ def interpolate(
         needed = [*inputs, *([journey.audio.file] if journey.audio else [])]
         for file in files_of(output, range(journey.frame_count)):
             check_overwrite(file, force, needed, "journey")
-        names = [f"the generator {journey.generator}"]
+        names = [f"the generator {journey.generator.name}"]
         chosen = load_device(device, "float32", convolutions, log, names)
 
         from render.cli.progress import display

@@ -96,8 +96,10 @@ def _describe_size(plan: Plan) -> Iterator[str]:
         f"{plural(len(plan.keyframes), 'keyframe')} in {plural(len(plan.chains()), 'chain')}"
     )
     if plan.size != board.size:
-        yield f"  made at {plan.size[0]}x{plan.size[1]}, what {board.generator} can do, and cropped"
-    yield f"  generator {board.generator}, perceptor {', '.join(n for n, _ in board.perceptors)}"
+        made = f"{plan.size[0]}x{plan.size[1]}"
+        yield f"  made at {made}, what {listed_generators(plan)} can do, and cropped"
+    perceptors = ", ".join(name for name, _ in board.perceptors)
+    yield f"  generator {listed_generators(plan)}, perceptor {perceptors}"
     if usual := usual_settings(plan):
         yield f"  {usual}"
     if plan.part:
@@ -108,6 +110,15 @@ def _describe_size(plan: Plan) -> Iterator[str]:
         yield f"  of which {plural(len(plan.shown), 'frame')} are made: {', '.join(seconds)}"
     if board.audio:
         yield f"  {describe_sound(board.audio, board.duration)}"
+
+
+def listed_generators(plan: Plan) -> str:
+    """The names of the film's generators, of strokes with how many there are."""
+    names = []
+    for chosen in plan.models.generators:
+        count = chosen.model.config.get("count")
+        names.append(f"{count} {chosen.model.name}" if count else chosen.model.name)
+    return ", ".join(names)
 
 
 def describe_sound(audio: Audio, duration: Fraction) -> str:

@@ -50,7 +50,11 @@ def plan_as_json(plan: Plan, folder: Path) -> dict[str, Any]:
         "keyframes": len(plan.keyframes),
         "chains": len(plan.chains()),
         "models": {
-            "generator": board.generator,
+            "generators": [
+                {"name": chosen.model.name}
+                | ({} if chosen.model.has_weights else {"parameters": chosen.model.config})
+                for chosen in plan.models.generators
+            ],
             "perceptors": dict(board.perceptors),
             "absent": [model.name for model in plan.models.absent()],
         },

@@ -42,9 +42,9 @@ def plan_film(board: Storyboard, is_draft: bool) -> Plan:
     from render.plan.planner import draft, make_plan
     from render.weights.selection import choose_models
 
-    models = choose_models(board.generator, board.perceptors)
+    models = choose_models(board.generators, board.perceptors)
     if is_draft:
-        board = draft(board, models.generator.model.factor)
+        board = draft(board, max(chosen.model.factor for chosen in models.generators))
     return make_plan(board, models, file_digest)
 
 
@@ -78,8 +78,8 @@ def load_device(
 
 def model_names(plan: Plan) -> list[str]:
     """The plan's models as a sentence names them."""
-    generator, *perceptors = (chosen.model.name for chosen in plan.models.all)
-    return [f"the generator {generator}", *(f"the perceptor {name}" for name in perceptors)]
+    generators = [f"the generator {chosen.model.name}" for chosen in plan.models.generators]
+    return generators + [f"the perceptor {one.model.name}" for one in plan.models.perceptors]
 
 
 def check_memory(plan: Plan, device: Device, log: Log, force: bool) -> int | None:
@@ -181,6 +181,18 @@ def check_sound(board: Storyboard, output: Path, log: Log) -> None:
         return
     if remark := layout_remark(board.audio, extension):
         log.say("warning", remark)
+
+
+def check_drawing(plan: Plan, numbers: Iterable[int], output: Path) -> None:
+    """Raises InputError for a frame that cannot be an SVG: `strokes` did not draw all of it."""
+    for number in numbers:
+        for index in plan.moment(number).keyframes:
+            name = plan.generator_of(plan.keyframes[index]).model.name
+            if name != "strokes":
+                raise InputError(
+                    f"-o {output}: frame {number} comes from the generator {name}, which makes no "
+                    f"strokes; name it {output.stem}.png"
+                )
 
 
 def check_picture_output(output: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from render.cli.exits import interruption_message, report_interruption
 from render.cli.output import Log, report_made, write_line
 from render.cli.preflight import (
+    check_drawing,
     check_latents,
     check_memory,
     check_overwrite,
@@ -45,6 +46,16 @@ if TYPE_CHECKING:
     from render.synthesis.device import Device
     from render.synthesis.latents import Store
     from render.synthesis.models import Models
+    from render.weights.selection import FilmModels
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Models that were loaded for a plan."""
+
+    models: Models
+    chosen: FilmModels
+    size: tuple[int, int]
 
 
 def render_film(request: RenderRequest) -> None:
@@ -113,8 +124,8 @@ def _make_film(
     report_made(log, output, count, length, plan.board.size, began)
 
 
-def render_still(request: RenderRequest, times: tuple[str, ...]) -> None:
-    """Make frames as PNGs, with no more keyframes than lead to them; raises RenderError.
+def render_still(request: RenderRequest, times: tuple[str, ...], stegano: bool = False) -> None:
+    """Make frames as PNGs or SVGs, with no more keyframes than lead to them; raises RenderError.
 
     Several frames are written to files with their numbers.
     """
@@ -127,14 +138,23 @@ def render_still(request: RenderRequest, times: tuple[str, ...]) -> None:
     plan = plan_film(board, request.draft)
     numbers = sorted({frame_at(at, plan) for at in times})
     plan = replace(plan, part=tuple(range(number, number + 1) for number in numbers))
+    is_drawing = output.suffix.lower() == ".svg" and not is_sequence(output)
     if is_sequence(output):
         check_sequence(output)
-        files = dict(zip(numbers, files_of(output, numbers), strict=True))
-    elif len(numbers) > 1:
-        check_picture_output(output)
-        files = {n: output.with_name(f"{output.stem}-{n}f{output.suffix}") for n in numbers}
+    elif is_drawing:
+        check_place(output, "frame.svg")
+        check_drawing(plan, numbers, output)
+        if stegano:
+            raise InputError(
+                f"--stegano: {output.name} has no pixels to hide a note in; leave it out"
+            )
     else:
         check_picture_output(output)
+    if is_sequence(output):
+        files = dict(zip(numbers, files_of(output, numbers), strict=True))
+    elif len(numbers) > 1:
+        files = {n: output.with_name(f"{output.stem}-{n}f{output.suffix}") for n in numbers}
+    else:
         files = {numbers[0]: output}
     for file in files.values():
         check_overwrite(file, request.force, files_needed(board), "frame", board.source)
@@ -143,8 +163,10 @@ def render_still(request: RenderRequest, times: tuple[str, ...]) -> None:
     device = load_chosen_device(request, plan)
 
     from render.cli.progress import display
+    from render.film.drawing import frame_layers
     from render.film.film import make_still
     from render.media.provenance import place_of, write_png
+    from render.media.svg import write_svg
 
     with report_interruption(log, partial(interruption_message, plan, folder)):
         models, store, todo = prepare(request, plan, device)
@@ -153,7 +175,12 @@ def render_still(request: RenderRequest, times: tuple[str, ...]) -> None:
                 frame, note = make_still(plan, models, store, todo, number, show)
                 todo = []
                 file.parent.mkdir(exist_ok=True)
-                write_png(file, frame, note | {"made_from": place_of(board.source, file)})
+                note["made_from"] = place_of(board.source, file)
+                if is_drawing:
+                    layers = frame_layers(plan, store, models.generators, number)
+                    write_svg(file, plan.board.size, layers, note)
+                else:
+                    write_png(file, frame, note, stegano)
     for number, file in files.items():
         report_made(log, file, 1, None, plan.board.size, began, f"frame {number}")
 
@@ -172,9 +199,10 @@ def render_sheet(request: RenderRequest, count: int, columns: int) -> None:
             f"no keyframe of this {'draft' if request.draft else 'film'} is in "
             f"{request.latents_folder} yet; render it first"
         )
-    generator = plan.models.generator.model
-    require_weights(generator)
-    names = [f"the generator {generator.name}"]
+    for chosen in plan.models.generators:
+        if chosen.model.has_weights:
+            require_weights(chosen.model)
+    names = [f"the generator {chosen.model.name}" for chosen in plan.models.generators]
     device = load_device(request.device, "float32", "auto", log, names)
 
     from render.film.sheet import make_sheet, spread_frames, stored_frames
@@ -182,7 +210,7 @@ def render_sheet(request: RenderRequest, count: int, columns: int) -> None:
     from render.plan.notes import note_of
     from render.synthesis.latents import Store
 
-    store = Store(request.latents_folder, plan.latent_shape)
+    store = Store(request.latents_folder, plan.latent_shapes)
     numbers = spread_frames(plan, count)
     columns = min(columns, len(numbers))
     there = stored_frames(plan, store, numbers)
@@ -195,13 +223,18 @@ def render_sheet(request: RenderRequest, count: int, columns: int) -> None:
 
 
 def copy_latent(request: RenderRequest, plan: Plan, at: str) -> None:
-    """Copy the latent of the keyframe nearest to a time to a file; raises RenderError."""
+    """Copy the latent of the keyframe nearest to a time to a file, or write its drawing as SVG;
+    raises RenderError."""
     assert request.output is not None  # the command requires it
     output = request.output
     check_place(output, "kept.safetensors")
-    if output.suffix.lower() != LATENT_SUFFIX:
+    is_drawing = output.suffix.lower() == ".svg"
+    if output.suffix.lower() != LATENT_SUFFIX and not is_drawing:
         name = f"{output.stem}{LATENT_SUFFIX}"
-        raise InputError(f"-o {output}: a latent is a safetensors file; name it {name}")
+        raise InputError(
+            f"-o {output}: a latent is a safetensors file; name it {name}, or of a drawing "
+            f"{output.stem}.svg"
+        )
     found = latent_at(plan, request.latents_folder, film_time("--at", at, plan))
     if not found.is_there:
         raise InputError(
@@ -209,10 +242,19 @@ def copy_latent(request: RenderRequest, plan: Plan, at: str) -> None:
             f"render still {request.storyboard} --at {float(found.time):g}s -o FRAME.png"
         )
     refuse_input(output, files_needed(plan.board))
+    generator = plan.generator_of(found.keyframe).model
+    if is_drawing and generator.name != "strokes":
+        raise InputError(
+            f"-o {output}: the latent is one of the generator {generator.name}, which makes no "
+            f"strokes; name it {output.stem}{LATENT_SUFFIX}"
+        )
     if output.exists() and not request.force:
         raise InputError(f"{output} exists; choose another name or add --force")
-    with file_errors(output), atomic_write(output) as partial_file:
-        partial_file.write_bytes(found.path.read_bytes())
+    if is_drawing:
+        _write_drawing(found.path, plan, found.keyframe, output)
+    else:
+        with file_errors(output), atomic_write(output) as partial_file:
+            partial_file.write_bytes(found.path.read_bytes())
     write_line(
         sys.stdout,
         f"{output}: the latent of {float(found.time):g} s, {float(found.keyframe.time):g} s into "
@@ -220,17 +262,35 @@ def copy_latent(request: RenderRequest, plan: Plan, at: str) -> None:
     )
 
 
+def _write_drawing(latent: Path, plan: Plan, keyframe: Keyframe, output: Path) -> None:
+    """Write the drawing of a stored latent of `strokes` as SVG."""
+    from render.film.drawing import layer_of
+    from render.generators.load import load_generator
+    from render.generators.strokes import Strokes
+    from render.media.svg import write_svg
+    from render.plan.notes import note_of
+    from render.synthesis.latents import load_latent
+
+    generator = load_generator(plan.generator_of(keyframe).model, plan.size)
+    assert isinstance(generator, Strokes)
+    layer = layer_of(load_latent(latent)[0], generator, plan.board.size)
+    write_svg(output, plan.board.size, [layer], note_of(plan, "drawing", keyframe))
+
+
 def prepare(
-    request: RenderRequest, plan: Plan, device: Device
+    request: RenderRequest, plan: Plan, device: Device, loaded: Loaded | None = None
 ) -> tuple[Models, Store, list[Keyframe]]:
-    """The loaded models, the store, and the keyframes still to be made for what is shown."""
+    """The loaded models, the store, and the keyframes still to be made for what is shown.
+
+    Models that are `loaded` for another plan are used again where they are the same.
+    """
     from render.film.film import missing_keyframes
     from render.plan.wording import plan_warnings
     from render.synthesis.latents import Store
     from render.synthesis.load import load_models
 
     log = request.log
-    store = Store(request.latents_folder, plan.latent_shape)
+    store = Store(request.latents_folder, plan.latent_shapes)
     needed, todo = (
         plan.needed_keyframes(),
         missing_keyframes(plan, store, partial(log.say, "warning")),
@@ -245,8 +305,10 @@ def prepare(
     store.prepare()
     for warning in plan_warnings(plan) if todo else ():
         log.say("warning", warning)
+    if loaded and (loaded.chosen, loaded.size) == (plan.models, plan.size):
+        return loaded.models, store, todo
     say = partial(log.say, "note")
-    models = load_models(plan.models, device, at_once, steps=bool(todo), say=say)
+    models = load_models(plan.models, device, at_once, steps=bool(todo), say=say, size=plan.size)
     if request.verbose:
         log.say("note", f"computing in {models.arithmetic}")
     if models.recording_failed:

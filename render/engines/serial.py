@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from render.errors import FilmError
+from render.generators.generator import Generator
 from render.plan.notes import note_of
 from render.plan.plan import Keyframe, Plan
 from render.plan.progress import Meter, Progress, Show
@@ -41,7 +42,10 @@ class SerialEngine:
     ) -> None:
         """An engine for the keyframes `todo`, of which it starts none before it is asked for."""
         self.plan, self.models, self.store, self.meter, self.show = plan, models, store, meter, show
-        self.cached: tuple[tuple[Path | None, int | None], dict[int, ShotStatistics]] | None = None
+        # The latest statistics, and what they depend on.
+        self.cached: (
+            tuple[tuple[Path | None, int | None, int], dict[int, ShotStatistics]] | None
+        ) = None
 
     def make(self, keyframe: Keyframe) -> None:
         """Optimise a keyframe from its parent's latent and store it; raises FilmError."""
@@ -77,20 +81,25 @@ class SerialEngine:
             return None
         return self.store.load(self.plan.keyframes[index].key).to(self.models.device)
 
+    def generator_of(self, keyframe: Keyframe) -> Generator:
+        """The generator that paints a keyframe."""
+        return self.models.generators[keyframe.generator]
+
     def statistics(self, keyframe: Keyframe) -> dict[int, ShotStatistics]:
         """The palette and sharpness that the keyframe keeps, for each level of its steps.
 
         The latest are cached: consecutive keyframes mostly share them.
         """
-        settings, generator = keyframe.settings, self.models.generator
-        source = (settings.palette if settings.keeps_palette else None, keyframe.reference)
+        settings, generator = keyframe.settings, self.generator_of(keyframe)
+        palette = settings.palette if settings.keeps_palette else None
+        source = palette, keyframe.reference, keyframe.generator
         if self.cached is None or self.cached[0] != source:
             reference = self.latent(keyframe.reference)
             self.cached = (
                 source,
                 {
                     level: shot_statistics(self.plan, source[0], reference, generator, level)
-                    for level in (0, *generator.readouts)
+                    for level in generator.levels
                 },
             )
         return self.cached[1]
@@ -104,7 +113,7 @@ class SerialEngine:
     def progress(self, keyframe: Keyframe, step: Step) -> Progress:
         """What is reported after a step."""
         done = self.meter.at_step(keyframe, step.index)
-        decode = partial(self.models.generator.decode, step.average)
+        decode = partial(self.generator_of(keyframe).decode, step.average)
         return self.report("optimise", keyframe, step, done, decode)
 
     def report(

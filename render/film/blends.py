@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from render.generators.vqgan import Generator
+from render.generators.generator import Generator
 
 
 def lerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:
@@ -37,7 +37,7 @@ def slerp(a: Tensor, b: Tensor, fraction: float) -> Tensor:
 # The values of `--blend`: functions of two quantised latents and a fraction in 0..1 that return the
 # latent to paint.
 BLENDS: dict[str, Callable[[Generator, Tensor, Tensor, float], Tensor]] = {
-    "lerp": lambda generator, a, b, fraction: lerp(a, b, fraction),
+    "lerp": lambda generator, a, b, fraction: generator.travel(a, b, fraction),
     "slerp": lambda generator, a, b, fraction: slerp(a, b, fraction),
     # Every frame consists of true codes: crisper, but cells jump from one code to the next.
     "codes": lambda generator, a, b, fraction: generator.quantise(lerp(a, b, fraction)),

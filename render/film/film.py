@@ -15,7 +15,8 @@ from render.errors import FilmError
 from render.film.frames import FrameDownload, FramePainter, frames
 from render.media.codecs import chosen_codec
 from render.media.ffmpeg import VideoError
-from render.media.provenance import place_of, to_text
+from render.media.note_text import to_text
+from render.media.provenance import place_of
 from render.media.seal import FIELD, UNSEALED
 from render.media.sequence import SequenceWriter, is_sequence
 from render.media.sound import Soundtrack
@@ -49,7 +50,7 @@ def make_film(
     before anything is made.
     """
     meter = Meter(plan, todo, len(plan.shown))
-    painter = FramePainter(plan, store, models.generator)
+    painter = FramePainter(plan, store, models.generators)
     download = FrameDownload(plan.board.size)
     with (
         film_errors(plan, models, store),
@@ -84,7 +85,7 @@ def make_still(
         for keyframe in todo:
             engine.make(keyframe)
     with film_shortages(plan, store.folder, models.memory_budget):
-        frame = next(frames(plan, store, models.generator, [number]))
+        frame = next(frames(plan, store, models.generators, [number]))
     return frame, note_of(plan, "frame", plan.keyframes[plan.moment(number).left], number)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from kornia.filters import gaussian_blur2d
@@ -14,14 +15,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from render.film.blends import lerp
-from render.generators.vqgan import Generator
+from render.generators.generator import Generator
+from render.generators.warp import coverage, warp
 from render.plan.camera import Matrix, moves
 from render.plan.moments import Moment
 from render.plan.plan import Plan
 from render.synthesis.images import Frame, crop_to_bytes
 from render.synthesis.latents import Store
 from render.synthesis.picture_statistics import detail, sharpness_of
-from render.synthesis.warp import coverage, warp
 
 
 def to_frames(pictures: Iterable[Tensor], size: tuple[int, int]) -> Iterator[Frame]:
@@ -80,14 +81,23 @@ def start_copy(pixels: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
 
 
 def frames(
-    plan: Plan, store: Store, generator: Generator, numbers: Iterable[int]
+    plan: Plan, store: Store, generators: Sequence[Generator], numbers: Iterable[int]
 ) -> Iterator[Frame]:
     """Yields the film's frames of these numbers.
 
     Takes a number only after painting the frame before; its keyframes must be stored by then.
     """
-    painter = FramePainter(plan, store, generator)
+    painter = FramePainter(plan, store, generators)
     yield from to_frames((painter.paint(number) for number in numbers), plan.board.size)
+
+
+class Painted(NamedTuple):
+    """A layer of a frame: what paints it, from which codes (1, C, h, w), and how it covers what is
+    below it."""
+
+    generator: Generator
+    codes: Tensor
+    opacity: float = 1.0
 
 
 class FramePainter:
@@ -97,23 +107,25 @@ class FramePainter:
     overlapping shots, so memory does not grow with the length of the film.
     """
 
-    def __init__(self, plan: Plan, store: Store, generator: Generator) -> None:
-        """Reads nothing yet: latents are loaded from `store` when they are first needed."""
-        device = generator.device
+    def __init__(self, plan: Plan, store: Store, generators: Sequence[Generator]) -> None:
+        """Reads nothing yet: latents are loaded from `store` when they are first needed.
+        `generators` are those of the plan's models."""
+        device = generators[0].device
 
         @lru_cache(maxsize=4)
         def codes(index: int) -> Tensor:
-            return generator.quantise(store.load(plan.keyframes[index].key).to(device))
+            keyframe = plan.keyframes[index]
+            return generators[keyframe.generator].quantise(store.load(keyframe.key).to(device))
 
         @lru_cache(maxsize=4)
         def picture(index: int) -> Tensor:
-            return generator.paint(codes(index))
+            return generators[plan.keyframes[index].generator].paint(codes(index))
 
         @lru_cache(maxsize=4)
         def sharpness(index: int) -> Tensor:
             return sharpness_of(picture(index))
 
-        self._plan, self._generator = plan, generator
+        self._plan, self._generators = plan, generators
         # Closures, not methods: caches that refer to `self` would keep their tensors until the
         # garbage collector runs.
         self._codes, self._picture, self._sharpness = codes, picture, sharpness
@@ -126,18 +138,57 @@ class FramePainter:
         """
         return self._paint(self._plan.moment(number))
 
+    @torch.no_grad()
+    def layers(self, number: int) -> list[Painted]:
+        """Returns what frame `number` is painted from, from the lowest; in a dissolve of two shots
+        there are two. All its generators must be such that move latents."""
+        return self._layers(self._plan.moment(number))
+
+    def _layers(self, moment: Moment) -> list[Painted]:
+        """Returns the layers of a moment."""
+        own = self._generators[self._plan.keyframes[moment.left].generator]
+        if moment.before is None:
+            return [Painted(own, self._moved_codes(own, moment))]
+        (before,), (after,) = (
+            self._layers(one) for one in (moment.before, replace(moment, before=None))
+        )
+        if moment.transition == "morph":
+            return [Painted(own, own.travel(before.codes, after.codes, moment.share))]
+        return [before, after._replace(opacity=moment.share)]
+
+    def _common_generator(self, moment: Moment) -> Generator | None:
+        """Returns the generator of both keyframes of a moment; None if they have two."""
+        left, right = (self._plan.keyframes[index] for index in (moment.left, moment.right))
+        if moment.fraction and left.generator != right.generator:
+            return None
+        return self._generators[left.generator]
+
     def _paint(self, moment: Moment) -> Tensor:
         """Returns the picture of a moment; in a transition both shots are painted and mixed."""
+        own = self._common_generator(moment)
         if moment.before is not None:
+            if moment.transition == "morph" and own is not None and own.moves_latents:
+                return own.paint(self._layers(moment)[0].codes)
             before, after = self._paint(moment.before), self._paint(replace(moment, before=None))
-            return MIXES[moment.transition](self._generator, before, after, moment.share)
+            shot_generator = self._generators[self._plan.keyframes[moment.left].generator]
+            return MIXES[moment.transition](shot_generator, before, after, moment.share)
         left, right, fraction = moment.left, moment.right, moment.fraction
         if fraction == 0.0:
             return self._picture(left)
-        if moment.between == "latent":
-            return self._generator.paint(lerp(self._codes(left), self._codes(right), fraction))
+        if own is not None and own.moves_latents:
+            return own.paint(self._moved_codes(own, moment))
+        if own is not None and moment.between == "latent":
+            return own.paint(own.between(self._codes(left), self._codes(right), fraction))
         sharpness = lerp(self._sharpness(left), self._sharpness(right), fraction)
         return blend_keyframes(self._picture(left), self._picture(right), moment, sharpness)
+
+    def _moved_codes(self, generator: Generator, moment: Moment) -> Tensor:
+        """Returns the codes of a moment of one shot, for a generator that moves latents."""
+        left = generator.seen(self._codes(moment.left), moment.from_left, moment.border)
+        if moment.fraction == 0.0:
+            return left
+        right = generator.seen(self._codes(moment.right), moment.from_right, moment.border)
+        return generator.between(left, right, moment.fraction)
 
 
 def morph(generator: Generator, before: Tensor, after: Tensor, share: float) -> Tensor:
@@ -150,7 +201,7 @@ def morph(generator: Generator, before: Tensor, after: Tensor, share: float) -> 
     pictures = torch.cat([before, after])
     codes = generator.quantise(generator.encode(pictures))
     lost = pictures - generator.paint(codes)
-    between = generator.paint(lerp(codes[:1], codes[1:], share))
+    between = generator.paint(generator.travel(codes[:1], codes[1:], share))
     return (between + lerp(lost[:1], lost[1:], share)).clamp(0, 1)
 
 

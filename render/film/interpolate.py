@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
@@ -16,8 +15,9 @@ from torch import Tensor
 from render import __version__
 from render.film.blends import BLENDS
 from render.film.frames import to_frames
-from render.generators.vqgan import Generator, load_generator
-from render.media.provenance import to_text
+from render.generators.generator import Generator
+from render.generators.load import load_generator
+from render.media.note_text import to_text
 from render.media.seal import FIELD, UNSEALED
 from render.media.sequence import SequenceWriter, is_sequence
 from render.media.sound import Soundtrack
@@ -32,11 +32,11 @@ from render.plan.journey import (
 )
 from render.plan.progress import Progress
 from render.synthesis.device import Device
-from render.synthesis.images import load_image
+from render.synthesis.images import fill, load_image
 from render.synthesis.latents import load_latent
 from render.synthesis.probe import choose_arithmetic
 from render.synthesis.resource_errors import memory_shortage
-from render.weights.library import known_models
+from render.weights.kinds import latent_shape
 
 
 def make_journey(
@@ -90,8 +90,8 @@ class JourneyPainter:
     def __init__(self, journey: Journey, device: Device) -> None:
         """Loads the journey's generator onto `device`; raises ModelError."""
         self.journey = journey
-        self.generator = load_generator(known_models("generator")[journey.generator])
-        generator = self.generator.on(device.device, choose_arithmetic(device, self.generator))
+        generator = self.generator = load_generator(journey.generator, journey.made_size)
+        generator.on(device.device, choose_arithmetic(device, generator))
 
         @lru_cache(maxsize=3)
         def codes(index: int) -> Tensor:
@@ -103,7 +103,7 @@ class JourneyPainter:
 
     def pictures(self) -> Iterator[Tensor]:
         """Yields the pictures of all frames, in batches (n, 3, H, W) in [0, 1]."""
-        width, height = made_size(self.journey, self.generator)
+        width, height = self.journey.made_size
         batch = pictures_at_once(self.generator.device, width * height)
         count = self.journey.frame_count
         for first in range(0, count, batch):
@@ -124,29 +124,26 @@ class JourneyPainter:
 
 
 def stop_latent(journey: Journey, stop: Stop, generator: Generator) -> Tensor:
-    """Returns the latent (1, C, h, w) of a stop: the stored one, or that of its encoded image.
+    """Returns the latent (1, C, h, w) of a stop: the stored one, or that of its encoded image, or
+    of the picture of another generator's latent.
 
     Raises LatentError, and JourneyError for a stored latent of another shape than the journey's.
     """
-    device = generator.device
-    width, height = made_size(journey, generator)
-    if not stop.latent:
-        return generator.encode(load_image(stop.path, device, (width, height)))
+    device, size = generator.device, journey.made_size
+    if stop.generator is None:
+        return generator.encode(load_image(stop.path, device, size))
     latent = load_latent(stop.path)[0].to(device)
-    cells = (height // generator.factor, width // generator.factor)
-    if tuple(latent.shape[1:]) != (generator.codebook.shape[1], *cells):
+    own = stop.generator == journey.generator
+    shape = tuple(latent.shape[1:])
+    if own and shape != latent_shape(journey.generator, size):
         raise JourneyError(
-            f"{stop.path} holds {tuple(latent.shape[1:])}, which is not a latent of "
-            f"{journey.size[0]}x{journey.size[1]} of {journey.generator}"
+            f"{stop.path} holds {shape}, which is not a latent of "
+            f"{journey.size[0]}x{journey.size[1]} of {journey.generator.name}"
         )
-    return latent
-
-
-def made_size(journey: Journey, generator: Generator) -> tuple[int, int]:
-    """Returns the (width, height) that is painted: whole cells of the generator that cover the
-    journey's size."""
-    width, height = (math.ceil(side / generator.factor) for side in journey.size)
-    return width * generator.factor, height * generator.factor
+    if own:
+        return latent
+    maker = load_generator(stop.generator, size).on(device)
+    return generator.encode(fill(maker.decode(latent), size))
 
 
 def pictures_at_once(device: torch.device, pixels: int) -> int:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from render.film.frames import frames
-from render.generators.vqgan import load_generator
 from render.plan.plan import Plan
 from render.synthesis.device import Device
 from render.synthesis.images import Frame
 from render.synthesis.latents import Store
-from render.synthesis.probe import choose_arithmetic
+from render.synthesis.load import load_generators
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 WIDTH = 240  # pixels of a frame on the sheet
 GAP, LINE = 12, 16  # pixels between frames, and of a line of text
 PAPER, INK, EMPTY = "#141414", "#e6e6e6", "#2a2a2a"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A place on a sheet."""
+
+    frame: Frame | None  # None is an empty place
+    lines: Sequence[str]  # at most two, below it
 
 
 def stored_frames(plan: Plan, store: Store, numbers: Sequence[int]) -> list[int]:
@@ -53,26 +61,28 @@ def make_sheet(
 ) -> Frame:
     """The sheet of these frames as a picture (H, W, 3) uint8; a frame that is not among those that
     are `there`, of `stored_frames`, is an empty place. Raises ModelError and LatentError."""
-    generator = load_generator(plan.models.generator.model)
-    generator.on(device.device, choose_arithmetic(device, generator))
-    painted = iter(zip(there, frames(plan, store, generator, there), strict=True))
-    width, height = plan.board.size
-    size = (WIDTH, max(1, round(WIDTH * height / width)))
-    rows = math.ceil(len(numbers) / columns)
-    cell = (size[0] + GAP, size[1] + 2 * LINE + GAP)
-    sheet = Image.new("RGB", (columns * cell[0] + GAP, rows * cell[1] + GAP), PAPER)
+    generators, _ = load_generators(plan.models, device, plan.size)
+    painted = dict(zip(there, frames(plan, store, generators, there), strict=True))
+    cells = [Cell(painted.get(number), list(caption(plan, number))) for number in numbers]
+    return drawn_sheet(cells, plan.board.size, columns)
+
+
+def drawn_sheet(cells: Sequence[Cell], size: tuple[int, int], columns: int) -> Frame:
+    """The sheet of frames of a size, (width, height), as a picture (H, W, 3) uint8."""
+    size = (WIDTH, max(1, round(WIDTH * size[1] / size[0])))
+    rows = math.ceil(len(cells) / columns)
+    each = (size[0] + GAP, size[1] + 2 * LINE + GAP)
+    sheet = Image.new("RGB", (columns * each[0] + GAP, rows * each[1] + GAP), PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default()
-    following = next(painted, None)
-    for place, number in enumerate(numbers):
-        left, top = GAP + place % columns * cell[0], GAP + place // columns * cell[1]
-        if following is not None and following[0] == number:
-            sheet.paste(_scaled(following[1], size), (left, top))
-            following = next(painted, None)
-        else:
+    for place, cell in enumerate(cells):
+        left, top = GAP + place % columns * each[0], GAP + place // columns * each[1]
+        if cell.frame is None:
             draw.rectangle((left, top, left + size[0], top + size[1]), fill=EMPTY)
-        for line, text in enumerate(caption(plan, number)):
+        else:
+            sheet.paste(_scaled(cell.frame, size), (left, top))
+        for line, text in enumerate(cell.lines):
             below = (left, top + size[1] + 2 + line * LINE)
-            draw.text(below, _fitting(text, font, size[0]), fill=INK, font=font)
+            draw.text(below, fitting(text, font, size[0]), fill=INK, font=font)
     return np.asarray(sheet)
 
 
@@ -91,7 +101,7 @@ def _scaled(frame: Frame, size: tuple[int, int]) -> Picture:
     return Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)
 
 
-def _fitting(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+def fitting(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
     """As much of a text as fits into a width, in letters that the font has."""
     text = text.encode("latin-1", "replace").decode("latin-1")
     while text and font.getlength(text) > width:

@@ -13,14 +13,17 @@ import io
 import json
 import math
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from taming.modules.diffusionmodules.model import Decoder, Encoder
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from render.generators import frozen_forward
+from render.generators.generator import Generator, Start
 from render.generators.readout import (
     LEAST_PSNR,
     LEVELS,
@@ -28,7 +31,10 @@ from render.generators.readout import (
     fit_readout,
     study_pictures,
 )
+from render.generators.warp import View, resample, warp_parent
 from render.plan.arithmetic import PLAIN, Arithmetic
+from render.plan.camera import Matrix, moves
+from render.plan.key import derived_seed
 from render.weights.catalog import Model, ModelError
 from render.weights.library import require_weights, weights_digest
 
@@ -41,18 +47,15 @@ UNIT_SPREAD = 1.837  # the standard deviation of the codes that Render's step si
 FLOAT16_SCALE = 2.0**14  # brings a picture's gradient, about 1e-7 a pixel, into float16's range
 
 
-class Generator(nn.Module):
+class VQGAN(Generator):
     """A frozen VQGAN.
 
-    Latents are (B, C, h, w) float32 before quantisation, pictures (B, 3, H, W) float32 in [0, 1].
+    Latents are (B, C, h, w) before quantisation, with a cell of C numbers for `factor` pixels.
     """
 
-    codebook: Tensor  # (codes, C)
-    low: Tensor  # (C, 1, 1): the least value of each channel in the codebook
-    high: Tensor  # (C, 1, 1): the greatest
-    spread: float = 1.0  # the mean squared difference of two codes in use, of one channel
-    unit: float = 1.0  # how far a step of size 1 moves a latent
-    gradient_scale: float = 1.0  # by which a step's loss is multiplied for its backward pass
+    kind = "vqgan"
+    is_network = True
+    codebook: Tensor  # (codes, C); `low` and `high` are its least and greatest values
 
     def __init__(self, config: dict[str, Any], digest: str = "") -> None:
         """Builds the networks without weights; `load_taming` loads them.
@@ -84,7 +87,7 @@ class Generator(nn.Module):
         self.readouts: dict[int, Readout] = {}  # by level; not in the weights file
         self.requires_grad_(False).eval()
 
-    def on(self, device: torch.device, arithmetic: Arithmetic = PLAIN) -> Generator:
+    def on(self, device: torch.device, arithmetic: Arithmetic = PLAIN) -> VQGAN:
         """Moves the generator, with weights loaded, to a device, and returns it.
 
         If the arithmetic's precision is not float32, `paint(..., step=True)` uses a copy of the
@@ -103,9 +106,9 @@ class Generator(nn.Module):
         return self
 
     @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        return self.low.device
+    def levels(self) -> tuple[int, ...]:
+        """Those of its readouts, and 0."""
+        return (0, *self.readouts)
 
     @property
     def factor(self) -> int:
@@ -174,13 +177,53 @@ class Generator(nn.Module):
             picture = frozen_forward.decode(decoder, cells).float()
         return clamp_with_gradient((picture.contiguous() + 1) / 2)
 
-    def decode(self, latent: Tensor) -> Tensor:
-        """Returns the pictures (B, 3, H, W) of a latent: quantised, then painted."""
-        return self.paint(self.quantise(latent))
+    def share_of(self, mask: Tensor, latent: Tensor) -> Tensor:
+        """Returns how much of each cell a mask (1, 1, H, W) covers."""
+        return F.avg_pool2d(mask, self.factor)
+
+    @torch.no_grad()
+    def seen(self, latent: Tensor, matrix: Matrix, border: str) -> Tensor:
+        """Returns a latent as the camera sees it after a movement: decoded, warped and encoded.
+
+        The error of encoding it is warped too and added: otherwise details stick to the grid of
+        cells while the picture moves, and a slow zoom swims.
+        """
+        return self.warm_start(latent, View(matrix, border)).latent
+
+    @torch.no_grad()
+    def warm_start(self, parent: Tensor, view: View) -> Start:
+        """Returns the parent itself where the camera rests, because decoding and encoding lose a
+        little every time; else as `seen`."""
+        picture = self.decode(parent)
+        if not moves(view.matrix):
+            return Start(parent, picture)
+        warped = warp_parent(picture, view)
+        latent = self.encode(warped)
+        latent = latent + resample(parent - self.encode(picture), view.matrix, view.border)
+        return self.with_exposed(Start(latent, warped), view)
+
+    def with_exposed(self, start: Start, view: View) -> Start:
+        """Returns a start with random codes where it is newly exposed.
+
+        Each cell is mixed with a code by the share of it that is newly exposed, so that a slow move
+        changes cells too. The codes are the latent's own, each from a random cell of about the same
+        height: random codes of the codebook leave coloured blobs, which a few steps do not remove.
+        """
+        start = super().with_exposed(start, view)
+        if start.exposed is None:
+            return start
+        height, width = start.latent.shape[-2:]
+        random = torch.Generator().manual_seed(derived_seed(view.seed, "dream"))
+        columns = torch.randint(width, (height, width), generator=random)
+        jumps = torch.randint(-1, 2, (height, width), generator=random)
+        rows = (torch.arange(height)[:, None] + jumps).clamp(0, height - 1)
+        codes = self.quantise(start.latent)[..., rows, columns]
+        share = self.share_of(start.exposed, start.latent)
+        return replace(start, latent=start.latent.lerp(codes, share), free=share)
 
 
 @torch.no_grad()
-def fit_readouts(generator: Generator) -> dict[int, float]:
+def fit_readouts(generator: VQGAN) -> dict[int, float]:
     """Gives a generator its readouts, fitted to the pictures that it makes of study pictures;
     returns their errors as PSNR in dB. One that is too poor is left out, and steps look at larger
     pictures. Takes seconds; a generator of full size a minute."""
@@ -213,7 +256,7 @@ def code_statistics(codebook: Tensor) -> tuple[float, float]:
     return 2 * variance, float(f"{math.sqrt(variance) / UNIT_SPREAD:.3g}")
 
 
-def load_generator(model: Model) -> Generator:
+def load_vqgan(model: Model) -> VQGAN:
     """Returns the generator with its weights; raises ModelError if they are absent or damaged."""
     path = require_weights(model)
     try:
@@ -226,7 +269,7 @@ def load_generator(model: Model) -> Generator:
         raise ModelError(
             f"{path} is not a generator that Render wrote; get it with `render models`"
         )
-    generator = Generator(json.loads(metadata["config"]), weights_digest(model))
+    generator = VQGAN(json.loads(metadata["config"]), weights_digest(model))
     generator.load_taming(tensors)
     return generator
 

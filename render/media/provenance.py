@@ -1,8 +1,8 @@
 """The note that Render writes into its files: one JSON object, enough to make the file again.
 
-A PNG holds it in the iTXt chunk `render`, a safetensors file in its metadata under `render`, and a
-film in its comment, which every container has. A JSON object is a note if it has the field
-`render`, the version that wrote it.
+A PNG holds it in the iTXt chunk `render`, a safetensors file in its metadata under `render`, an SVG
+in its element `metadata`, and a film in its comment, which every container has. A JSON object is a
+note if it has the field `render`, the version that wrote it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from render.errors import InputError
 from render.media.animation import GIF, HEAD, find_note
 from render.media.atomic import atomic_write, file_errors
 from render.media.ffmpeg import VideoError
+from render.media.note_text import LARGEST_NOTE, to_text
 from render.media.safetensors_header import LARGEST_HEADER, read_header, tensors_end
 from render.media.seal import FIELD, is_intact, seal_of_picture
+from render.media.stegano import find_hidden, hidden_in
+from render.media.svg import read_svg
 from render.media.video import read_metadata
 from render.text import escape_unprintable
 
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
 Reader = Callable[[Path, IO[bytes], int], str | None]
 
 NOTE_NAME = "render"  # of the PNG chunk, of the safetensors metadata, and of the version's field
-LARGEST_NOTE = 64_000_000  # bytes of a PNG chunk; larger ones are skipped
 
 # The fields in the order in which `format_note` shows them, with their labels. Unknown fields
 # follow in alphabetical order, and then the storyboard.
@@ -64,27 +66,23 @@ class _TruncatedError(Exception):
     """A file is shorter than its own headers say."""
 
 
-def to_text(note: Mapping[str, Any]) -> str:
-    """Returns the note as one line of JSON, the same for equal notes.
+def write_png(
+    path: Path,
+    frame: NDArray[np.uint8],
+    note: Mapping[str, Any] | None = None,
+    stegano: bool = False,
+) -> None:
+    """Writes a frame, (H, W, 3) uint8, as a PNG with a note, atomically; with `stegano` the note is
+    also in the lowest bits of its pixels.
 
-    Fractions, paths and other objects become strings.
-    """
-    text = json.dumps(note, ensure_ascii=False, sort_keys=True, default=str)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, as in a file name that is not UTF-8
-        text = json.dumps(note, sort_keys=True, default=str)
-    return text
-
-
-def write_png(path: Path, frame: NDArray[np.uint8], note: Mapping[str, Any] | None = None) -> None:
-    """Writes a frame, (H, W, 3) uint8, as a PNG with a note, atomically.
-
-    The same frame and note give the same bytes. Raises FileError.
+    The same frame and note give the same bytes. Raises FileError, and TooSmallError for a note that
+    the pixels cannot hide.
     """
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
+    if note is not None and stegano:
+        frame = hidden_in(frame, to_text(note))
     chunks = PngInfo()
     if note is not None:
         chunks.add_itxt(NOTE_NAME, to_text({**note, FIELD: seal_of_picture(frame)}))
@@ -108,6 +106,8 @@ def read_note(path: Path) -> dict[str, Any]:
             kind, text = _find_text(path, file)
     except OSError as error:
         raise ProvenanceError(f"{path} cannot be read: {error.strerror}.") from error
+    if not text and kind == "PNG":
+        text = find_hidden(path)
     try:
         note = json.loads(text) if text else None
     except (ValueError, RecursionError):
@@ -175,6 +175,8 @@ def _reader(path: Path, start: bytes) -> tuple[str, Reader]:
     """Returns the kind of file that begins with these 12 bytes, and the function that reads it."""
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG", _read_png
+    if start.startswith(b"<svg"):
+        return "SVG", read_svg
     if start.startswith(GIF):
         return "GIF", _read_gif
     if start[4:8] == b"ftyp":
@@ -193,12 +195,13 @@ def _reader(path: Path, start: bytes) -> tuple[str, Reader]:
         ".mov",
         ".mkv",
         ".webm",
+        ".svg",
         ".safetensors",
     ):
         raise ProvenanceError(f"{path} is cut short: it has only {len(start)} bytes.")
     raise ProvenanceError(
-        f"{path} is neither a picture (PNG, GIF) nor a film (MP4, MOV, MKV, WebM) nor a latent "
-        "(safetensors), so it holds no note of Render's."
+        f"{path} is neither a picture (PNG, GIF, SVG) nor a film (MP4, MOV, MKV, WebM) nor a "
+        "latent (safetensors), so it holds no note of Render's."
     )
 
 
@@ -312,15 +315,20 @@ def _read_safetensors(path: Path, file: IO[bytes], size: int) -> str | None:
     return text if isinstance(text, str) else None
 
 
+def generator_row(note: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a note says of its generator, as it is; nothing if it says nothing."""
+    models = note.get("models")
+    rows = models if isinstance(models, list) else []
+    found = (row for row in rows if isinstance(row, dict) and row.get("role") == "generator")
+    return next(found, {})
+
+
 def generator_of(note: Mapping[str, Any]) -> tuple[str, str]:
     """Returns the name and the SHA-256 of a note's generator, "None" for what the note lacks.
 
     Both are escaped for the terminal, as the note may come from a file of unknown origin.
     """
-    models = note.get("models")
-    rows = models if isinstance(models, list) else []
-    found = (row for row in rows if isinstance(row, dict) and row.get("role") == "generator")
-    generator: dict[str, Any] = next(found, {})
+    generator = generator_row(note)
     name, digest = (escape_unprintable(str(generator.get(key))) for key in ("name", "sha256"))
     return name, digest
 

@@ -19,6 +19,7 @@ from render.plan.memory import MemoryBudget, cutouts_at_once, machine_memory, pe
 from render.plan.plan import Keyframe, Plan
 from render.text import megabytes_text
 from render.weights.catalog import Model
+from render.weights.kinds import kind_of
 from render.weights.vocabulary import names_things
 
 GUESSED_SPEED = 25.0  # GFLOP/s of one CPU core in float32, until this machine has been measured
@@ -63,17 +64,25 @@ class Costs:
     def __init__(self, plan: Plan) -> None:
         megapixels = plan.size[0] * plan.size[1] / 1e6
         self.plan = plan
-        self.decode = plan.models.generator.model.gflop_per_megapixel * megapixels
+        kinds = [(kind_of(chosen.model), chosen.model) for chosen in plan.models.generators]
+        self.decodes = [kind.gflop(model, megapixels) for kind, model in kinds]
+        self.encodes = [
+            kind.encode * decode for (kind, _), decode in zip(kinds, self.decodes, strict=True)
+        ]
         self.blend = BLEND * megapixels
 
     @cached_property
     def frame(self) -> float:
         """The mean cost of a frame: a decode, or a blend and a share of the keyframes' decodes."""
-        count = self.plan.frame_count
-        sample = range(0, count, math.ceil(count / 64))
-        blended = statistics.fmean(self.plan.moment(n).between == "picture" for n in sample)
-        once = self.decode * min(1.0, len(self.plan.keyframes) / count)
-        return (1 - blended) * self.decode + blended * (once + self.blend)
+        count, keyframes = self.plan.frame_count, self.plan.keyframes
+        once = min(1.0, len(keyframes) / count)
+
+        def cost(number: int) -> float:
+            moment = self.plan.moment(number)
+            decode = self.decodes[keyframes[moment.left].generator]
+            return once * decode + self.blend if moment.between == "picture" else decode
+
+        return statistics.fmean(map(cost, range(0, count, math.ceil(count / 64))))
 
     def step(self, keyframe: Keyframe, level: int = 0) -> float:
         """One step, forward and backward: with frozen weights both cost the same. `level` is that
@@ -83,16 +92,18 @@ class Costs:
             model.gflop_per_cutout * math.ceil(model.cutout_share * count)
             for model in taking_part(self.plan, keyframe)
         )
-        return 2 * (self.decode * DECODED[level] + cutouts)
+        return 2 * (self.decodes[keyframe.generator] * DECODED[level] + cutouts)
 
     def start(self, keyframe: Keyframe) -> float:
         """What comes before the first step: choosing among candidates and a sketch where a chain
         starts from nothing, else two decodes of the parent or init image."""
+        decode, encode = self.decodes[keyframe.generator], self.encodes[keyframe.generator]
         if not begins_anew(keyframe):
-            return 2 * self.decode
+            moved = self.plan.generator_of(keyframe).model.has_weights or keyframe.init is not None
+            return decode + (encode if moved else decode)
         each = sum(model.gflop_per_cutout for model in taking_part(self.plan, keyframe))
         compared = compared_cutouts(*candidate_counts(self.plan, keyframe))
-        return compared * each + self.sketch(keyframe) + self.decode
+        return compared * each + self.sketch(keyframe) + decode
 
     def sketch(self, keyframe: Keyframe) -> float:
         """All steps of the sketch that a chain starts from; 0 where no classifier draws one."""
@@ -144,12 +155,14 @@ def is_sketched(plan: Plan, keyframe: Keyframe) -> bool:
     """Whether a keyframe starts from a sketch: it starts a chain, from no image, by text, and a
     classifier of the film knows a thing that one of its prompts names.
 
-    Other perceptors draw noise in pixels, and what a picture shows the classifier may not know.
+    Other perceptors draw noise in pixels, and what a picture shows the classifier may not know. Of
+    a generator without a network the sketch would be no cheaper.
     """
     by_text = dict(keyframe.settings.losses)["prompts"] > 0 and not any(
         prompt.latent and prompt.weight > 0 for prompt in keyframe.prompts
     )
-    if not (begins_anew(keyframe) and keyframe.steps and by_text):
+    has_network = plan.generator_of(keyframe).model.has_weights
+    if not (begins_anew(keyframe) and keyframe.steps and by_text and has_network):
         return False
     texts = [prompt.text for prompt in keyframe.prompts if prompt.text and prompt.weight > 0]
     models = [chosen.model for chosen in plan.models.perceptors if chosen.model.is_classifier]
@@ -228,7 +241,6 @@ def estimate(
     gflop = costs.total(todo)
     assumed = speed or Speed(GUESSED_SPEED * (os.cpu_count() or 1), GUESSED_START)
     budget = budget or MemoryBudget(machine_memory())
-    latent = math.prod(plan.latent_shape) * 4
     return Estimate(
         keyframes=len(todo),
         steps=sum(map(costs.steps, todo)),
@@ -237,7 +249,8 @@ def estimate(
         seconds=assumed.start + gflop / assumed.rate,
         measured=speed is not None,
         memory=peak_memory(plan, budget, cutouts_at_once(plan, budget)),
-        disk=len(todo) * (latent + 2048 + len(plan.board.text)),
+        disk=sum(4 * math.prod(plan.latent_shapes[keyframe.key]) for keyframe in todo)
+        + len(todo) * (2048 + len(plan.board.text)),
     )
 
 

@@ -16,23 +16,27 @@ from typing import Any
 from render.curves.easing import easing
 from render.errors import InputError
 from render.media.codecs import LEAST_SIDE, check_frame, check_output, chosen_codec, half_size
-from render.media.provenance import ProvenanceError, generator_of
+from render.media.provenance import ProvenanceError, generator_of, generator_row
 from render.media.provenance import read_note as read_note
 from render.media.sequence import check_sequence, is_sequence
 from render.media.sound import ENCODERS, Audio, fitting_layout, sound_problem
+from render.plan.notes import generator_note
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.frame_size import SIDE_LIMIT
 from render.storyboard.keys import DURATION, STORYBOARD
 from render.storyboard.literals import BEATS, NUMBER
-from render.storyboard.named_files import probe_image, similar_name
+from render.storyboard.named_files import LATENT_SUFFIX, probe_image, similar_name
 from render.storyboard.reader import Reader
 from render.storyboard.tables import Row
 from render.storyboard.transitions import TRANSITION
 from render.storyboard.yaml_nodes import Node, Scalar, Sequence
 from render.text import gibibytes_text, quoted
 from render.weights import library
+from render.weights.catalog import Model
+from render.weights.kinds import parameters_in, with_parameters
 
-MOST_FRAMES = 10_000_000
+MOST_FRAMES, MOST_STOPS = 10_000_000, 10_000
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # of a folder's pictures
 DECODING = 3000  # bytes per pixel: five of the widest tensors of taming's decoder, and some more
 
 
@@ -45,7 +49,12 @@ class Stop:
     """One of the pictures that the film passes through."""
 
     path: Path
-    latent: bool  # stored as a latent; else an image, to be encoded
+    generator: Model | None = None  # of a stored latent; None is an image, to be encoded
+
+    @property
+    def latent(self) -> bool:
+        """Whether it is stored as a latent."""
+        return self.generator is not None
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ class Journey:
     """A film through latent space from stop to stop; everything that decides it."""
 
     stops: tuple[Stop, ...]
-    generator: str
+    generator: Model  # whose latents it travels through
     size: tuple[int, int]  # (width, height)
     fps: Fraction
     legs: tuple[int, ...]  # frames from each stop to the next
@@ -68,6 +77,13 @@ class Journey:
     def frame_count(self) -> int:
         """The frames of all legs, and one more for the last stop unless the film loops."""
         return sum(self.legs) + (0 if self.loop else 1)
+
+    @property
+    def made_size(self) -> tuple[int, int]:
+        """The (width, height) that is painted: whole cells of the generator that cover the size."""
+        factor = self.generator.factor
+        width, height = (math.ceil(side / factor) * factor for side in self.size)
+        return width, height
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -104,6 +120,7 @@ def plan_journey(
     Raises JourneyError with every mistake, or another InputError.
     """
     problems: list[str] = []
+    inputs = tuple(file for path in inputs for file in _files_in(path))
     try:
         codec = chosen_codec(codec, output)
         if is_sequence(output):
@@ -112,6 +129,8 @@ def plan_journey(
             check_output(output, codec)
     except InputError as error:
         problems.append(str(error))
+    if len(inputs) > MOST_STOPS:
+        raise JourneyError(f"more than {MOST_STOPS:,} pictures or latents; name fewer")
     if len(inputs) < 2:
         problems.append("two or more pictures or latents are needed to travel between")
     ways = max(1, len(inputs) if loop else len(inputs) - 1)
@@ -123,8 +142,10 @@ def plan_journey(
     stops, notes = _read_stops(inputs, problems)
     if problems:
         raise JourneyError("\n".join(problems))
-    generator = _generator(model, notes)
-    frame_size = _size(options.size, stops, notes)
+    stops, generator = _generators(model, stops, dict(notes))
+    frame_size = _size(options.size, stops, dict(notes), generator)
+    if blend == "slerp" and generator.kind == "strokes":
+        raise JourneyError("--blend slerp is for grids of cells; strokes travel with --blend lerp")
     if not is_sequence(output):
         check_frame(frame_size, options.fps, codec, quality)
     return Journey(
@@ -140,6 +161,21 @@ def plan_journey(
         quality,
         sound,
     )
+
+
+def _files_in(path: Path) -> list[Path]:
+    """The latents in a folder by their names, or its pictures if it has none; what is no folder, or
+    has neither, as it is."""
+    if not path.is_dir():
+        return [path]
+    try:
+        files = sorted(file for file in path.iterdir() if file.is_file())
+    except OSError:
+        return [path]
+    latents = [file for file in files if file.suffix.lower() == LATENT_SUFFIX]
+    pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    found = latents or [file for file in pictures if file.stem != "sheet"]
+    return found[: MOST_STOPS + 1] or [path]
 
 
 def _read_sound(path: Path | None, output: Path, problems: list[str]) -> Audio | None:
@@ -268,10 +304,10 @@ def _stop(path: Path) -> tuple[Stop, dict[str, Any] | None]:
     if not path.is_file():
         raise JourneyError(f"{path} is not there.{similar_name(path)}")
     if path.suffix.lower() == ".safetensors":
-        return Stop(path, True), _latent_note(path)
+        return Stop(path), _latent_note(path)
     if isinstance(found := probe_image(path), str):
         raise JourneyError(f"{path} {found}")
-    return Stop(path, False), None
+    return Stop(path), None
 
 
 def _latent_note(path: Path) -> dict[str, Any]:
@@ -290,40 +326,68 @@ def _latent_note(path: Path) -> dict[str, Any]:
     return note
 
 
-def _generator(asked: str | None, notes: list[tuple[Path, dict[str, Any]]]) -> str:
-    """The generator asked for, else that of the latents; raises JourneyError if they differ."""
+def _generators(
+    asked: str | None, stops: list[Stop], notes: dict[Path, dict[str, Any]]
+) -> tuple[list[Stop], Model]:
+    """The stops with the generators of their latents, and the one to travel with: the one asked
+    for, else the latents' own. Of latents of several it is the first network among them, and
+    `starter` if there is none; the others then become pictures first. Raises JourneyError for a
+    generator that is not here."""
     known = library.known_models("generator")
     if asked is not None and asked not in known:
         raise JourneyError(f"--model {asked}: `render models` lists the generators there are")
-    name = asked
-    for path, note in notes:
-        maker, digest = generator_of(note)
-        name = name or maker
-        if name not in known:
-            raise JourneyError(
-                f"{path} was made by the generator {name}, which is not here; "
-                "`render models` lists what is"
-            )
-        if not library.decodes_latents_of(known[name], digest):
-            here = library.known_digest(known[name])
-            raise JourneyError(
-                f"{path} is a latent of another model: {maker} ({digest[:12]}), not {name} "
-                f"({here[:12]}). A latent only means something to the generator that made it; "
-                "use its frame as a PNG instead"
-            )
-    return name or "starter"
+    stops = [
+        replace(stop, generator=_generator(stop.path, notes[stop.path], known))
+        if stop.path in notes
+        else stop
+        for stop in stops
+    ]
+    makers = [stop.generator for stop in stops if stop.generator is not None]
+    if asked is not None:
+        same = (maker for maker in makers if maker.name == asked)
+        return stops, next(same, known[asked])
+    if makers and all(maker == makers[0] for maker in makers):
+        return stops, makers[0]
+    return stops, next((maker for maker in makers if maker.has_weights), known["starter"])
+
+
+def _generator(path: Path, note: dict[str, Any], known: dict[str, Model]) -> Model:
+    """The generator of a latent, with its parameters; raises JourneyError if it is not here."""
+    name, digest = generator_of(note)
+    if name not in known:
+        raise JourneyError(
+            f"{path} was made by the generator {name}, which is not here; "
+            "`render models` lists what is"
+        )
+    if not library.decodes_latents_of(known[name], digest):
+        here = library.known_digest(known[name])
+        raise JourneyError(
+            f"{path} was made by other weights of {name} ({digest[:12]}) than are here "
+            f"({here[:12]}). A latent only means something to the generator that made it; use its "
+            "frame as a PNG instead"
+        )
+    parameters = parameters_in(generator_row(note).get("parameters"), known[name])
+    return with_parameters(known[name], parameters.items())
+
+
+def _keeps_size(stop: Stop, generator: Model) -> bool:
+    """Whether a stop is a latent that can be decoded at its own size only."""
+    return stop.generator == generator and generator.kind in ("vqgan", "pixels")
 
 
 def _size(
-    asked: tuple[int, int] | None, stops: list[Stop], notes: list[tuple[Path, dict[str, Any]]]
+    asked: tuple[int, int] | None,
+    stops: list[Stop],
+    notes: dict[Path, dict[str, Any]],
+    generator: Model,
 ) -> tuple[int, int]:
-    """The film's (width, height): --size, else the latents', else the first image's, made even.
+    """The film's (width, height): --size, else the latents', else the first one's, made even.
 
     Raises JourneyError if latents have another size, or if a side is too short or too long.
     """
     size, source = asked, "--size"
-    for path, note in notes:
-        width, height = note["size"]
+    for path in (stop.path for stop in stops if _keeps_size(stop, generator)):
+        width, height = notes[path]["size"]
         if size is not None and (width, height) != size:
             raise JourneyError(
                 f"{path} is a latent of {width}x{height}, not {size[0]}x{size[1]}; "
@@ -331,10 +395,11 @@ def _size(
             )
         size, source = (width, height), f"{path} is a latent of {width}x{height}"
     if size is None:
-        width, height = _upright_size(stops[0].path)
+        first = stops[0].path
+        width, height = notes[first]["size"] if first in notes else _upright_size(first)
         scale = min(1.0, SIDE_LIMIT / max(width, height))
         size = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
-        source = f"{stops[0].path} is {width}x{height} pixels"
+        source = f"{first} is {width}x{height} pixels"
     if not all(LEAST_SIDE <= side <= SIDE_LIMIT for side in size):
         raise JourneyError(
             f"{source}, and a film's sides are {LEAST_SIDE} to {SIDE_LIMIT} pixels; choose them "
@@ -383,12 +448,11 @@ def journey_note(journey: Journey, version: str) -> dict[str, Any]:
     }
     if journey.audio:
         settings["audio"] = journey.audio.file.name
-    digest = library.named_digest("generator", journey.generator)
     return {
         "render": version,
         "kind": "journey",
         "inputs": [stop.path.name for stop in journey.stops],
         "size": list(journey.size),
-        "models": [{"role": "generator", "name": journey.generator, "sha256": digest}],
+        "models": [generator_note(journey.generator, library.known_digest(journey.generator))],
         "settings": json.dumps(settings, sort_keys=True),
     }

@@ -19,7 +19,7 @@ from typing import Any
 from render.plan import camera
 from render.plan.plan import ActivePrompt, Keyframe
 from render.storyboard.model import OF_PALETTE, OF_PARENT, Settings
-from render.weights.selection import FilmModels
+from render.weights.selection import ChosenModel, FilmModels
 
 ALGORITHM = 6  # incremented when the same storyboard gives other pictures; see the changelog
 FileDigest = Callable[[Path], str]
@@ -31,12 +31,15 @@ def derived_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def film_parts(size: tuple[int, int], models: FilmModels) -> dict[str, Any]:
-    """What every key of a film contains; `size` is (width, height) that the generator makes."""
-    return {
+def film_parts(size: tuple[int, int], models: FilmModels, generator: ChosenModel) -> dict[str, Any]:
+    """What every key of a film contains whose keyframe this generator paints; `size` is (width,
+    height) that the generators make."""
+    own = generator.model
+    parameters = {} if own.has_weights else {"parameters": sorted(own.config.items())}
+    return parameters | {
         "algorithm": ALGORITHM,
         "size": list(size),
-        "generator": models.generator.digest,
+        "generator": generator.digest,
         "perceptors": [(chosen.digest, chosen.weight) for chosen in models.perceptors],
     }
 
@@ -69,6 +72,10 @@ def keyframe_key(
     }
     if (settings.noise, settings.distortion) != (Settings.noise, Settings.distortion):
         parts["grain"] = [settings.noise, settings.distortion]
+    if settings.padding != Settings.padding:
+        parts["padding"] = settings.padding
+    if settings.decay:
+        parts["decay"] = settings.decay
     if keyframe.sharpen:
         parts["sharpen"] = keyframe.sharpen
     if settings.palette and settings.keeps_palette:

@@ -13,6 +13,7 @@ from render.media.codecs import LEAST_SIDE, half_size
 from render.plan.plan import Plan
 from render.text import gibibytes_text
 from render.weights.catalog import Model
+from render.weights.kinds import kind_of
 
 REFUSED = 1.5  # a film is refused whose step needs this many times the available memory
 ENCODER = 0.35e9  # bytes a megapixel of ffmpeg beside the steps, for the most demanding codec
@@ -70,13 +71,10 @@ def step_memory(
     cutouts = cutouts or most_cutouts(plan)
     width, height = size or plan.size
     megapixels = width * height / 1e6
-    generator = plan.models.generator.model
     weights = sum(weight_memory(chosen.model) for chosen in plan.models.all)
-    # Measured, peak of a step: 12 GB a megapixel with taming's decoder of 3856 GFLOP, 3.3 with the
-    # starter's of 228. Activations grow with the channels, GFLOP with their square: hence the
-    # root. The constant part is the losses'. Steps in bfloat16 need as much, because frames are
-    # decoded in float32.
-    decoder = (0.7e9 + 11.5e9 * (generator.gflop_per_megapixel / 3856) ** 0.5) * megapixels
+    decoder = max(
+        kind_of(chosen.model).memory(chosen.model, megapixels) for chosen in plan.models.generators
+    )
     # 25.5 MiB a cutout of ViT-B/32's 8.8 GFLOP, and each cutout's gradient in the picture's size.
     perceptors = 0.0
     for chosen in plan.models.perceptors:
@@ -96,12 +94,13 @@ def peak_memory(plan: Plan, budget: MemoryBudget = HOST_MEMORY, at_once: int | N
     """Bytes that a render needs at most: for a step, or in main memory before the first one, for
     the readouts of a generator that has none yet, and for loading, when the largest perceptor is
     there twice: with random weights and with its own."""
-    step, generator = step_memory(plan, budget, at_once=at_once), plan.models.generator.model
+    step = step_memory(plan, budget, at_once=at_once)
     if budget.is_gpu:
         return step
     weights = [weight_memory(chosen.model) for chosen in plan.models.perceptors]
-    loading = max(readout_memory(generator), sum(weights) + max(weights))
-    return max(step, BASE_MEMORY + weight_memory(generator) + loading)
+    generators = [chosen.model for chosen in plan.models.generators]
+    loading = max(*map(readout_memory, generators), sum(weights) + max(weights))
+    return max(step, BASE_MEMORY + sum(map(weight_memory, generators)) + loading)
 
 
 def weight_memory(model: Model) -> int:
@@ -115,7 +114,7 @@ def weight_memory(model: Model) -> int:
 def readout_memory(generator: Model) -> int:
     """Bytes that fitting a generator's readouts takes, once, before its first step: three matrices
     of 8 bytes, with a row for each number that a colour is a function of. Measured: 1.2 GB."""
-    if generator.embedded:
+    if generator.embedded or not generator.has_weights:
         return 0
     options = generator.config["ddconfig"]
     features = options["ch"] * options["ch_mult"][min(2, len(options["ch_mult"]) - 1)]

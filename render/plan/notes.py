@@ -8,6 +8,7 @@ from render import __version__
 from render.plan.arithmetic import Arithmetic
 from render.plan.key import ALGORITHM
 from render.plan.plan import ActivePrompt, Keyframe, Plan
+from render.weights.catalog import Model
 
 
 def note_of(
@@ -22,7 +23,8 @@ def note_of(
     It names no clock and no machine, so that equal files stay equal.
     """
     board = plan.board
-    roles = ["generator", *["perceptor"] * len(plan.models.perceptors)]
+    # A film's are all of them; a latent's and a frame's its own.
+    generators = plan.models.generators if keyframe is None else (plan.generator_of(keyframe),)
     note: dict[str, Any] = {
         "render": __version__,
         "algorithm": ALGORITHM,
@@ -32,8 +34,11 @@ def note_of(
         "seed": board.seed,
         "size": list(board.size),
         "models": [
-            {"role": role, "name": chosen.model.name, "sha256": chosen.digest}
-            for role, chosen in zip(roles, plan.models.all, strict=True)
+            *(generator_note(chosen.model, chosen.digest) for chosen in generators),
+            *(
+                {"role": "perceptor", "name": chosen.model.name, "sha256": chosen.digest}
+                for chosen in plan.models.perceptors
+            ),
         ],
     }
     if board.included:
@@ -57,6 +62,12 @@ def note_of(
             "steps": keyframe.steps,
         }
     return note
+
+
+def generator_note(model: Model, digest: str) -> dict[str, Any]:
+    """A generator as a note names it: its parameters too, if it has no weights."""
+    note: dict[str, Any] = {"role": "generator", "name": model.name, "sha256": digest}
+    return note if model.has_weights else note | {"parameters": dict(model.config)}
 
 
 def _prompt_note(prompt: ActivePrompt) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from render.plan.camera import IDENTITY, Matrix
 from render.plan.moments import Moment, moment_at
 from render.storyboard.model import Region, Settings, Storyboard
-from render.weights.selection import FilmModels
+from render.weights.kinds import Shape, latent_shape
+from render.weights.selection import ChosenModel, FilmModels
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Keyframe:
     border: str  # what comes in from outside the parent's picture
     sharpen: float  # strength of the sharpening after the parent is warped
     init: Path | None  # the image that a chain starts from
+    generator: int  # index in the plan's models
     reference: int | None  # index of the keyframe whose sharpness and palette it keeps
     prompts: tuple[ActivePrompt, ...]
     steps: int
@@ -57,7 +59,7 @@ class Plan:
 
     board: Storyboard
     models: FilmModels
-    size: tuple[int, int]  # (width, height) that the generator makes, cropped to the board's
+    size: tuple[int, int]  # (width, height) that the generators make, cropped to the board's
     frame_count: int
     keyframes: tuple[Keyframe, ...]  # parents first
     starts: tuple[Fraction, ...]  # start of each shot in seconds, then the film's end
@@ -71,12 +73,19 @@ class Plan:
         ranges = self.part or (range(self.frame_count),)
         return tuple(number for numbers in ranges for number in numbers)
 
-    @property
-    def latent_shape(self) -> tuple[int, int, int]:
-        """(C, h, w) of the film's latents."""
-        generator = self.models.generator.model
-        width, height = self.size
-        return generator.channels, height // generator.factor, width // generator.factor
+    def generator_of(self, keyframe: Keyframe) -> ChosenModel:
+        """The generator that paints a keyframe."""
+        return self.models.generators[keyframe.generator]
+
+    def latent_shape(self, keyframe: Keyframe) -> Shape:
+        """(C, h, w) of a keyframe's latent."""
+        return latent_shape(self.generator_of(keyframe).model, self.size)
+
+    @cached_property
+    def latent_shapes(self) -> dict[str, Shape]:
+        """(C, h, w) of every keyframe's latent, by its key."""
+        shapes = [latent_shape(chosen.model, self.size) for chosen in self.models.generators]
+        return {keyframe.key: shapes[keyframe.generator] for keyframe in self.keyframes}
 
     def chains(self) -> list[list[Keyframe]]:
         """Runs of keyframes in which each continues from the one before."""

@@ -6,10 +6,8 @@ A pure function of the storyboard and of the digests of models and files; it rea
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 from render.media.codecs import LEAST_SIDE, half_size
 from render.plan import camera
@@ -25,17 +23,22 @@ SOON_ALL = 4  # times the share of the prompts that changed: from a quarter on, 
 
 def make_plan(board: Storyboard, models: FilmModels, file_digest: FileDigest) -> Plan:
     """The plan of a storyboard; `file_digest` returns the SHA-256 of a picture or latent."""
-    factor = models.generator.model.factor
+    factor = math.lcm(*(chosen.model.factor for chosen in models.generators))
     width, height = (math.ceil(side / factor) * factor for side in board.size)
-    film = film_parts((width, height), models)
+    films = [film_parts((width, height), models, chosen) for chosen in models.generators]
+    chosen_by = {choice: index for index, choice in enumerate(board.generators)}
     frame = (board.size[0] / height, board.size[1] / height)
     starts = [Fraction(0)]
     keyframes: list[Keyframe] = []
     first_keyframes = []
     for index, shot in enumerate(board.shots):
         first_keyframes.append(len(keyframes))
+        generator = chosen_by[shot.generator]
+        film = films[generator]
         for time in keyframe_times(board, index):
-            keyframes.append(_keyframe(board, index, time, keyframes, film, frame, file_digest))
+            keyframe = _keyframe(board, index, time, keyframes, generator, frame)
+            key = keyframe_key(keyframe, keyframes, film, file_digest)
+            keyframes.append(replace(keyframe, key=key))
         starts.append(starts[-1] + shot.duration)
     return Plan(
         board=board,
@@ -91,11 +94,11 @@ def _keyframe(
     shot_index: int,
     time: Fraction,
     before: list[Keyframe],
-    film: Mapping[str, Any],
+    generator: int,
     frame: tuple[float, float],
-    file_digest: FileDigest,
 ) -> Keyframe:
-    """The keyframe at `time` seconds into a shot, after the keyframes planned before it."""
+    """The keyframe at `time` seconds into a shot, after the keyframes planned before it, without
+    its key."""
     shot = board.shots[shot_index]
     settings = shot.settings_at(time)
     starts_chain = time == 0 and shot.transition.kind != "continue"
@@ -105,7 +108,7 @@ def _keyframe(
     if not starts_chain:
         change = min(1.0, SOON_ALL * prompt_change(before[-1].prompts, prompts))
         steps, step_size = _later_steps(settings, change)
-    keyframe = Keyframe(
+    return Keyframe(
         key="",
         index=len(before),
         shot=shot_index,
@@ -115,6 +118,7 @@ def _keyframe(
         border=lens.border,
         sharpen=round(lens.sharpen.at(lens_time), 12) if camera.moves(matrix) else 0.0,
         init=shot.init if starts_chain else None,
+        generator=generator,
         reference=_reference(shot, time, len(before)) if settings.keeps_to_first else None,
         prompts=prompts,
         steps=steps,
@@ -123,7 +127,6 @@ def _keyframe(
         seed=derived_seed(board.seed, shot.name, time),
         settings=settings,
     )
-    return replace(keyframe, key=keyframe_key(keyframe, before, film, file_digest))
 
 
 def _later_steps(settings: Settings, change: float) -> tuple[int, float]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from render.plan.plan import Plan
 from render.text import quoted
+from render.weights.catalog import Model
+from render.weights.kinds import latent_shape
 from render.weights.selection import leading
 from render.weights.tokens import context_length, unread_words
 from render.weights.vocabulary import Vocabulary, unknown_words, vocabulary
@@ -85,14 +87,20 @@ def word_warnings(plan: Plan) -> Iterator[str]:
 
 
 def size_warnings(plan: Plan) -> Iterator[str]:
-    """A warning about a film of fewer latent cells than its generator has learnt to fill."""
-    factor = plan.models.generator.model.factor
-    _, rows, columns = plan.latent_shape
-    if factor < 16 or min(rows, columns) >= FEWEST_CELLS or plan.board.draft:
+    """Warnings about a film of fewer latent cells than one of its generators has learnt to fill."""
+    for chosen in plan.models.generators:
+        if chosen.model.factor >= 16 and not plan.board.draft:
+            yield from _size_warning(plan, chosen.model)
+
+
+def _size_warning(plan: Plan, generator: Model) -> Iterator[str]:
+    """The warning about one of its generators, if it deserves one."""
+    factor, name = generator.factor, generator.name
+    _, rows, columns = latent_shape(generator, plan.size)
+    if min(rows, columns) >= FEWEST_CELLS:
         return
     larger = FEWEST_CELLS / min(rows, columns)
     width, height = (math.ceil(larger * side) * factor for side in (columns, rows))
-    name = plan.models.generator.model.name
     yield (
         f"{plan.board.size[0]}x{plan.board.size[1]} is only {columns}x{rows} cells of {name}, too "
         f"few for more than colours and light. It paints things from about {FEWEST_CELLS} cells a "

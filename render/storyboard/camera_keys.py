@@ -15,13 +15,11 @@ from render.storyboard.model import BORDERS, FOV, Camera, Shake
 from render.storyboard.reader import Reader, single_value
 from render.storyboard.suggestions import suggestion
 from render.storyboard.tables import Row, Table, short_for
-from render.storyboard.values import Choice
+from render.storyboard.values import COLOUR, Choice, colour_schemas, read_colour
 from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Scalar
-from render.text import quoted
 
 ZOOM_LIMIT = 1000  # from one keyframe to the next, as a factor; more leaves nothing of a picture
 TILT_LIMIT = 80  # degrees; at 90 the plane is seen from its edge
-COLOUR = "a colour in quotes, as '#204060' or 'navy'"
 
 # Named moves, as the keys of a camera. `render check --expand` shows the keys they stand for.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -52,31 +50,11 @@ class Border:
         text = single_value(node, key, f"{known}, or {COLOUR}").text.strip()
         if text in BORDERS:
             return text
-        from PIL import ImageColor  # imported only here: it takes as long as all other imports
-
-        try:
-            red, green, blue, *alpha = ImageColor.getrgb(text)
-        except ValueError as error:
-            message = f"{key} {quoted(text)} is not known. {suggestion(text, BORDERS)}"
-            raise Mistake(node, f"{message}, or write {COLOUR}") from error
-        if alpha:
-            message = f"{key} {quoted(text)} is transparent, and a film is not. Write "
-            raise Mistake(node, f"{message}'#{red:02x}{green:02x}{blue:02x}'")
-        return f"#{red:02x}{green:02x}{blue:02x}"
+        return read_colour(node, key, text, f"{suggestion(text, BORDERS)}, or write {COLOUR}")
 
     def schema(self) -> dict[str, Any]:
         """A name, the name of a colour, or a colour as text."""
-        from PIL import ImageColor
-
-        colour = r"^\s*(?:#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})|(?:rgb|hs[lvb])\(.*\))\s*$"
-        names = [name for name in ImageColor.colormap if name not in BORDERS]
-        return {
-            "anyOf": [
-                {"enum": list(BORDERS)},
-                {"enum": names},
-                {"type": "string", "pattern": colour},
-            ]
-        }
+        return {"anyOf": [{"enum": list(BORDERS)}, *colour_schemas(without=BORDERS)]}
 
 
 PRESET_NAME = Choice(tuple(PRESETS))

@@ -10,7 +10,8 @@ from typing import Any
 from render.curves.formula import Clock
 from render.storyboard.model import Prompt, Storyboard
 from render.storyboard.yaml_nodes import Node
-from render.weights.catalog import Model
+from render.weights.catalog import STARTER, GeneratorChoice, Model
+from render.weights.kinds import with_parameters
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class FilmContext:
     fps: Fraction = Storyboard.fps  # for times in frames
     bpm: Fraction | None = Storyboard.bpm  # for times in beats
     first_beat: Fraction = Storyboard.first_beat  # seconds, of beat 0
-    generator: str = Storyboard.generator  # for latents, which only their own generator can read
+    generator: GeneratorChoice = STARTER  # which latents must be of
     usual: dict[str, Any] = field(default_factory=dict)  # settings that come with its perceptor
     holding: float = 1.0  # the factor of unwritten losses of HOLDING, likewise
     size: tuple[int, int] | None = None  # for the shape of masks; None while it is not known
@@ -37,6 +38,12 @@ class FilmContext:
     overrides: tuple[Any, ...] = ()  # `overrides.Override`s of all shots and of some
     style: str | tuple[Prompt, ...] | None = None  # of every shot that has no own style
     exclude: Node | None = None  # for every shot that has no own `exclude`
+
+    @property
+    def generator_model(self) -> Model:
+        """The generator with its parameters."""
+        model = self.models["generator"][self.generator.name]
+        return with_parameters(model, self.generator.parameters)
 
 
 @dataclass(frozen=True)

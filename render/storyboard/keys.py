@@ -17,8 +17,8 @@ from render.storyboard.camera_keys import CAMERA
 from render.storyboard.context import ShotContext
 from render.storyboard.frame_size import FrameSize
 from render.storyboard.loss_weights import LOSSES
-from render.storyboard.model import BETWEEN
-from render.storyboard.model_names import MODELS
+from render.storyboard.model import BETWEEN, OPTIMIZERS, PADDINGS
+from render.storyboard.model_names import GENERATOR, GENERATOR_HELP, MODELS
 from render.storyboard.named_files import Beginning, ImageFile, ShotsFile
 from render.storyboard.output import OUTPUT
 from render.storyboard.prompts import Prompts, Style
@@ -120,13 +120,20 @@ SETTINGS = (
                 Row(
                     "size",
                     Pair(
-                        Number(0.05, 1),
+                        Number(0.05, 2),
                         ("smallest cutout", "largest cutout"),
                         "[0.4, 1.0]",
                         ordered=True,
                     ),
                     "cutout_size",
-                    "smallest and largest cutout, as parts of the shorter side",
+                    "smallest and largest cutout, as parts of the shorter side; above 1 they see "
+                    "what is beyond the picture's edges",
+                ),
+                Row(
+                    "padding",
+                    Choice(PADDINGS),
+                    "padding",
+                    "what they see beyond the edges: the picture mirrored, or black",
                 ),
                 Row(
                     "noise",
@@ -152,6 +159,24 @@ SETTINGS = (
         AnimatedNumber(0, 0.999),
         "smoothing",
         "how calm a picture is: an average of its steps",
+    ),
+    Row(
+        "optimizer",
+        Table(
+            (
+                Row("name", Choice(OPTIMIZERS), "optimizer", "adam, or adamw, which has a decay"),
+                Row(
+                    "weight_decay",
+                    Number(0, 10),
+                    "weight_decay",
+                    "of adamw: the share of the latent that a step of size 1 takes away",
+                ),
+            ),
+            short=short_for("name"),
+            shorthand=Choice(OPTIMIZERS).schema(),
+        ),
+        "",
+        "how steps follow from gradients",
     ),
     Row("losses", LOSSES, "losses", "what counts how much"),
     Row(
@@ -186,6 +211,7 @@ SHOT = Table(
         Row("style", Style(), "style", "instead of the storyboard's style", nullable=True),
         Row("exclude", Prompts(away=True), "exclude", "instead of the storyboard's", nullable=True),
         Row("init", Beginning(), "init", "path of a picture, or of a latent, to begin with"),
+        Row("generator", GENERATOR, "", f"{GENERATOR_HELP}; instead of the film's"),
         CAMERA_ROW,
         TRANSITION_ROW,
         *SETTINGS,

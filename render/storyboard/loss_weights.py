@@ -11,6 +11,7 @@ from render.storyboard.model import HOLDING, LOSS_WEIGHTS, OF_PALETTE, STEADY
 from render.storyboard.reader import Reader
 from render.storyboard.tables import Row, Table
 from render.storyboard.yaml_nodes import Mapping
+from render.weights.kinds import kind_of
 
 LOSS_MEANINGS = {
     "prompts": "come near to the prompts",
@@ -54,7 +55,8 @@ def shot_losses(
     if not any(weight or name in changing for name, weight in usual.items()):
         message = f"every loss of shot '{context.name}' is 0, so nothing is asked of it. "
         reader.problem(node.get("losses") or node, message + "Give one a weight")
-    unwritten = {**LOSS_WEIGHTS, **(STEADY if steady else {})}
+    of_kind = kind_of(context.film.generator_model).losses
+    unwritten = {**LOSS_WEIGHTS, **(STEADY if steady else {}), **of_kind}
     for name in HOLDING:
         unwritten[name] = round(unwritten[name] * context.film.holding, 6)
     weights = {**unwritten, **written}

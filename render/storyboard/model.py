@@ -12,6 +12,7 @@ from pathlib import Path
 from render.curves.curve import Curve, constant
 from render.media.sound import Audio
 from render.storyboard.problems import Problem
+from render.weights.catalog import STARTER, GeneratorChoice
 
 REST, SAME = constant(0.0), constant(1.0)  # neutral values of what is added and multiplied
 TWICE = constant(2.0)  # per second
@@ -172,6 +173,8 @@ OF_PALETTE = ("colours", "brightness", "contrast")  # losses that compare with t
 HOLDING = (*OF_PARENT, *OF_PALETTE, "sharpness")  # losses that hold a film together
 
 BETWEEN = ("auto", "latent", "picture")
+PADDINGS = ("mirror", "black")
+OPTIMIZERS = ("adam", "adamw")
 
 
 @dataclass(frozen=True)
@@ -195,8 +198,16 @@ class Settings:
     noise: float = 0.06  # the largest standard deviation of the cutouts' grain
     distortion: float = 1.0  # the factor of how far cutouts are turned, sheared, tilted and tinted
     smoothing: float = 0.9  # decay of the running average of the latent
+    padding: str = "mirror"  # what cutouts see beyond the picture's edges: one of PADDINGS
+    optimizer: str = "adam"  # one of OPTIMIZERS
+    weight_decay: float = 0.1  # of adamw: the share of a latent that a step of size 1 takes away
     losses: tuple[tuple[str, float], ...] = tuple(LOSS_WEIGHTS.items())  # (name, weight)
     palette: Path | None = None  # None is the shot's first keyframe
+
+    @property
+    def decay(self) -> float:
+        """The weight decay of the optimiser; 0 for adam, which has none."""
+        return self.weight_decay if self.optimizer == "adamw" else 0.0
 
     @property
     def keeps_palette(self) -> bool:
@@ -224,6 +235,7 @@ class Shot:
     camera: Camera = field(default_factory=Camera)
     transition: Transition = Transition()
     init: Path | None = None  # a picture, or a latent
+    generator: GeneratorChoice = STARTER
     settings: Settings = Settings()
     act: str = ""  # the group of shots that it is in
     moving: tuple[tuple[str, Curve], ...] = ()  # settings and loss weights that change, by name
@@ -250,7 +262,7 @@ class Storyboard:
     bpm: Fraction | None = None  # beats per minute
     first_beat: Fraction = Fraction(0)  # seconds, when beat 0 is
     seed: int = 0
-    generator: str = "starter"
+    generator: GeneratorChoice = STARTER  # of the shots that name none
     perceptors: tuple[tuple[str, float], ...] = STARTERS  # (name, weight)
     codec: str = "auto"
     quality: int = 17  # constant rate factor: less is better
@@ -262,6 +274,11 @@ class Storyboard:
     settings: tuple[str, ...] = ()  # options of the command line that count more than the text
     draft: bool = False  # smaller and with fewer steps than written
     warnings: tuple[Problem, ...] = ()  # what can be rendered but looks unintended
+
+    @property
+    def generators(self) -> tuple[GeneratorChoice, ...]:
+        """The generators of its shots, each once."""
+        return tuple(dict.fromkeys(shot.generator for shot in self.shots))
 
     @property
     def duration(self) -> Fraction:

@@ -1,4 +1,5 @@
-"""The names of models as a storyboard writes them: one generator, and perceptors with weights.
+"""The models as a storyboard writes them: a generator with its parameters, and perceptors with
+weights.
 
 The user's own models come and go with their files, so the names that are allowed stand in the
 context of a film and not in the tables.
@@ -11,10 +12,11 @@ from typing import Any
 
 from render.storyboard.context import ShotContext
 from render.storyboard.reader import AlreadyReported, Reader
-from render.storyboard.tables import Row, Table
-from render.storyboard.values import Choice, Number
+from render.storyboard.tables import Row, Table, read_entries, short_for
+from render.storyboard.values import Choice, Colour, Number
 from render.storyboard.yaml_nodes import Mapping, Mistake, Node, Scalar, Sequence
-from render.weights.catalog import Model, Usual
+from render.weights.catalog import GeneratorChoice, Model, Usual
+from render.weights.kinds import BASES, KINDS, STROKE_LIMIT, WIDTH_LIMITS, kind_of
 from render.weights.library import known_models
 from render.weights.selection import leading
 
@@ -37,6 +39,51 @@ class ModelName:
     def schema(self) -> dict[str, Any]:
         """An enumeration of the models there are now."""
         return Choice(tuple(known_models(self.role))).schema()
+
+
+@dataclass(frozen=True)
+class GeneratorTable(Table):
+    """A generator's name, or a mapping of its name and its parameters."""
+
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> dict[str, Any]:
+        """The choice as the field `generator`; raises Mistake, or AlreadyReported for a wrong part
+        of it."""
+        entries = self.entries(node, key, context.film, reader)
+        given = read_entries(entries, context, reader)
+        name = given.pop("name", None)
+        if name is None or len(given) + 1 < len(entries):
+            raise AlreadyReported
+        model = context.film.models["generator"][name]
+        for entry in entries:
+            if entry.row.field not in ("name", *kind_of(model).parameters):
+                owner = next(k for k, kind in KINDS.items() if entry.row.field in kind.parameters)
+                message = f"{name} has no {entry.row.key}. It belongs to the generator {owner}"
+                raise Mistake(entry.value, message)
+        return {"generator": GeneratorChoice(name, tuple(sorted(given.items())))}
+
+
+GENERATOR = GeneratorTable(
+    (
+        Row("name", ModelName("generator"), "name", "which one; or only this", required=True),
+        Row("count", Number(1, STROKE_LIMIT, whole=True), "count", "of strokes: how many"),
+        Row(
+            "width",
+            Number(*WIDTH_LIMITS),
+            "width",
+            "of strokes: how wide they begin at most, as a part of the picture's height",
+        ),
+        Row("paper", Colour(), "paper", "of strokes: the colour behind them"),
+        Row(
+            "basis",
+            Choice(BASES),
+            "basis",
+            "of pixels: what a step moves, waves (spectrum) or squares of every size (pyramid)",
+        ),
+    ),
+    short=short_for("name"),
+    shorthand=ModelName("generator").schema(),
+)
+GENERATOR_HELP = "draws the pictures: a network, or pixels, strokes or color, which need no file"
 
 
 @dataclass(frozen=True)
@@ -106,7 +153,7 @@ def usual_with(
 
 MODELS = Table(
     (
-        Row("generator", ModelName("generator"), "generator", "draws the pictures"),
+        Row("generator", GENERATOR, "", GENERATOR_HELP + "; starter if nothing is said"),
         Row(
             "perceptors",
             WeightedModelNames("perceptor", Number(0.001, 1000)),

@@ -63,7 +63,7 @@ class StoredLatent:
         film = context.film
 
         def problem_of(path: Path) -> str | None:
-            return latent_problem(path, film.models["generator"][film.generator])
+            return latent_problem(path, film.generator_model)
 
         what = "a latent that Render wrote (.safetensors)"
         return named_file(node, key, film.folder, what, problem_of)
@@ -189,8 +189,8 @@ def latent_problem(path: Path, generator: Model) -> str | None:
     if note.get("kind") != "latent":
         return "is not a latent that Render wrote. Name one of a film's .latents folder"
     header = read_header(path)
-    if not _has_latent_shape(header.get("latent", {}), path, generator):
-        return "holds no latent of a size that Render makes. Name another"
+    if wrong := _wrong_shape(header.get("latent", {}), path, note, generator):
+        return wrong
     with path.open("rb") as file:
         file.seek(-tensors_end(header), os.SEEK_END)
         written = hashlib.sha256(file.read()).hexdigest()
@@ -199,19 +199,30 @@ def latent_problem(path: Path, generator: Model) -> str | None:
     return _other_generator(note, generator)
 
 
-def _has_latent_shape(entry: dict[str, Any], path: Path, generator: Model) -> bool:
-    """Whether a safetensors header's entry is a float32 latent (1, C, h, w) of a possible size."""
+def _wrong_shape(
+    entry: dict[str, Any], path: Path, note: dict[str, Any], generator: Model
+) -> str | None:
+    """Why a safetensors header's entry is no float32 latent (1, C, h, w) of a possible size, as the
+    end of a sentence; None if it is one."""
+    from render.media.provenance import generator_of
     from render.media.safetensors_header import LARGEST_LATENT
 
     shape = entry.get("shape")
-    return (
-        path.stat().st_size <= LARGEST_LATENT
-        and entry.get("dtype") == "F32"
-        and isinstance(shape, list)
-        and [type(side) for side in shape] == [int] * 4
-        and shape[0] == 1
-        and max(shape[2:]) * generator.factor <= LATENT_SIDE
-    )
+    if (
+        path.stat().st_size > LARGEST_LATENT
+        or entry.get("dtype") != "F32"
+        or not isinstance(shape, list)
+        or [type(side) for side in shape] != [int] * 4
+        or shape[0] != 1
+        or max(shape[2:]) * generator.factor > LATENT_SIDE
+    ):
+        return "holds no latent of a size that Render makes. Name another"
+    if generator.has_weights or generator_of(note)[0] != generator.name:
+        return None
+    count = generator.config.get("count")
+    if count is not None and shape[2] != count:
+        return f"has {shape[2]} strokes, and the film's drawings have {count}. Name another"
+    return None
 
 
 def _other_generator(note: dict[str, Any], generator: Model) -> str | None:

@@ -23,6 +23,7 @@ from render.storyboard.model import (
 from render.storyboard.tables import Row, Table
 from render.storyboard.transitions import Loop
 from render.storyboard.values import Time
+from render.weights.catalog import GENERATORS
 
 # The class whose fields the rows of a table fill; a table that is not here fills those of the table
 # around it. What a loss weighs by default is no field.
@@ -33,6 +34,11 @@ FILLED = {
     "transition": Transition,
     "shots": Settings,
     "defaults": Settings,
+}
+PARAMETERS = {
+    name: value
+    for model in GENERATORS.values()
+    for name, value in (() if model.has_weights else model.config.items())
 }
 WEIGHTS = {name: weight for name, weight in LOSS_WEIGHTS.items() if name not in STEADY}
 Defaults = dict[str, Any]  # of fields, by their names
@@ -76,6 +82,8 @@ def _inner_defaults(row: Row, defaults: Defaults) -> Defaults:
     """The field defaults of the table that a row holds, in a table with these."""
     if row.key == "losses":
         return WEIGHTS
+    if row.key == "generator":
+        return PARAMETERS
     return _field_defaults(FILLED[row.key]) if row.key in FILLED else defaults
 
 

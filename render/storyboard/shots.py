@@ -35,6 +35,7 @@ from render.storyboard.tables import read_entries, split_entries, with_defaults
 from render.storyboard.transitions import shot_transition
 from render.storyboard.yaml_nodes import Mapping, Node, Scalar
 from render.text import is_printable, seconds_text
+from render.weights.kinds import kind_of
 
 # Keys that formulas and key times need, so they are read first.
 TIMING = ("duration", "at", "keyframes")
@@ -52,6 +53,7 @@ def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> li
             one.act.start = time.start if not one.act.duration else one.act.start
             one.act.duration += time.duration or 0
     shots: list[Shot] = []
+    written_at: list[Node] = []  # their transitions
     for index, (one, name, time) in enumerate(zip(written, names, times, strict=True)):
         own, film = one.own, one.film
         if not isinstance(own, Mapping):
@@ -59,6 +61,9 @@ def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> li
             continue
         node = _on_defaults(own, film)
         entries = SHOT.entries(node, f"shot '{name}'", film, reader)
+        generator, entries = split_entries(entries, ("generator",))
+        if chosen := read_entries(generator, ShotContext(film, name), reader):
+            film = replace(film, generator=chosen["generator"])
         timing, others = split_entries(entries, TIMING)
         context = ShotContext(film, name, is_first=index == 0, start=time.start)
         unread = [entry for entry in timing if entry.row.key == "keyframes"]
@@ -72,7 +77,21 @@ def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> li
         shot = _shot(given, own, node, context, reader)
         if shot is not None:
             shots.append(replace(shot, act=one.act.name if one.act else ""))
+            written_at.append(node.get("transition") or own)
+    _check_morphs(shots, written_at, reader)
     return shots
+
+
+def _check_morphs(shots: list[Shot], written_at: list[Node], reader: Reader) -> None:
+    """Note a morph from a shot into one of another generator: they share no latent space."""
+    for index, (shot, node) in enumerate(zip(shots, written_at, strict=True)):
+        before = shots[index - 1]  # of the first one the last, where the film loops
+        if shot.transition.kind == "morph" and before.generator != shot.generator:
+            message = (
+                f"shot '{shot.name}' cannot morph out of '{before.name}', because their generators "
+                "are not the same. Write dissolve"
+            )
+            reader.problem(node, message)
 
 
 def _camera_of_act(
@@ -166,9 +185,11 @@ def _shot(
     steady = _is_steady(given, transition, (*(prompts or ()), *exclude))
     losses, moving_losses = shot_losses(given, steady, node, context, reader)
     numbers, moving = split_moving({**given, "losses": losses})
-    own_settings = film.usual | {
-        f.name: numbers[f.name] for f in fields(Settings) if f.name in numbers
-    }
+    own_settings = (
+        film.usual
+        | kind_of(film.generator_model).settings
+        | {f.name: numbers[f.name] for f in fields(Settings) if f.name in numbers}
+    )
     if context.duration is None or prompts is None:
         return None  # noted
     camera = shot_camera(given.get("camera") or {}, context)
@@ -181,6 +202,7 @@ def _shot(
         camera=camera,
         transition=transition,
         init=given.get("init"),
+        generator=film.generator,
         settings=Settings(**own_settings),
         moving=moving + moving_losses,
     )

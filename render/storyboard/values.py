@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -12,6 +13,8 @@ from render.storyboard.reader import AlreadyReported, Reader, single_value
 from render.storyboard.suggestions import suggestion
 from render.storyboard.yaml_nodes import Mistake, Node, Scalar, Sequence
 from render.text import is_printable, quoted, seconds_text
+
+COLOUR = "a colour in quotes, as '#204060' or 'navy'"
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,47 @@ class Choice:
     def schema(self) -> dict[str, Any]:
         """An enumeration of the words."""
         return {"enum": list(self.names)}
+
+
+@dataclass(frozen=True)
+class Colour:
+    """A colour, by its name or its numbers."""
+
+    def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> str:
+        """The colour as '#rrggbb'; raises Mistake."""
+        if isinstance(node, Scalar) and node.null and not node.text:
+            message = f"{key} has no value. # begins a comment in YAML, so put a colour in quotes, "
+            raise Mistake(node, f"{message}as '#204060'")
+        text = single_value(node, key, COLOUR).text.strip()
+        return read_colour(node, key, text, f"Write {COLOUR}")
+
+    def schema(self) -> dict[str, Any]:
+        """The name of a colour, or a colour as text."""
+        return {"anyOf": colour_schemas()}
+
+
+def read_colour(node: Node, key: str, text: str, advice: str) -> str:
+    """A text such as navy, #204060 or rgb(32, 64, 96) as '#rrggbb'; raises Mistake, whose sentence
+    ends with the advice if it is no colour."""
+    from PIL import ImageColor  # imported only here: it takes as long as all other imports
+
+    try:
+        red, green, blue, *alpha = ImageColor.getrgb(text)
+    except ValueError as error:
+        raise Mistake(node, f"{key} {quoted(text)} is not known. {advice}") from error
+    if alpha:
+        message = f"{key} {quoted(text)} is transparent, and a film is not. Write "
+        raise Mistake(node, f"{message}'#{red:02x}{green:02x}{blue:02x}'")
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def colour_schemas(without: Collection[str] = ()) -> list[dict[str, Any]]:
+    """The names of colours, but these, and the pattern of a colour's text."""
+    from PIL import ImageColor
+
+    pattern = r"^\s*(?:#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})|(?:rgb|hs[lvb])\(.*\))\s*$"
+    names = [name for name in ImageColor.colormap if name not in without]
+    return [{"enum": names}, {"type": "string", "pattern": pattern}]
 
 
 @dataclass(frozen=True)

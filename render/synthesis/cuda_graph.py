@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from render.generators.generator import Generator
 from render.synthesis.cutouts import Cutouts
 from render.synthesis.optimize import Canvas, StepFunction, StepRunner
 
@@ -49,12 +50,12 @@ class RecordedSteps(StepRunner):
         self.kept_canvas: Canvas | None = None
         self.recordings: OrderedDict[Hashable, Recording] = OrderedDict()
 
-    def canvas(self, start: Tensor) -> Canvas:
+    def canvas(self, start: Tensor, generator: Generator) -> Canvas:
         """As `StepRunner.canvas`; the same one for all latents of one shape in turn."""
         kept = self.kept_canvas
         if kept is None or kept.start.shape != start.shape:
             self.recordings.clear()
-            kept = self.kept_canvas = super().canvas(start)
+            kept = self.kept_canvas = super().canvas(start, generator)
         else:
             kept.begin(start)
         return kept

@@ -40,6 +40,7 @@ class CutoutDraw:
     gains: Tensor  # (n, 3, 1, 1): factors of the colour channels
     noise: Tensor | None  # (n, 1, 1, 1): standard deviations
     seed: int
+    padding: str = Settings.padding
 
     def on(self, device: torch.device, shorter_side: int, sides: Mapping[int, float]) -> Cutouts:
         """Returns the cutouts as tensors on `device`, for perceptors whose inputs have these sides,
@@ -51,7 +52,8 @@ class CutoutDraw:
             side: self._sized(device, shorter_side, side, self._seen(share))
             for side, share in sides.items()
         }
-        return Cutouts(send(self.homographies, device), send(self.gains, device), by_side)
+        matrices, gains = send(self.homographies, device), send(self.gains, device)
+        return Cutouts(matrices, gains, by_side, self.padding)
 
     def _seen(self, share: float) -> Tensor:
         """Returns the indices (m,) of a share of the cutouts, whose sizes are the same in every
@@ -94,6 +96,7 @@ class Cutouts:
     homographies: Tensor  # (n, 3, 3)
     gains: Tensor  # (n, 3, 1, 1)
     sides: dict[int, SizedCutouts]  # by the perceptor's side in pixels
+    padding: str = Settings.padding  # what they see beyond the picture's edges
 
 
 def sample_cutouts(
@@ -104,11 +107,12 @@ def sample_cutouts(
     *,
     noise: float = Settings.noise,
     distortion: float = Settings.distortion,
+    padding: str = Settings.padding,
 ) -> CutoutDraw:
     """Draws `count` cutouts of a (width, height) picture; their sides lie between the two `sizes`,
     shares of the picture's shorter side. `noise` is the largest standard deviation of their grain,
     0 for none; `distortion` is the factor of how far they are turned, sheared, seen at an angle and
-    tinted.
+    tinted; `padding` is what those see that are larger than the picture.
 
     Sizes and places are stratified, not independent: a few well-spread cutouts tell as much as
     many that overlap. The places follow the R2 sequence (M. Roberts 2018), shifted at
@@ -138,6 +142,7 @@ def sample_cutouts(
         (1 + distortion * normal[:, 5:8] * GAIN)[:, :, None, None],
         (uniform[:, 2] * noise)[:, None, None, None] if noise else None,
         seed,
+        padding,
     )
 
 
@@ -183,7 +188,10 @@ def cut_out(picture: Tensor, cutouts: Cutouts, side: int) -> Tensor:
             reduced = F.avg_pool2d(reduced, 2, ceil_mode=True, count_include_pad=False)
         if count := len(matrices):
             points = warp_grid(grid.expand(count, -1, -1, -1), matrices) * scale
-            parts.append(sample_mirrored(reduced, points))
+            part = sample_mirrored(reduced, points)
+            if cutouts.padding == "black":
+                part = part * (points.abs() <= 1).all(-1)[:, None]
+            parts.append(part)
     cut = torch.cat(parts)[sized.order] * cutouts.gains[sized.seen]  # (m, 3, S, S)
     return cut if sized.noise is None else cut + sized.noise
 

@@ -53,7 +53,7 @@ def recording_works(models: Models, runner: StepRunner | None = None) -> bool:
 
 def moved_by_steps(models: Models, runner: StepRunner) -> list[Tensor]:
     """How far the latents (1, C, h, w) of two keyframes move."""
-    generator = models.generator
+    generator = models.network
     size = (8 * generator.factor, 8 * generator.factor)
     smallest = max((0, *generator.readouts))
 
@@ -97,6 +97,6 @@ def small_objective(models: Models, picture: Tensor, start: Tensor, level: int) 
         None,
         palette_of(small),
         sharpness_of(small),
-        models.generator.unit,
+        models.network.unit,
         level,
     )

@@ -11,10 +11,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from render.generators.warp import resample
 from render.media.pictures import flattened, read_picture
 from render.plan.camera import Matrix, moves
 from render.storyboard.model import BOXES, FADES, Region
-from render.synthesis.warp import resample
 
 Frame = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]  # (height, width, 3)
 

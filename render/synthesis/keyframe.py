@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from render.plan.cost import halved_size, is_sketched, step_level, steps_in_latent
 from render.plan.key import derived_seed
@@ -29,7 +28,7 @@ from render.synthesis.targets import (
     make_prompt_targets,
     resized_masks,
 )
-from render.synthesis.warm_start import newly_exposed, release_newly_exposed, warm_start
+from render.synthesis.warm_start import release_newly_exposed, warm_start
 
 STEP_SIZE_AFTER_SKETCH = 0.4  # times the step size of a keyframe: its things have their places
 
@@ -85,21 +84,20 @@ def optimize_keyframe(
 ) -> Iterator[SketchStep | Step]:
     """Optimise one keyframe; yields after every step, those of its sketch first if it has one.
 
-    `parent` is the latent (1, C, h, w) that it continues from, None where a chain starts;
+    `parent` is the latent that it continues from, None where a chain starts;
     `statistics` are the palette and sharpness to keep, by the level of `step_level`.
     """
-    generator, settings = models.generator, keyframe.settings
+    generator, settings = models.generators[keyframe.generator], keyframe.settings
     prompt_targets = make_prompt_targets(plan, keyframe, models, film_targets)
-    latent_targets = make_latent_targets(plan, keyframe.prompts, generator, film_targets)
-    start, parent_picture = warm_start(plan, keyframe, generator, parent)
+    latent_targets = make_latent_targets(plan, keyframe, generator, film_targets)
+    start = warm_start(plan, keyframe, models, parent)
     sides = seen_sides(target.perceptor for target in prompt_targets)
-    exposed = newly_exposed(keyframe, plan.size, models.device)
 
-    initial, steps, step_size = start, keyframe.steps, keyframe.step_size
+    steps, step_size = keyframe.steps, keyframe.step_size
 
     def level_at(step: int) -> int:
         level = step_level(plan, keyframe, step, steps)
-        return max(own for own in (0, *generator.readouts) if own <= level)
+        return max(own for own in generator.levels if own <= level)
 
     def cutouts_at(step: int) -> Cutouts:
         seed, size = derived_seed(keyframe.seed, step), halved_size(plan.size, level_at(step))
@@ -110,6 +108,7 @@ def optimize_keyframe(
             seed,
             noise=settings.noise,
             distortion=settings.distortion,
+            padding=settings.padding,
         )
         return draw.on(models.device, min(size), sides)
 
@@ -122,23 +121,25 @@ def optimize_keyframe(
             active_weights(settings.losses, models.device),
             tuple(resized_masks(target, size) for target in prompt_targets),
             latent_targets,
-            None if parent_picture is None else halved(parent_picture, level),
-            start,
-            exposed,
+            None if start is None else halved(start.picture, level),
+            None if start is None else start.latent,
+            None if start is None else start.exposed,
             keep.palette,
             keep.sharpness,
             generator.unit,
             level,
         )
 
-    if initial is None:
+    if start is not None:
+        initial = start.latent
+    else:
         picture = choose_initial_picture(plan, keyframe, generator.device, prompt_targets)
         if is_sketched(plan, keyframe):
             for sketch_step in sketch(plan, keyframe, prompt_targets, picture):
                 yield sketch_step
             picture = enlarged(sketch_step.picture, plan.size).clamp(0, 1)
             steps, step_size = steps_in_latent(plan, keyframe), STEP_SIZE_AFTER_SKETCH * step_size
-        initial = generator.encode(picture)
+        initial = generator.begin(picture, derived_seed(keyframe.seed, "begin"))
     yield from optimize(
         initial,
         generator,
@@ -147,8 +148,9 @@ def optimize_keyframe(
         steps=steps,
         step_size=step_size,
         smoothing=settings.smoothing,
-        exposed=None if exposed is None else F.avg_pool2d(exposed, generator.factor),
+        weight_decay=settings.decay,
+        exposed=None if start is None else start.free,
         level_at=level_at,
         constants_at=objective_at,
-        runner=models.runner,
+        runner=models.runner_of(generator),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ class Store:
     """A folder of latents, each under its keyframe's key. Latents in it are never deleted."""
 
     folder: Path
-    shape: tuple[int, int, int] | None = None  # (C, h, w) of all its latents; None is not checked
+    # (C, h, w) of its latents by key; that of a key which is not among them is not checked
+    shapes: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
     def path(self, key: str) -> Path:
         """Returns the path of the latent under a key, whether it exists or not."""
@@ -88,10 +89,11 @@ class Store:
             raise LatentError(f"{self.path(key)} {other}; {PUT_RIGHT}{OR_MAKE_AGAIN}")
         if "sha256" not in note:
             raise LatentError(f"{self.path(key)} has no digest; {PUT_RIGHT}{OR_MAKE_AGAIN}")
-        if self.shape is not None and tuple(latent.shape[1:]) != self.shape:
+        shape = self.shapes.get(key)
+        if shape is not None and tuple(latent.shape[1:]) != shape:
             raise LatentError(
-                f"{self.path(key)} holds {tuple(latent.shape[1:])}, and the film's latents are "
-                f"{self.shape}; {PUT_RIGHT}{OR_MAKE_AGAIN}"
+                f"{self.path(key)} holds {tuple(latent.shape[1:])}, and the keyframe's latent is "
+                f"{shape}; {PUT_RIGHT}{OR_MAKE_AGAIN}"
             )
         return latent
 

@@ -10,8 +10,11 @@ from pathlib import Path
 import torch
 
 import render.starter
+from render.generators.generator import Generator
+from render.generators.load import load_generator
 from render.generators.readout import load_readouts, save_readouts
-from render.generators.vqgan import Generator, fit_readouts, load_generator
+from render.generators.vqgan import VQGAN, fit_readouts
+from render.plan.arithmetic import Arithmetic
 from render.synthesis.classifier import load_classifier
 from render.synthesis.clip_perceptor import load_clip
 from render.synthesis.cuda_graph import RecordedSteps
@@ -34,37 +37,55 @@ def load_models(
     at_once: int | None = None,
     steps: bool = True,
     say: Callable[[str], None] = lambda sentence: None,
+    size: tuple[int, int] = (0, 0),
 ) -> Models:
     """The film's models on a device.
 
     At most `at_once` cutouts go through a perceptor together, all of them where it is None. Where
     `steps` will be made on a GPU, recording them is tried first. `say` is told what will take some
-    seconds.
+    seconds. `size` is the (width, height) of pictures, for generators whose latents do not say it.
 
     Raises ModelError when weights are not on this machine, FilmError when they do not fit into
     memory.
     """
     advice = "Smaller models need less: `render models` lists their sizes."
     with memory_shortage(lambda: advice, "Nothing was changed."):
-        generator = load_generator(chosen.generator.model)
-        arithmetic = choose_arithmetic(device, generator, say)
-        if steps:
-            prepare_readouts(generator, say)
-        generator.on(device.device, arithmetic)
+        generators, arithmetic = load_generators(chosen, device, size, steps, say)
         step_type: torch.dtype = getattr(torch, arithmetic.precision)
         perceptors = tuple(
             (load_perceptor(one.model).on(device.device, step_type, at_once), one.weight)
             for one in chosen.perceptors
         )
-        models = Models(generator, perceptors, device.memory_budget(), arithmetic)
-        if not steps or device.device.type != "cuda":
+        models = Models(generators, perceptors, device.memory_budget(), arithmetic)
+        if not steps or device.device.type != "cuda" or not models.networks:
             return models
         if recording_works(models):
             return replace(models, runner=RecordedSteps())
         return replace(models, recording_failed=True)
 
 
-def prepare_readouts(generator: Generator, say: Callable[[str], None]) -> None:
+def load_generators(
+    chosen: FilmModels,
+    device: Device,
+    size: tuple[int, int],
+    steps: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> tuple[tuple[Generator, ...], Arithmetic]:
+    """The film's generators on a device, and how they compute: as is best for its first network.
+
+    Arguments and errors are those of `load_models`.
+    """
+    generators = tuple(load_generator(one.model, size) for one in chosen.generators)
+    first = next((one for one in generators if one.is_network), generators[0])
+    arithmetic = choose_arithmetic(device, first, say)
+    for generator in generators:
+        if steps and isinstance(generator, VQGAN):
+            prepare_readouts(generator, say)
+        generator.on(device.device, arithmetic)
+    return generators, arithmetic
+
+
+def prepare_readouts(generator: VQGAN, say: Callable[[str], None]) -> None:
     """Gives a generator, whose weights are on the CPU, its readouts: those that come with Render,
     or those kept in the folder of models, or fitted now and kept there."""
     kept = models_folder() / f"readouts-{generator.digest[:16]}.safetensors"

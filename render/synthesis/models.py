@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from render.generators.vqgan import Generator
+from render.generators.generator import Generator
+from render.generators.vqgan import VQGAN
 from render.plan.arithmetic import PLAIN, Arithmetic
 from render.plan.memory import HOST_MEMORY, MemoryBudget
 from render.synthesis.optimize import ONE_BY_ONE, StepRunner
@@ -15,9 +16,9 @@ from render.synthesis.perceptor import Perceptor, seen_sides
 
 @dataclass(frozen=True)
 class Models:
-    """A generator and perceptors with their weights. Text towers stay in main memory."""
+    """Generators and perceptors with their weights. Text towers stay in main memory."""
 
-    generator: Generator
+    generators: tuple[Generator, ...]
     perceptors: tuple[tuple[Perceptor, float], ...]
     memory_budget: MemoryBudget = HOST_MEMORY  # for their steps
     arithmetic: Arithmetic = PLAIN  # how they compute, which a latent's note says
@@ -27,7 +28,21 @@ class Models:
     @property
     def device(self) -> torch.device:
         """Where pictures and latents are computed."""
-        return self.generator.device
+        return self.generators[0].device
+
+    @property
+    def networks(self) -> list[VQGAN]:
+        """Those of its generators that are networks."""
+        return [one for one in self.generators if isinstance(one, VQGAN)]
+
+    @property
+    def network(self) -> VQGAN:
+        """The first of them; raises IndexError if there is none."""
+        return self.networks[0]
+
+    def runner_of(self, generator: Generator) -> StepRunner:
+        """How the steps of a generator are launched."""
+        return self.runner if generator.is_network else ONE_BY_ONE
 
     @property
     def sides(self) -> dict[int, float]:

@@ -4,47 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from render.generators.generator import Generator
 from render.synthesis.cutouts import Cutouts
 
 # Shorter averages than Adam's defaults, because a keyframe has only about a dozen steps.
 BETAS = (0.8, 0.99)
-# How far a step moves each level of offsets, from single cells to eighths of the latent.
-LEVEL_STEPS = (0.3, 0.5, 0.5, 0.5)
 
 Loss = Callable[[Tensor, Tensor, Tensor, Cutouts, Any], Tensor]
-
-
-class Painter(Protocol):
-    """What the inner loop asks of a generator: how a latent (B, C, h, w) becomes a picture."""
-
-    @property
-    def low(self) -> Tensor:
-        """The least value of each channel, (C, 1, 1)."""
-
-    @property
-    def high(self) -> Tensor:
-        """The greatest value of each channel, (C, 1, 1)."""
-
-    @property
-    def unit(self) -> float:
-        """How far a step of size 1 moves a value."""
-
-    @property
-    def gradient_scale(self) -> float:
-        """By which the loss is multiplied for the backward pass, so that no gradient vanishes."""
-
-    def quantise(self, latent: Tensor) -> Tensor:
-        """Returns the codes (B, C, h, w) of a latent; the gradient passes through."""
-
-    def paint(self, codes: Tensor, *, step: bool = False, level: int = 0) -> Tensor:
-        """Returns the pictures (B, 3, H, W) in [0, 1] of codes; with `step` for a step only, then
-        perhaps halved `level` times."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +31,14 @@ class Step:
 class Canvas:
     """The tensors of a latent that is optimised, which steps change in place."""
 
-    def __init__(self, start: Tensor, *, capturable: bool) -> None:
-        """A canvas that begins with a latent (B, C, h, w); `capturable` is of `make_adam`."""
+    def __init__(self, start: Tensor, generator: Generator, *, capturable: bool) -> None:
+        """A canvas that begins with a generator's latent (B, C, h, w); `capturable` is of
+        `make_adam`."""
         self.start = start.clone()
-        self.offsets = [offset.requires_grad_() for offset in zero_offsets(start)]
+        self.offsets = [offset.requires_grad_() for offset in generator.zero_offsets(start)]
         self.optimizer = make_adam(self.offsets, capturable=capturable)
         self.average = torch.zeros_like(start)
+        self.decay = start.new_zeros(())  # the share of the latent that the next step takes away
 
     @torch.no_grad()
     def begin(self, start: Tensor) -> None:
@@ -84,10 +57,11 @@ class StepFunction:
     """
 
     canvas: Canvas
-    generator: Painter
+    generator: Generator
     loss: Loss
     smoothing: float
     level: int
+    decays: bool = False  # by the canvas's decay
 
     def __call__(self, cutouts: Cutouts, constants: Any, exposed: Tensor | None = None) -> Tensor:
         """Change the canvas by a step, with `exposed` only there; returns the loss ()."""
@@ -99,7 +73,7 @@ class StepFunction:
             return latent if exposed is None else start + exposed * (latent - start)
 
         canvas.optimizer.zero_grad(set_to_none=True)
-        latent = changed(sum_offsets(start, offsets))
+        latent = changed(generator.add_offsets(start, offsets))
         codes = generator.quantise(latent)
         picture = generator.paint(codes, step=True, level=self.level)
         value = self.loss(latent, codes, picture, cutouts, constants)
@@ -110,9 +84,10 @@ class StepFunction:
                     offset.grad /= scale
         canvas.optimizer.step()
         with torch.no_grad():
-            moved = sum_offsets(start, offsets)
-            inside = moved.maximum(generator.low).minimum(generator.high)
-            offsets[0].add_(inside - moved)
+            moved = generator.add_offsets(start, offsets)
+            wanted = moved * (1 - canvas.decay) if self.decays else moved
+            inside = wanted.maximum(generator.low).minimum(generator.high)
+            generator.move_offsets(offsets, inside - moved)
             canvas.average.mul_(self.smoothing).add_(changed(inside), alpha=1 - self.smoothing)
         return value.detach()
 
@@ -122,9 +97,9 @@ class StepRunner:
 
     captures = False  # then Adam keeps its step sizes and its count of steps as tensors
 
-    def canvas(self, start: Tensor) -> Canvas:
-        """The canvas of a keyframe that begins with this latent (B, C, h, w)."""
-        return Canvas(start, capturable=self.captures)
+    def canvas(self, start: Tensor, generator: Generator) -> Canvas:
+        """The canvas of a keyframe that begins with this latent (B, C, h, w) of a generator."""
+        return Canvas(start, generator, capturable=self.captures)
 
     def run(self, step: StepFunction, cutouts: Cutouts, constants: Any) -> Tensor:
         """Run a step; returns its loss ()."""
@@ -146,13 +121,14 @@ def only_level(level: int) -> Any:
 
 def optimize(
     start: Tensor,
-    generator: Painter,
+    generator: Generator,
     cutouts_at: Callable[[int], Cutouts],
     loss: Loss,
     *,
     steps: int,
     step_size: float,
     smoothing: float,
+    weight_decay: float = 0.0,
     exposed: Tensor | None = None,
     level_at: Callable[[int], int] = whole_picture,
     constants_at: Callable[[int], Any] = only_level,
@@ -165,26 +141,29 @@ def optimize(
     with tensors only. Its constants are of `constants_at(level)`: all that it needs and that
     differs between keyframes, as dataclasses of tensors. `step_size` is in units of the generator.
     `smoothing` is the decay of the bias-corrected running average (as Adam's own, Kingma & Ba
-    2015). In the first third of the steps, only what the camera newly `exposed`, (1, 1, h, w) in
-    [0, 1], may change. Zero steps yield the start once. Each channel of the latent stays in the
-    codebook's range, outside which the gradient through quantisation has no meaning: what a step
+    2015). `weight_decay` takes a share of the latent away at every step, as AdamW does (Loshchilov
+    & Hutter 2019), but of the latent, not of the offsets. In the first third of the steps, only
+    what the camera newly `exposed`, in [0, 1] and of a shape that broadcasts to the latent's, may
+    change. Zero steps yield the start once. Each channel of the latent stays in the generator's
+    range; that of a codebook is where the gradient through quantisation has a meaning. What a step
     moves out of it is set back, as in K. Crowson's notebook. (A clamp within the loss has no
     gradient outside, and what has left the range would never return.)
 
     This differs from other programs, which optimise each cell separately: Adam then changes fine
     grain as strongly as composition, and checkerboards build up over a film. Here the latent is its
-    start plus a pyramid of offsets (the preconditioning of Olah, Mordvintsev & Schubert, Feature
-    Visualization, 2017), and the coarse ones move further.
+    start plus the offsets of its generator, of a grid a pyramid, whose coarse ones move further.
     """
     if steps == 0:
         yield Step(0, 0, start.new_zeros(()), start)
         return
     start = start.maximum(generator.low).minimum(generator.high)
-    canvas, total_weight = runner.canvas(start), 0.0
+    canvas, total_weight = runner.canvas(start, generator), 0.0
     for step in range(steps):
-        set_step_sizes(canvas.optimizer, step_size * generator.unit, step, steps)
+        set_step_sizes(canvas.optimizer, generator, step_size, step, steps)
+        if weight_decay:
+            canvas.decay.fill_(weight_decay * step_size_at(step_size, step, steps))
         level = level_at(step)
-        run_step = StepFunction(canvas, generator, loss, smoothing, level)
+        run_step = StepFunction(canvas, generator, loss, smoothing, level, weight_decay > 0)
         if exposed is not None and step < steps // 3:  # too few to be worth a recording
             value = run_step(cutouts_at(step), constants_at(level), exposed)
         else:
@@ -194,7 +173,7 @@ def optimize(
 
 
 def make_adam(offsets: list[Tensor], *, capturable: bool) -> torch.optim.Adam:
-    """Adam with a group for each level of offsets; `set_step_sizes` sets their step sizes.
+    """Adam with a group for each tensor of offsets; `set_step_sizes` sets their step sizes.
 
     A `capturable` one keeps its step sizes as tensors, which a CUDA graph reads when it is
     replayed.
@@ -204,10 +183,12 @@ def make_adam(offsets: list[Tensor], *, capturable: bool) -> torch.optim.Adam:
     return torch.optim.Adam(groups, betas=BETAS, capturable=capturable)
 
 
-def set_step_sizes(optimizer: torch.optim.Adam, step_size: float, step: int, steps: int) -> None:
-    """Set each level's step size for one step."""
-    for group, share in zip(optimizer.param_groups, LEVEL_STEPS, strict=True):
-        size = step_size_at(step_size * share, step, steps)
+def set_step_sizes(
+    optimizer: torch.optim.Adam, generator: Generator, step_size: float, step: int, steps: int
+) -> None:
+    """Set the step size of each tensor of offsets for one step."""
+    for group, share in zip(optimizer.param_groups, generator.step_shares, strict=True):
+        size = step_size_at(step_size * generator.unit * share, step, steps)
         group["lr"] = group["lr"].fill_(size) if isinstance(group["lr"], Tensor) else size
 
 
@@ -216,22 +197,3 @@ def step_size_at(size: float, step: int, steps: int) -> float:
     averages are still poor, and falls linearly to about a fifth, so that the keyframe settles."""
     rise = max(1.0, min(8.0, steps / 3))
     return size * (1 - 0.8 * step / steps) * min(1.0, (step + 1) / rise)
-
-
-def zero_offsets(latent: Tensor) -> list[Tensor]:
-    """Zeros (B, C, h, w), and at a half, a quarter and an eighth of the latent's size."""
-    height, width = latent.shape[-2:]
-    return [
-        latent.new_zeros(*latent.shape[:2], max(1, height >> level), max(1, width >> level))
-        for level in range(len(LEVEL_STEPS))
-    ]
-
-
-def sum_offsets(start: Tensor, offsets: list[Tensor]) -> Tensor:
-    """The start (B, C, h, w) plus all offsets, upsampled to its size."""
-    size = start.shape[-2:]
-    coarse = (
-        F.interpolate(offset, size=size, mode="bilinear", align_corners=False)
-        for offset in offsets[1:]
-    )
-    return start + offsets[0] + sum(coarse)

@@ -10,7 +10,7 @@ from kornia.color import rgb_to_lab
 from kornia.filters import laplacian
 from torch import Tensor
 
-from render.generators.vqgan import Generator
+from render.generators.generator import Generator
 from render.plan.plan import Plan
 from render.synthesis.images import halved, load_image
 

@@ -18,8 +18,9 @@ from torch.nn import functional as F
 
 from render.errors import InputError
 from render.generators.frozen_forward import has_winograd
+from render.generators.generator import Generator
 from render.generators.readout import study_pictures
-from render.generators.vqgan import Generator
+from render.generators.vqgan import VQGAN
 from render.plan.arithmetic import (
     CONVOLUTIONS,
     PLAIN,
@@ -47,16 +48,18 @@ def choose_arithmetic(
     Raises InputError for convolutions that this machine does not have.
     """
     kind, convolutions = device.device.type, device.convolutions
-    if kind != "cpu":
+    if kind != "cpu" or not isinstance(generator, VQGAN):
         convolutions = "plain"
     if convolutions == "winograd" and not has_winograd():
         raise InputError(
             "--convolutions winograd: this torch and processor have none for "
             f"{torch.get_num_threads()} threads (up to 3 with NNPACK); channels-last works"
         )
-    convolutions = convolutions or fastest_convolutions(generator, say)
+    if convolutions is None and isinstance(generator, VQGAN):
+        convolutions = fastest_convolutions(generator, say)
+    convolutions = convolutions or "plain"
     precision = device.step_precision()
-    if precision == "float16" and not fits_float16(generator):
+    if precision == "float16" and isinstance(generator, VQGAN) and not fits_float16(generator):
         if device.precision is not None:
             raise InputError(
                 "--precision float16: this generator's numbers are too large for it, up to 65504; "
@@ -67,7 +70,7 @@ def choose_arithmetic(
 
 
 @torch.no_grad()
-def fits_float16(generator: Generator) -> bool:
+def fits_float16(generator: VQGAN) -> bool:
     """Returns whether a generator, whose weights are on the CPU in float32, makes finite pictures
     in float16: the embedded one's features reach 280,000, and float16 ends at 65,504."""
     picture = next(study_pictures(side=8 * generator.factor))
@@ -106,7 +109,7 @@ def fastest_precision(device: torch.device) -> str:
 
 
 def fastest_convolutions(
-    generator: Generator, say: Callable[[str], None] = lambda sentence: None
+    generator: VQGAN, say: Callable[[str], None] = lambda sentence: None
 ) -> str:
     """Returns which of CONVOLUTIONS are fastest in this generator's decoder on the CPU."""
     subject = f"convolutions of {generator.digest or 'a generator'}"
@@ -141,7 +144,7 @@ def _measure_precision() -> str:
     return "bfloat16" if is_faster else "float32"
 
 
-def _measure_convolutions(generator: Generator, say: Callable[[str], None]) -> str:
+def _measure_convolutions(generator: VQGAN, say: Callable[[str], None]) -> str:
     """Returns the convolutions with which the decoder and its gradient take the least time."""
     say("trying which convolutions are fastest here, once: a second, or ten for a large generator")
     cells = max(1, SIDE // generator.factor)

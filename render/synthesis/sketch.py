@@ -16,7 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from render.generators.generator import Generator, Start
 from render.generators.vqgan import clamp_with_gradient
+from render.generators.warp import View, warp
+from render.plan.camera import Matrix
 from render.plan.cost import sketch_cutouts
 from render.plan.key import derived_seed
 from render.plan.plan import Keyframe, Plan
@@ -41,19 +44,26 @@ class SketchStep:
     picture: Tensor  # (1, 3, H, W) in [0, 1]: the running average
 
 
-class Raster:
-    """Pixels in place of a generator: a latent is a picture (B, 3, H, W), its colours in 0 to 1."""
-
-    unit = gradient_scale = 1.0
+class Raster(Generator):
+    """What a sketch is drawn in: a latent is a picture (B, 3, H, W), its colours in 0 to 1."""
 
     def __init__(self, device: torch.device) -> None:
+        super().__init__()
         # Colours may leave 0 to 1 a little, so that their gradient does not end at the bounds.
-        self.low = torch.full((3, 1, 1), -0.2, device=device)
-        self.high = torch.full((3, 1, 1), 1.2, device=device)
+        self.register_buffer("low", torch.full((3, 1, 1), -0.2, device=device))
+        self.register_buffer("high", torch.full((3, 1, 1), 1.2, device=device))
 
-    def quantise(self, latent: Tensor) -> Tensor:
+    def encode(self, picture: Tensor) -> Tensor:
         """Returns the picture as it is."""
-        return latent
+        return picture
+
+    def seen(self, latent: Tensor, matrix: Matrix, border: str) -> Tensor:
+        """Returns the picture warped."""
+        return warp(latent, matrix, border)
+
+    def warm_start(self, parent: Tensor, view: View) -> Start:
+        """Returns the picture warped."""
+        return self.start_from(parent, view)
 
     def paint(self, codes: Tensor, *, step: bool = False, level: int = 0) -> Tensor:
         """Returns the picture in [0, 1]."""

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from render.generators.vqgan import Generator
+from render.generators.generator import Generator
 from render.plan.plan import ActivePrompt, Keyframe, Plan
 from render.synthesis.cutouts import cut_out, sample_cutouts
 from render.synthesis.images import fill, load_image, region_mask
 from render.synthesis.latents import LatentError, load_latent
 from render.synthesis.models import Models
 from render.synthesis.perceptor import Perceptor
+from render.weights.kinds import latent_shape
 
 PromptSource = tuple[str | None, Path | None]  # of a prompt: its text or its image
 
@@ -26,7 +27,8 @@ class FilmTargets:
     """The targets of all keyframes of a film, read and embedded once."""
 
     embedded: tuple[dict[PromptSource, Tensor], ...]  # for each perceptor: (D,)
-    latents: dict[Path, Tensor]  # (1, C, h, w)
+    # (1, C, h, w), by their files and the index of the generator that they are for
+    latents: dict[tuple[Path, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -78,23 +80,31 @@ def embed_targets(plan: Plan, models: Models) -> FilmTargets:
         for image in images:
             table[None, image] = embed_image(load_image(image, models.device), perceptor)
         tables.append(table)
-    paths = dict.fromkeys(prompt.latent for prompt in prompts if prompt.latent)
-    latents = {path: load_latent_target(path, plan, models.generator) for path in paths}
+    paths = dict.fromkeys(
+        (prompt.latent, keyframe.generator)
+        for keyframe in plan.keyframes
+        for prompt in keyframe.prompts
+        if prompt.latent
+    )
+    latents = {
+        (path, index): load_latent_target(path, plan, models, index) for path, index in paths
+    }
     return FilmTargets(tuple(tables), latents)
 
 
 @torch.no_grad()
-def load_latent_target(path: Path, plan: Plan, generator: Generator) -> Tensor:
-    """Returns a stored latent at the film's size, (1, C, h, w).
+def load_latent_target(path: Path, plan: Plan, models: Models, index: int) -> Tensor:
+    """Returns a stored latent of a generator, by its index, at the film's size, (1, C, h, w).
 
     One of another size is decoded, its picture scaled and cropped to the frame, and encoded. Raises
     LatentError for a latent of another generator.
     """
+    generator = models.generators[index]
+    shape = latent_shape(plan.models.generators[index].model, plan.size)
     latent = load_latent(path)[0].to(generator.device)
     if latent.shape[1] != len(generator.low) or not torch.isfinite(latent).all():
         raise LatentError(f"{path} is no latent of the film's generator; name another")
-    width, height = (side // generator.factor for side in plan.size)
-    if latent.shape[-2:] == (height, width):
+    if latent.shape[-2:] == shape[1:]:
         return latent
     return generator.encode(fill(generator.decode(latent), plan.size))
 
@@ -159,16 +169,16 @@ def resized_masks(target: PromptTarget, size: tuple[int, int]) -> PromptTarget:
 
 
 def make_latent_targets(
-    plan: Plan, prompts: tuple[ActivePrompt, ...], generator: Generator, targets: FilmTargets
+    plan: Plan, keyframe: Keyframe, generator: Generator, targets: FilmTargets
 ) -> tuple[LatentTarget, ...]:
     """Returns the targets of a keyframe's stored latents."""
     latent_targets = []
-    for prompt in prompts:
+    for prompt in keyframe.prompts:
         if prompt.latent:
-            latent, mask = targets.latents[prompt.latent], None
+            latent, mask = targets.latents[prompt.latent, keyframe.generator], None
             if prompt.where:
                 mask = region_mask(prompt.where, prompt.moved, plan.size, latent.device)
-                mask = F.avg_pool2d(mask, generator.factor)
+                mask = generator.share_of(mask, latent)
             # A negative weight pushes no further than the distance of two random codes: beyond it
             # latents are no pictures.
             stop = max(prompt.stop, -1.0) if prompt.weight < 0 else prompt.stop

@@ -40,16 +40,29 @@ OF_CLIPS = Usual(
 
 
 @dataclass(frozen=True)
+class GeneratorChoice:
+    """A generator as a storyboard names it."""
+
+    name: str = "starter"
+    parameters: tuple[tuple[str, Any], ...] = ()  # those that were written, by name
+
+
+STARTER = GeneratorChoice()
+
+
+@dataclass(frozen=True)
 class Model:
     """One row of the table: a model, where it comes from and what it costs to run."""
 
     name: str
     role: str  # "generator" | "perceptor"
-    # Generators: the keyword arguments of taming's VQModel, and "gumbel". Perceptors: open_clip's
-    # names of the model and its weights, mean and std; a user's own: keywords of open_clip's CLIP.
+    # Generators: the keyword arguments of taming's VQModel, and "gumbel"; without weights: their
+    # parameters. Perceptors: open_clip's names of the model and its weights, mean and std; a user's
+    # own: keywords of open_clip's CLIP.
     config: dict[str, Any]
     licence: str
     note: str
+    kind: str = "vqgan"  # generators: what their latents are, a row of `kinds.KINDS`
     urls: tuple[str, ...] = ()  # of the published file, tried in order
     size: int | None = None  # bytes of the published file
     sha256: str | None = None  # of the published file
@@ -77,6 +90,11 @@ class Model:
     # of them weave the embedded generator's cells into the picture; others have not been measured.
     after_sketch: float = 0.4
     usual: Usual | None = None  # perceptors
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it is a network, whose weights are in a file."""
+        return self.role == "perceptor" or self.kind == "vqgan"
 
     @property
     def is_transformer(self) -> bool:
@@ -114,6 +132,7 @@ _PINNED_TWICE = (
     "SHA-256 and size: pxl-pshr/pytti app/model_mirror.py; the same SHA-256: "
     "somnai-dreams/pytti-core src/pytti/image_models/vqgan.py"
 )
+_NOTHING_STORED = "none needed"  # it has no weights
 # The licence of the publishing repository; none is stated for the weights alone.
 _MIT_REPOSITORY = "MIT, as taming-transformers"
 OPENAI_MEAN = [0.48145466, 0.4578275, 0.40821073]  # of the colour channels; LAION's models too
@@ -293,6 +312,33 @@ GENERATORS: dict[str, Model] = {
             factor=16,
             channels=256,
             gflop_per_megapixel=3856.1,
+        ),
+        Model(
+            name="pixels",
+            role="generator",
+            kind="pixels",
+            config={"basis": "pyramid"},
+            licence=_NOTHING_STORED,
+            note="a raster; any size, no file",
+            channels=3,
+        ),
+        Model(
+            name="color",
+            role="generator",
+            kind="color",
+            config={},
+            licence=_NOTHING_STORED,
+            note="one colour for the whole frame, no file",
+            channels=3,
+        ),
+        Model(
+            name="strokes",
+            role="generator",
+            kind="strokes",
+            config={"count": 256, "width": 0.04, "paper": "#ffffff"},
+            licence=_NOTHING_STORED,
+            note="a drawing of Bezier curves; any size, no file",
+            channels=14,
         ),
     )
 }

@@ -47,7 +47,8 @@ def find_weights(folders: Iterable[Path]) -> Iterator[Found]:
     that is not there.
     """
     rows = [row for table in CATALOG.values() for row in table.values()]
-    wanted = {row.name: row for row in rows if not row.embedded and not weights_path(row)}
+    stored = [row for row in rows if row.has_weights and not row.embedded]
+    wanted = {row.name: row for row in stored if not weights_path(row)}
     uncertain: dict[str, Found] = {}
     for path in _large_files(folders):
         digest = ""

@@ -40,6 +40,8 @@ def install_model(
     or DownloadError if the network or the disk fails.
     """
     target = weights_file(model)
+    if not model.has_weights:
+        raise ModelError(f"{model.name} needs no file: name it in a storyboard")
     if model.embedded:
         return require_weights(model)
     if from_file is None and target.is_file():

@@ -6,6 +6,7 @@ The table of published models is in `catalog.py`; `install.py` downloads and con
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -210,9 +211,11 @@ def decodes_latents_of(model: Model, digest: str) -> bool:
 def known_digest(model: Model) -> str:
     """Returns `weights_digest`, or what stands for it while the weights are absent.
 
-    That is the digest of the published file, or "absent NAME" where no document gives one. Raises
-    ModelError.
+    That is the digest of the published file, or "absent NAME" where no document gives one; of a
+    generator without weights it names its kind. Raises ModelError.
     """
+    if not model.has_weights:
+        return hashlib.sha256(f"render.{model.kind}.1".encode()).hexdigest()
     if weights_path(model):
         return weights_digest(model)
     return model.sha256 or f"absent {model.name}"
@@ -335,7 +338,9 @@ def read_record(path: Path) -> dict[str, str]:
 def _listing(model: Model) -> ModelListing:
     """Returns what `render models` shows of a model."""
     path = weights_path(model)
-    if model.embedded:
+    if not model.has_weights:
+        where, digest = "needs no file", "none"
+    elif model.embedded:
         where = "in this package" if path else "missing: install Render again"
         digest = "packaged"
     else:

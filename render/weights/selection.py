@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from render.weights.catalog import Model
+from render.weights.catalog import GeneratorChoice, Model
+from render.weights.kinds import with_parameters
 from render.weights.library import known_digest, models_by_role, require_weights, weights_path
 
 T = TypeVar("T")
@@ -23,24 +24,29 @@ class ChosenModel:
 
 @dataclass(frozen=True)
 class FilmModels:
-    """The generator and the perceptors of one film."""
+    """The generators and the perceptors of one film."""
 
-    generator: ChosenModel
+    generators: tuple[ChosenModel, ...]
     perceptors: tuple[ChosenModel, ...]
 
     @property
     def all(self) -> tuple[ChosenModel, ...]:
-        """The generator, then the perceptors."""
-        return (self.generator, *self.perceptors)
+        """The generators, then the perceptors."""
+        return (*self.generators, *self.perceptors)
 
     def absent(self) -> list[Model]:
         """The models whose weights are not on this machine."""
-        return [chosen.model for chosen in self.all if not weights_path(chosen.model)]
+        return [
+            chosen.model
+            for chosen in self.all
+            if chosen.model.has_weights and not weights_path(chosen.model)
+        ]
 
     def require(self) -> None:
         """Raises ModelError, with the way to get them, unless all weights are on this machine."""
         for chosen in self.all:
-            require_weights(chosen.model)
+            if chosen.model.has_weights:
+                require_weights(chosen.model)
 
 
 def leading(weighted: Iterable[tuple[T, float]]) -> T:
@@ -49,16 +55,18 @@ def leading(weighted: Iterable[tuple[T, float]]) -> T:
     return max(weighted, key=lambda one: one[1])[0]
 
 
-def choose_models(generator: str, perceptors: tuple[tuple[str, float], ...]) -> FilmModels:
+def choose_models(
+    generators: Iterable[GeneratorChoice], perceptors: Iterable[tuple[str, float]]
+) -> FilmModels:
     """The models of these names; `perceptors` are pairs of name and weight.
 
     Raises KeyError for an unknown name, and ModelError for weights that have changed since they
     were installed.
     """
     known = models_by_role()
-    chosen = known["generator"][generator]
+    drawing = [with_parameters(known["generator"][one.name], one.parameters) for one in generators]
     rows = [(known["perceptor"][name], weight) for name, weight in perceptors]
     return FilmModels(
-        ChosenModel(chosen, known_digest(chosen)),
+        tuple(ChosenModel(row, known_digest(row)) for row in drawing),
         tuple(ChosenModel(row, known_digest(row), weight) for row, weight in rows),
     )

@@ -143,7 +143,7 @@ def test_a_journey_out_of_memory_says_which_size_would_fit(
 ) -> None:
     for name in ("a.png", "b.png"):
         Image.new("RGB", (64, 48)).save(name)
-    monkeypatch.setattr("render.generators.vqgan.Generator.encode", raising(error))
+    monkeypatch.setattr("render.generators.vqgan.VQGAN.encode", raising(error))
     common = ("--model", "tiny-vqgan", "--device", "cpu", "-q")
     code, _, err = run("interpolate", "a.png", "b.png", "-o", "m.mp4", *common)
     assert code == 1

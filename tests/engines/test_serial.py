@@ -84,13 +84,13 @@ def test_a_shot_keeps_the_palette_of_its_first_keyframe_or_of_a_picture(
         for _ in missing_keyframes(plan, store):  # one at a time, as if killed after each
             one = missing_keyframes(plan, store)[:1]
             make_keyframes(plan, MODELS, store, one, Meter(plan, one, 0), lambda report: None)
-        return plan, palette_of(MODELS.generator.decode(store.load(plan.keyframes[-1].key)))
+        return plan, palette_of(MODELS.network.decode(store.load(plan.keyframes[-1].key)))
 
     without = "    losses: {colours: 0, brightness: 0}\n"
     _, free = last_palette(iterations + without)
     _, kept = last_palette(strong)
     red, kept_of_picture = last_palette(strong + "    palette: red.png\n")
-    picture = shot_statistics(red, tmp_path / "red.png", None, MODELS.generator).palette
+    picture = shot_statistics(red, tmp_path / "red.png", None, MODELS.network).palette
     assert (kept_of_picture - picture)[0].norm() < (free - picture)[0].norm() - 0.02
     assert not torch.equal(kept, free)
     Image.new("RGB", (30, 90), "blue").save(tmp_path / "red.png")
@@ -119,13 +119,13 @@ def test_a_long_zoom_stays_as_sharp_as_its_start(
         "shots:\n- {duration: 30s, prompts: a green forest, camera: {zoom: 1.1/s}}\n"
     )
     board = parse(text, tmp_path)
-    chosen = choose_models(board.generator, board.perceptors)
+    chosen = choose_models(board.generators, board.perceptors)
     models, store = load_models(chosen, choose_device("cpu", "float32", "plain")), Store(tmp_path)
     plan = make_plan(board, chosen, file_digest)
     todo = missing_keyframes(plan, store)
     make_keyframes(plan, models, store, todo, Meter(plan, todo, 0), lambda report: None)
     sharpness = [
-        float(sharpness_of(models.generator.decode(store.load(keyframe.key))))
+        float(sharpness_of(models.network.decode(store.load(keyframe.key))))
         for keyframe in plan.keyframes
     ]
     share = sum(sharpness[-10:]) / 10 / (sum(sharpness[:2]) / 2)

@@ -20,6 +20,7 @@ from render.film.frames import (
     restore_sharpness,
     to_frames,
 )
+from render.generators.warp import warp
 from render.plan.camera import IDENTITY
 from render.plan.moments import Moment
 from render.plan.plan import Plan
@@ -28,7 +29,6 @@ from render.storyboard.parser import parse
 from render.synthesis.images import to_frame
 from render.synthesis.latents import Store
 from render.synthesis.picture_statistics import sharpness_of
-from render.synthesis.warp import warp
 
 GENERATOR = tiny.generator()
 
@@ -53,7 +53,7 @@ def filled(plan: Plan, folder: Path) -> Store:
 def test_a_frame_on_a_keyframe_is_its_picture(tmp_path: Path) -> None:
     plan = planned("    camera: {zoom: 1.3/s}\n")
     store = filled(plan, tmp_path)
-    made = list(frames(plan, store, GENERATOR, range(plan.frame_count)))
+    made = list(frames(plan, store, (GENERATOR,), range(plan.frame_count)))
     assert len(made) == 8
     for number, index in ((0, 0), (4, 1)):
         picture = GENERATOR.decode(store.load(plan.keyframes[index].key))
@@ -71,15 +71,15 @@ def test_auto_chooses_by_whether_the_camera_moves() -> None:
 def test_asking_for_one_frame_gives_the_same_as_asking_for_all(tmp_path: Path) -> None:
     plan = planned("    camera: {zoom: 1.3/s, angle: 9deg/s}\n")
     store = filled(plan, tmp_path)
-    made = list(frames(plan, store, GENERATOR, range(plan.frame_count)))
+    made = list(frames(plan, store, (GENERATOR,), range(plan.frame_count)))
     for number in (1, 3, 6):
-        (one,) = frames(plan, store, GENERATOR, [number])
+        (one,) = frames(plan, store, (GENERATOR,), [number])
         assert np.array_equal(one, made[number])
 
 
 def test_a_painted_frame_is_a_whole_picture_without_a_gradient(tmp_path: Path) -> None:
     plan = planned("    camera: {zoom: 1.3/s}\n")
-    painter = FramePainter(plan, filled(plan, tmp_path), GENERATOR)
+    painter = FramePainter(plan, filled(plan, tmp_path), (GENERATOR,))
     for number in (0, 1):
         picture = painter.paint(number)
         assert picture.shape == (1, 3, plan.size[1], plan.size[0])
@@ -95,7 +95,9 @@ def test_a_shot_becomes_the_next_without_a_jump(tmp_path: Path, kind: str, camer
         text = head + "shots:\n" + "".join(f"  - {{prompts: sea, {shot}}}\n" for shot in shots)
         plan = plan_for(parse(text, Path()), 4)
         store = filled(plan, tmp_path)
-        return [one.astype(int) for one in frames(plan, store, GENERATOR, range(plan.frame_count))]
+        return [
+            one.astype(int) for one in frames(plan, store, (GENERATOR,), range(plan.frame_count))
+        ]
 
     transition = f"transition: {{kind: {kind}, duration: 1s, ease: linear}}"
     film = made("name: a, duration: 1s", f"name: b, duration: 2s, {transition}")

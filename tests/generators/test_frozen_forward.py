@@ -12,7 +12,7 @@ from reference_models import reference_generator
 from torch import Tensor
 
 from render.generators import frozen_forward
-from render.generators.vqgan import Generator
+from render.generators.vqgan import VQGAN
 from render.plan.arithmetic import CONVOLUTIONS, Arithmetic
 
 WITH_ATTENTION = copy.deepcopy(tiny.GENERATOR)
@@ -31,14 +31,14 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def generator(way: str) -> Generator:
+def generator(way: str) -> VQGAN:
     """A tiny generator with attention, whose convolutions are computed in this way."""
     if way == "winograd" and not frozen_forward.winograd_works():
         pytest.skip("this torch or CPU has no NNPACK")
     return tiny.generator(WITH_ATTENTION).on(CPU, Arithmetic(convolutions=way))
 
 
-def painted(generator: Generator, batch: int = 1) -> tuple[Tensor, Tensor]:
+def painted(generator: VQGAN, batch: int = 1) -> tuple[Tensor, Tensor]:
     """Pictures of 80x48, and the gradient of their latent."""
     random = torch.Generator().manual_seed(1)
     latent = torch.randn(batch, 4, 12, 20, generator=random).requires_grad_()
@@ -53,7 +53,7 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
     return float((actual - expected).norm() / expected.norm())
 
 
-def assert_equal_to_reference(generator: Generator, batch: int = 1) -> None:
+def assert_equal_to_reference(generator: VQGAN, batch: int = 1) -> None:
     """Pictures and gradients are those of taming's own forward."""
     picture, gradient = painted(generator, batch)
     expected_picture, expected_gradient = painted(reference_generator(generator), batch)
@@ -62,19 +62,19 @@ def assert_equal_to_reference(generator: Generator, batch: int = 1) -> None:
 
 
 @every_way
-def test_it_paints_what_taming_paints(generator: Generator) -> None:
+def test_it_paints_what_taming_paints(generator: VQGAN) -> None:
     assert_equal_to_reference(generator)
 
 
 @every_way
-def test_it_encodes_what_taming_encodes(generator: Generator) -> None:
+def test_it_encodes_what_taming_encodes(generator: VQGAN) -> None:
     picture = torch.rand(2, 3, 48, 80, generator=torch.Generator().manual_seed(0))
     expected = reference_generator(generator).encode(picture)
     assert relative_error(generator.encode(picture), expected) < 1e-5
 
 
 @every_way
-def test_twice_is_the_same_bits(generator: Generator) -> None:
+def test_twice_is_the_same_bits(generator: VQGAN) -> None:
     first, second = painted(generator), painted(generator)
     assert torch.equal(first[0], second[0])
     assert torch.equal(first[1], second[1])
@@ -100,7 +100,7 @@ def test_weights_that_are_trained_get_gradients() -> None:
 
 
 @every_way
-def test_a_batch_equals_the_reference(generator: Generator) -> None:
+def test_a_batch_equals_the_reference(generator: VQGAN) -> None:
     assert_equal_to_reference(generator, batch=3)
 
 
@@ -152,7 +152,7 @@ def test_a_winograd_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -
         assert not frozen_forward.winograd_works.__wrapped__()
 
 
-def kept_bytes(generator: Generator) -> int:
+def kept_bytes(generator: VQGAN) -> int:
     """Bytes that painting keeps for the backward pass, without the weights."""
     latent = torch.zeros(1, 4, 16, 16).requires_grad_()
     picture, count = tiny.kept_by(lambda: generator.paint(latent), generator.parameters())

@@ -20,14 +20,14 @@ from render.generators.readout import (
     save_readouts,
     study_pictures,
 )
-from render.generators.vqgan import Generator, fit_readouts, load_generator
+from render.generators.vqgan import VQGAN, fit_readouts, load_vqgan
 from render.plan.cost import DECODED, MOST_HALVED
 from render.synthesis.load import EMBEDDED_READOUTS
 from render.weights.catalog import GENERATORS
 
 
 @pytest.fixture(scope="module")
-def tiny_generator() -> Generator:
+def tiny_generator() -> VQGAN:
     """The tiny generator, whose weights are random, with readouts however poor."""
     generator = tiny.generator()
     with patch.object(vqgan, "LEAST_PSNR", 0):
@@ -36,16 +36,16 @@ def tiny_generator() -> Generator:
 
 
 @pytest.fixture(scope="module")
-def embedded() -> Generator:
+def embedded() -> VQGAN:
     """The embedded generator with the readouts that come with it."""
-    generator = load_generator(GENERATORS["starter"])
+    generator = load_vqgan(GENERATORS["starter"])
     readouts = load_readouts(EMBEDDED_READOUTS, generator.digest, generator.decoder)
     assert readouts is not None, "run tools/train_starter.py readouts"
     generator.readouts = readouts
     return generator
 
 
-def errors(generator: Generator, level: int) -> tuple[float, float]:
+def errors(generator: VQGAN, level: int) -> tuple[float, float]:
     """The mean squared error of a level's small pictures, and the variance of the whole ones
     averaged, of pictures that the fit has not seen."""
     squares, wanted = [], []
@@ -59,22 +59,20 @@ def errors(generator: Generator, level: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_embedded_generator_s_small_pictures_are_its_own_averaged(
-    embedded: Generator, level: int
+    embedded: VQGAN, level: int
 ) -> None:
     error, _ = errors(embedded, level)
     assert -10 * math.log10(error) > 36  # dB
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_readouts_are_fitted_to_any_generator(tiny_generator: Generator, level: int) -> None:
+def test_readouts_are_fitted_to_any_generator(tiny_generator: VQGAN, level: int) -> None:
     error, variance = errors(tiny_generator, level)
     assert error < variance / 3
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_their_gradient_points_where_the_whole_picture_s_does(
-    embedded: Generator, level: int
-) -> None:
+def test_their_gradient_points_where_the_whole_picture_s_does(embedded: VQGAN, level: int) -> None:
     picture = next(study_pictures(side=64, count=1, seed=9))
     latent = embedded.encode(picture).requires_grad_()
     random = torch.Generator().manual_seed(0)
@@ -88,7 +86,7 @@ def test_their_gradient_points_where_the_whole_picture_s_does(
     assert torch.cosine_similarity(whole, read, dim=0) > 0.8
 
 
-def test_readouts_are_read_back(tiny_generator: Generator, tmp_path: Path) -> None:
+def test_readouts_are_read_back(tiny_generator: VQGAN, tmp_path: Path) -> None:
     path, decoder = tmp_path / "models" / "readouts.safetensors", tiny_generator.decoder
     save_readouts(tiny_generator.readouts, path, "digest")
     again = load_readouts(path, "digest", decoder)
@@ -106,7 +104,7 @@ def test_readouts_are_read_back(tiny_generator: Generator, tmp_path: Path) -> No
     [{"1.mean": torch.tensor(1.0)}, {"1.mean": torch.zeros(5, 1, 1)}, {"1.odd": torch.zeros(2)}],
 )
 def test_a_file_of_other_shapes_is_not_used(
-    tiny_generator: Generator, tmp_path: Path, changed: dict[str, torch.Tensor]
+    tiny_generator: VQGAN, tmp_path: Path, changed: dict[str, torch.Tensor]
 ) -> None:
     path = tmp_path / "readouts.safetensors"
     own = {f"1.{name}": value for name, value in tiny_generator.readouts[1].state_dict().items()}

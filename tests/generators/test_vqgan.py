@@ -9,7 +9,7 @@ import tiny
 import torch
 from taming.modules.vqvae.quantize import VectorQuantizer
 
-from render.generators.vqgan import Generator, code_statistics
+from render.generators.vqgan import VQGAN, code_statistics
 from render.weights.catalog import ModelError
 
 GUMBEL = {**copy.deepcopy(tiny.GENERATOR), "gumbel": True}
@@ -40,7 +40,7 @@ def test_codes_that_are_not_in_use_do_not_change_the_unit() -> None:
     live = state["quantize.embedding.weight"]
     dead = torch.rand(470, 4) * 1e-3
     config = {**copy.deepcopy(tiny.GENERATOR), "n_embed": 32 + len(dead)}
-    sparse, full = Generator(config), tiny.generator()
+    sparse, full = VQGAN(config), tiny.generator()
     sparse.load_taming({**state, "quantize.embedding.weight": torch.cat([live, dead])})
     assert (sparse.unit, sparse.spread) == (full.unit, pytest.approx(full.spread))
     for odd in (torch.full((3, 4), torch.nan), torch.ones(3, 4), torch.zeros(3, 4)):
@@ -93,4 +93,4 @@ def test_weights_that_do_not_fit_are_reported() -> None:
     state = tiny.taming_state()
     state.pop("decoder.conv_out.bias")
     with pytest.raises(ModelError, match="do not fit"):
-        Generator(tiny.GENERATOR).load_taming(state)
+        VQGAN(tiny.GENERATOR).load_taming(state)

@@ -34,9 +34,9 @@ def test_a_frame_costs_a_decode_or_a_blend(between: str) -> None:
     )
     costs = Costs(plan)
     if between == "latent":
-        assert costs.frame == pytest.approx(costs.decode)
+        assert costs.frame == pytest.approx(costs.decodes[0])
     else:  # two keyframes a second, 24 frames
-        assert costs.blend < costs.frame < costs.blend + 0.2 * costs.decode
+        assert costs.blend < costs.frame < costs.blend + 0.2 * costs.decodes[0]
 
 
 def test_only_a_chain_without_an_image_costs_the_choice_of_an_initial_picture(
@@ -50,8 +50,8 @@ def test_only_a_chain_without_an_image_costs_the_choice_of_an_initial_picture(
     assert (first.parent, later.parent, from_image.parent) == (None, 0, None)
     assert from_image.init == tmp_path / "a.png"
     candidates = 0.145 * (160 + 6 * 40)  # `starter` alone
-    assert costs.start(first) == candidates + costs.decode > 2 * costs.decode
-    assert costs.start(later) == costs.start(from_image) == 2 * costs.decode
+    assert costs.start(first) == candidates + costs.decodes[0] > 2 * costs.decodes[0]
+    assert costs.start(later) == costs.start(from_image) == 2 * costs.decodes[0]
 
 
 def test_more_keyframes_or_pixels_cost_more() -> None:
@@ -190,5 +190,5 @@ def test_the_choice_of_first_colours_costs_no_more_than_a_few_steps(
     first, costs = plan.keyframes[0], Costs(plan)
     assert candidate_counts(plan, first) == counts
     if "ViT" in models:
-        choice = costs.start(first) - costs.sketch(first) - costs.decode
+        choice = costs.start(first) - costs.sketch(first) - costs.decodes[0]
         assert choice <= 3 * costs.step(first)

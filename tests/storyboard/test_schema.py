@@ -12,10 +12,12 @@ import yaml
 from render.storyboard.keys import SHOT, STORYBOARD
 from render.storyboard.loss_weights import LOSS_MEANINGS
 from render.storyboard.model import LOSS_WEIGHTS, Camera, Settings, Shot, Storyboard, Transition
+from render.storyboard.model_names import GENERATOR
 from render.storyboard.parser import parse
 from render.storyboard.problems import StoryboardError
 from render.storyboard.schema import json_schema, reference
 from render.storyboard.tables import Table
+from render.weights.kinds import KINDS
 
 GROUND: dict[str, Any] = {"version": 1, "shots": [{"duration": "4s", "prompts": "a red sky"}]}
 
@@ -129,8 +131,10 @@ def test_rows_fill_fields_that_exist() -> None:
         inner = [row.kind for row in group.rows if not row.field and isinstance(row.kind, Table)]
         return field_names(group).union(*(field_names(kind) for kind in inner))
 
-    assert flat(STORYBOARD) - {"style", "exclude", "defaults"} <= names(Storyboard)
-    assert flat(SHOT) - {"style", "exclude"} <= names(Shot, Settings) | {"at"}
+    parameters = field_names(GENERATOR)
+    assert parameters - {"name"} == {name for kind in KINDS.values() for name in kind.parameters}
+    assert flat(STORYBOARD) - {"style", "exclude", "defaults"} - parameters <= names(Storyboard)
+    assert flat(SHOT) - {"style", "exclude"} - parameters <= names(Shot, Settings) | {"at"}
     assert names(Settings) <= flat(SHOT)
     for key, owner in (("camera", Camera), ("transition", Transition)):
         kind = SHOT.row(key).kind

@@ -49,7 +49,7 @@ MISTAKES = [
     (GROUND + "  iterations: 0", 5, "iterations '0' is out of range"),
     (GROUND + "  iterations: few", 5, "iterations 'few' is not a number"),
     (GROUND + "  cutouts: {size: [0.9, 0.5]}", 5, "greater number"),
-    (GROUND + "  cutouts: {size: [0.4, 2]}", 5, "the largest cutout '2'"),
+    (GROUND + "  cutouts: {size: [0.4, 3]}", 5, "the largest cutout '3'"),
     (GROUND + "  cutouts: 0", 5, "cutouts '0'"),
     (GROUND + "  keyframes: 0s", 5, "keyframes '0s' is out of range"),
 ]

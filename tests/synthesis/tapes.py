@@ -112,7 +112,7 @@ def steps_of(plan: Plan, number: int, runner: StepRunner) -> list[Step]:
     """The steps of a keyframe, of which the first look at small pictures; those of a later one
     embed their cutouts in parts."""
     models = small_models(runner, at_once=4 if number else None)
-    codebook = models.generator.codebook
+    codebook = models.network.codebook
     parent = codebook[:8].T.reshape(1, 4, 2, 4).repeat(1, 1, 8, 6) if number else None
     return keyframe_steps(plan, number, models, parent)
 
@@ -120,12 +120,12 @@ def steps_of(plan: Plan, number: int, runner: StepRunner) -> list[Step]:
 def small_models(runner: StepRunner, at_once: int | None = None) -> Models:
     """Tiny models whose steps this runner launches."""
     perceptors = tuple((one.on(torch.device("cpu"), at_once=at_once), w) for one, w in PERCEPTORS)
-    return Models(tiny.with_readouts(tiny.generator()), perceptors, runner=runner)
+    return Models((tiny.with_readouts(tiny.generator()),), perceptors, runner=runner)
 
 
 def keyframe_steps(plan: Plan, number: int, models: Models, parent: Tensor | None) -> list[Step]:
     """The steps of a keyframe from its parent's latent."""
-    keyframe, generator = plan.keyframes[number], models.generator
+    keyframe, generator = plan.keyframes[number], models.network
     statistics = {level: shot_statistics(plan, None, parent, generator, level) for level in (0, 1)}
     targets = embed_targets(plan, models)
     with patch.object(optimised, "step_level", lambda plan, keyframe, step, steps: step < 4):

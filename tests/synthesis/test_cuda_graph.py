@@ -99,7 +99,7 @@ def test_only_the_latest_recordings_are_kept(monkeypatch: pytest.MonkeyPatch) ->
         return run
 
     runner = RecordedSteps(lambda run: run(), record)
-    canvas = runner.canvas(torch.zeros(1, 4, 8, 8))
+    canvas = runner.canvas(torch.zeros(1, 4, 8, 8), tiny.generator())
     step = StepFunction(canvas, tiny.generator(), lambda *_: torch.zeros(()), 0.5, 0)
     for level in (1, 2, 1, 3, 1, 2):
         for _ in range(2):
@@ -136,7 +136,7 @@ def test_no_recorded_operation_reads_from_the_host(
 
     plan = recorded_plan(tmp_path, "mirror")
     perceptors = tuple((deepcopy(one).on(meta), weight) for one, weight in PERCEPTORS)
-    models = Models(tiny.generator().on(meta), perceptors, runner=runner_with(one_device))
+    models = Models((tiny.generator().on(meta),), perceptors, runner=runner_with(one_device))
     empty = ShotStatistics(*(torch.empty(shape, device="meta") for shape in ((2, 3), ())))
     statistics = {0: empty}
     latent = torch.empty(1, 4, 16, 24, device="meta")

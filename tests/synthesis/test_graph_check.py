@@ -22,7 +22,7 @@ from render.synthesis.models import Models
 
 
 def test_a_recording_is_tried_before_it_is_used(tmp_path: Path, on_tape: None) -> None:
-    models = Models(tiny.generator(), PERCEPTORS)
+    models = Models((tiny.generator(),), PERCEPTORS)
     assert recording_works(models, runner_with(record_on_tape))
 
     def record_without_replay(run: Thunk) -> Thunk:

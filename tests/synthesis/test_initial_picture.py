@@ -57,7 +57,7 @@ def test_grey_clouds_are_seeded_grey_and_faint() -> None:
 def test_a_chain_starts_from_the_candidate_nearest_to_its_prompts() -> None:
     """Against the slow, obvious version: one crop at a time."""
     plan = tiny_plan()
-    generator, keyframe = MODELS.generator, plan.keyframes[0]
+    generator, keyframe = MODELS.network, plan.keyframes[0]
     prompt_targets = make_prompt_targets(plan, keyframe, MODELS, embed_targets(plan, MODELS))
     count, shortlist = candidate_counts(plan, keyframe)
     candidates = draw_candidates((60, 40), derived_seed(keyframe.seed, "ground"), count)
@@ -86,12 +86,12 @@ def test_a_chain_starts_from_the_candidate_nearest_to_its_prompts() -> None:
     picture = picture + grey_clouds((48, 32), keyframe.seed) - 0.5
     start = choose_initial_picture(plan, keyframe, generator.device, prompt_targets)
     assert torch.allclose(start, picture.clamp(0, 1), atol=1e-4)
-    assert warm_start(plan, plan.keyframes[0], generator, None) == (None, None)
+    assert warm_start(plan, plan.keyframes[0], MODELS, None) is None
 
 
 def test_a_chain_without_prompts_starts_from_grey_clouds() -> None:
     plan = tiny_plan()
-    generator, keyframe = MODELS.generator, plan.keyframes[0]
+    generator, keyframe = MODELS.network, plan.keyframes[0]
     grey = grey_clouds((48, 32), keyframe.seed)
     assert torch.equal(choose_initial_picture(plan, keyframe, generator.device, ()), grey)
 

@@ -36,17 +36,17 @@ def test_optimising_does_not_read_the_global_random_state() -> None:
 def test_the_film_is_the_same_in_other_units_of_the_latent(more: str) -> None:
     """A generator whose codes are a fifth as large, with the same function."""
     plan, scale = tiny_plan(more), 0.2
-    scaled = deepcopy(MODELS.generator)
+    scaled = deepcopy(MODELS.network)
     state = {
         name: value * (scale if name.startswith(("codebook", "quant_conv", "low", "high")) else 1)
         for name, value in scaled.state_dict().items()
     }
     state["post_quant_conv.weight"] /= scale
     scaled.load_taming(state)
-    assert scaled.unit == pytest.approx(scale * MODELS.generator.unit, rel=0.01)
-    scaled.unit = scale * MODELS.generator.unit
+    assert scaled.unit == pytest.approx(scale * MODELS.network.unit, rel=0.01)
+    scaled.unit = scale * MODELS.network.unit
     latents: list[list[torch.Tensor]] = []
-    for models in (MODELS, replace(MODELS, generator=scaled)):
+    for models in (MODELS, replace(MODELS, generators=(scaled,))):
         targets, made = embed_targets(plan, models), []
         for keyframe in plan.keyframes[:2]:
             parent = None if keyframe.parent is None else made[keyframe.parent]
@@ -85,9 +85,9 @@ def test_no_step_waits_for_the_device(number: int) -> None:
     """The meta device has no numbers: an operation that waits to read one raises an error there."""
     plan, meta = tiny_plan(EVERY_LOSS), torch.device("meta")
     perceptors = tuple((deepcopy(one).on(meta), weight) for one, weight in MODELS.perceptors)
-    models = Models(deepcopy(MODELS.generator).on(meta), perceptors)
+    models = Models((deepcopy(MODELS.network).on(meta),), perceptors)
     latent = torch.empty(1, 4, 8, 12, device="meta")
-    targets = replace(embed_targets(plan, models), latents={Path("stored"): latent})
+    targets = replace(embed_targets(plan, models), latents={(Path("stored"), 0): latent})
     latent_prompt = ActivePrompt(None, None, 0.5, -math.inf, latent=Path("stored"))
     keyframe = replace(
         plan.keyframes[number], prompts=(*plan.keyframes[number].prompts, latent_prompt)
@@ -119,7 +119,7 @@ class Operations(TorchDispatchMode):
 
 def test_a_step_runs_few_operations() -> None:
     plan = tiny_plan()
-    models = Models(MODELS.generator, MODELS.perceptors[:1])
+    models = Models(MODELS.generators, MODELS.perceptors[:1])
     optimising = optimize_keyframe(
         plan, plan.keyframes[0], models, embed_targets(plan, models), None
     )
@@ -130,7 +130,7 @@ def test_a_step_runs_few_operations() -> None:
 
 
 def test_the_first_steps_look_at_small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan, generator = tiny_plan(EVERY_LOSS), tiny.with_readouts(deepcopy(MODELS.generator))
+    plan, generator = tiny_plan(EVERY_LOSS), tiny.with_readouts(deepcopy(MODELS.network))
     monkeypatch.setattr(optimised, "step_level", lambda plan, keyframe, step, steps: 2 - step // 2)
     levels, real = [], generator.paint
 
@@ -140,7 +140,7 @@ def test_the_first_steps_look_at_small_pictures(monkeypatch: pytest.MonkeyPatch)
         return real(codes, step=step, level=level)
 
     monkeypatch.setattr(generator, "paint", counted)
-    models = replace(MODELS, generator=generator)
+    models = replace(MODELS, generators=(generator,))
     keyframe = replace(plan.keyframes[1], steps=5)
     parent = optimised_first_keyframe(plan)
     statistics = {

@@ -116,13 +116,13 @@ def test_a_note_nested_too_deeply_is_refused(tmp_path: Path, latent: torch.Tenso
 
 def test_a_latent_of_another_film_under_a_key_is_refused(tmp_path: Path) -> None:
     Store(tmp_path).save("key", torch.zeros(1, 3, 5, 5), {})
-    assert Store(tmp_path, (3, 5, 5)).load("key").shape == (1, 3, 5, 5)
-    with pytest.raises(LatentError, match=r"holds \(3, 5, 5\), and the film's latents are \(4, 6"):
-        Store(tmp_path, (4, 6, 8)).load("key")
+    assert Store(tmp_path, {"key": (3, 5, 5)}).load("key").shape == (1, 3, 5, 5)
+    with pytest.raises(LatentError, match=r"\(3, 5, 5\), and the keyframe's latent is \(4, 6"):
+        Store(tmp_path, {"key": (4, 6, 8)}).load("key")
 
 
 def test_latents_that_cannot_be_used_are_set_aside(tmp_path: Path, latent: torch.Tensor) -> None:
-    store = Store(tmp_path, (4, 6, 8))
+    store = Store(tmp_path, dict.fromkeys(("right", "changed", "other"), (4, 6, 8)))
     for key in ("right", "changed", "other"):
         store.save(key, latent, {})
     store.save("other", torch.zeros(1, 3, 5, 5), {})

@@ -10,7 +10,7 @@ import tiny
 import torch
 
 from render.generators import vqgan
-from render.generators.vqgan import load_generator
+from render.generators.vqgan import load_vqgan
 from render.synthesis.load import prepare_readouts
 from render.weights.catalog import GENERATORS
 
@@ -21,7 +21,7 @@ def said() -> list[str]:
 
 
 def test_the_embedded_generator_brings_its_readouts(said: list[str]) -> None:
-    generator = load_generator(GENERATORS["starter"])
+    generator = load_vqgan(GENERATORS["starter"])
     prepare_readouts(generator, said.append)
     assert sorted(generator.readouts) == [1, 2]
     assert said == []

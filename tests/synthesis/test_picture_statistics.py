@@ -20,7 +20,7 @@ def test_statistics_are_those_of_the_first_keyframe_or_the_palette_of_a_picture(
     tmp_path: Path,
 ) -> None:
     Image.new("RGB", (30, 90), "red").save(tmp_path / "red.png")
-    plan, generator = tiny_plan(), MODELS.generator
+    plan, generator = tiny_plan(), MODELS.network
     assert shot_statistics(plan, None, None, generator) == ShotStatistics()
     first = torch.randn(1, 4, 8, 12)
     decoded = generator.decode(first)

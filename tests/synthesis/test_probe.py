@@ -10,7 +10,7 @@ import tiny
 import torch
 
 from render.errors import InputError
-from render.generators.vqgan import Generator, load_generator
+from render.generators.vqgan import VQGAN, load_vqgan
 from render.plan.arithmetic import CONVOLUTIONS, PRECISIONS, Arithmetic
 from render.synthesis import probe
 from render.synthesis.device import Device
@@ -41,7 +41,7 @@ def test_a_probe_runs_once_for_a_generator(monkeypatch: pytest.MonkeyPatch) -> N
     probes: list[object] = []
     measure = probe._measure_convolutions
 
-    def counted(generator: Generator, say: Callable[[str], None]) -> str:
+    def counted(generator: VQGAN, say: Callable[[str], None]) -> str:
         probes.append(generator)
         return measure(generator, say)
 
@@ -112,7 +112,7 @@ def test_convolutions_that_are_not_here_are_refused(monkeypatch: pytest.MonkeyPa
 
 def test_float16_is_for_generators_whose_numbers_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "fastest_precision", lambda device: "float16")
-    fitting, embedded = tiny.generator(), load_generator(known_models("generator")["starter"])
+    fitting, embedded = tiny.generator(), load_vqgan(known_models("generator")["starter"])
     assert choose_arithmetic(Device(CPU, None, "plain"), fitting).precision == "float16"
     assert fitting.step_decoder is None  # as it was
     assert choose_arithmetic(Device(CPU, None, "plain"), embedded).precision == "float32"

@@ -25,7 +25,7 @@ from render.synthesis.sketch import SketchStep, sketch, sketch_size
 from render.synthesis.targets import PromptTarget, embed_targets, make_prompt_targets
 from render.weights.catalog import PERCEPTORS
 
-WITH_CLASSIFIER = Models(MODELS.generator, (MODELS.perceptors[0], (tiny.classifier(), 1.0)))
+WITH_CLASSIFIER = Models(MODELS.generators, (MODELS.perceptors[0], (tiny.classifier(), 1.0)))
 
 
 def plan_of(prompts: str, size: str = "48x32") -> Plan:
@@ -78,7 +78,7 @@ def test_other_prompts_are_painted_without_a_sketch(prompts: str) -> None:
 def test_the_pull_of_a_perceptor_is_that_of_the_keyframe() -> None:
     classifier = tiny.classifier()
     classifier.first_pull, classifier.later_pull = 12.0, 0.5
-    models = Models(MODELS.generator, (MODELS.perceptors[0], (classifier, 0.5)))
+    models = Models(MODELS.generators, (MODELS.perceptors[0], (classifier, 0.5)))
     plan = plan_of("a lighthouse")
     embedded = embed_targets(plan, models)
     first, later = (

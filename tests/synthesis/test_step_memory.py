@@ -11,7 +11,7 @@ import pytest
 import tiny
 import torch
 
-from render.generators.vqgan import Generator
+from render.generators.vqgan import VQGAN
 from render.plan.arithmetic import Arithmetic
 from render.synthesis.clip_perceptor import ClipPerceptor
 from render.synthesis.cutouts import cut_out, sample_cutouts
@@ -98,7 +98,7 @@ def test_512_pixels_in_bfloat16_need_less_than_two_gibibytes() -> None:
     device has shapes and no numbers, so the networks have their real sizes."""
     meta, size = torch.device("meta"), (512, 512)
     with meta:
-        generator = Generator(known_models("generator")["vqgan-imagenet-f16-16384"].config)
+        generator = VQGAN(known_models("generator")["vqgan-imagenet-f16-16384"].config)
         clip = build_clip(open_clip.get_model_config("ViT-B-32-quickgelu"))
         speed_up_tower(clip.visual)
         perceptor = ClipPerceptor(clip)

@@ -88,11 +88,11 @@ def test_a_latent_prompt_pulls_within_its_region(tmp_path: Path) -> None:
 
 
 def test_a_latent_of_another_size_is_scaled_and_cropped_to_the_frame(tmp_path: Path) -> None:
-    plan, generator, store = tiny_plan(), MODELS.generator, Store(tmp_path)
+    plan, generator, store = tiny_plan(), MODELS.network, Store(tmp_path)
 
     def as_target(latent: torch.Tensor) -> torch.Tensor:
         store.save("it", latent, latent_note())
-        return load_latent_target(store.path("it"), plan, generator)
+        return load_latent_target(store.path("it"), plan, MODELS, 0)
 
     own = torch.randn(1, 4, 8, 12)
     assert torch.equal(as_target(own), own)
@@ -119,9 +119,7 @@ def test_an_excluded_latent_pushes_no_further_than_the_distance_of_two_codes(
         )
         plan = plan_for(parse(board, tmp_path), 4)
         targets = embed_targets(plan, MODELS)
-        (latent_target,) = make_latent_targets(
-            plan, plan.keyframes[0].prompts, MODELS.generator, targets
-        )
+        (latent_target,) = make_latent_targets(plan, plan.keyframes[0], MODELS.network, targets)
         stops[extra] = (latent_target.weight, latent_target.stop)
     assert list(stops.values()) == [(-1.0, -1.0), (-1.0, -0.3)]
 

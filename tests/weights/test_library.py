@@ -25,6 +25,7 @@ from safetensors.torch import save_file
 from render.weights import install, library
 from render.weights.catalog import GENERATORS, PERCEPTORS, Model, ModelError
 from render.weights.download import DownloadError
+from render.weights.kinds import kind_of
 from render.weights.vocabulary import names_things
 
 ROWS = [*GENERATORS.values(), *PERCEPTORS.values()]
@@ -82,6 +83,11 @@ def test_every_row_is_complete(model: Model) -> None:
     assert table[model.name] is model
     assert model.licence
     assert model.note
+    if not model.has_weights:
+        assert not model.embedded
+        assert not model.urls
+        assert set(model.config) == set(kind_of(model).parameters)
+        return
     assert model.digest_source
     assert bool(model.embedded) != bool(model.urls)
     assert model.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", model.sha256)

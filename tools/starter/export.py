@@ -18,7 +18,7 @@ from starter.teacher import SentenceEncoder
 from torch import Tensor
 
 from render.generators.readout import save_readouts
-from render.generators.vqgan import fit_readouts, load_generator
+from render.generators.vqgan import fit_readouts, load_vqgan
 from render.weights.catalog import GENERATORS
 
 NEAR = 0.5  # the lowest cosine between sentence vectors at which a word stands in for another
@@ -53,7 +53,7 @@ def export_readouts(target: Path) -> dict[int, float]:
     PSNR in dB."""
     row = GENERATORS["starter"]
     path = str((target / str(row.embedded)).resolve())
-    generator = load_generator(replace(row, embedded=path))
+    generator = load_vqgan(replace(row, embedded=path))
     errors = fit_readouts(generator)
     save_readouts(generator.readouts, target / "readouts.safetensors", generator.digest)
     return errors

@@ -21,7 +21,7 @@ from starter.twelves import TWELVES
 from starter.words import article
 from torch import Tensor
 
-from render.generators.vqgan import Generator
+from render.generators.vqgan import VQGAN
 from render.synthesis.perceptor import Perceptor
 
 Pairs = dict[str, Tensor]  # caption to its picture (3, SIZE, SIZE) in 0 to 1
@@ -70,7 +70,7 @@ def held_out_pairs(drawings: Drawings) -> Pairs:
 
 
 @torch.no_grad()
-def psnr(generator: Generator, pictures: Tensor) -> float:
+def psnr(generator: VQGAN, pictures: Tensor) -> float:
     """Returns the mean PSNR of the pictures' reconstructions at 256 px, in dB."""
     values = []
     for picture in pictures:
@@ -81,7 +81,7 @@ def psnr(generator: Generator, pictures: Tensor) -> float:
 
 
 @torch.no_grad()
-def codes_used(generator: Generator, pictures: Tensor) -> float:
+def codes_used(generator: VQGAN, pictures: Tensor) -> float:
     """Returns the share of the codebook that the encoded pictures use."""
     used: set[int] = set()
     for picture in pictures:
@@ -91,7 +91,7 @@ def codes_used(generator: Generator, pictures: Tensor) -> float:
 
 
 @torch.no_grad()
-def swatch_errors(generator: Generator) -> dict[str, float]:
+def swatch_errors(generator: VQGAN) -> dict[str, float]:
     """Returns for each of the eleven colours the mean error of its reconstruction, of 255, in the
     worst channel."""
     errors = {}
@@ -103,7 +103,7 @@ def swatch_errors(generator: Generator) -> dict[str, float]:
 
 
 @torch.no_grad()
-def decoding_seconds(generator: Generator) -> float:
+def decoding_seconds(generator: VQGAN) -> float:
     """Returns the seconds that decoding one picture of 256 px takes, the mean of three."""
     latent = generator.encode(torch.rand(1, 3, 256, 256))
     generator.decode(latent)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from render.curves.curve import constant
 from render.generators.readout import load_readouts
-from render.generators.vqgan import load_generator
+from render.generators.vqgan import load_vqgan
 from render.media.digest import file_digest
 from render.plan.arithmetic import Arithmetic
 from render.plan.key import ALGORITHM
@@ -46,7 +46,7 @@ FULL = Effort(256, Settings())
 QUICK = Effort(160, Settings(first_steps=25, cutouts=8))
 # A plan needs models for its keys; the keys of these plans are not used.
 STARTER = FilmModels(
-    ChosenModel(GENERATORS["starter"], "starter"),
+    (ChosenModel(GENERATORS["starter"], "starter"),),
     tuple(ChosenModel(PERCEPTORS[name], name, weight) for name, weight in STARTERS),
 )
 
@@ -57,12 +57,12 @@ def load_pair(folder: Path) -> Models:
     generator, *perceptors = (
         dataclasses.replace(row, embedded=str(folder.resolve() / str(row.embedded))) for row in rows
     )
-    painter = load_generator(generator)
+    painter = load_vqgan(generator)
     painter.readouts = (
         load_readouts(folder / "readouts.safetensors", painter.digest, painter.decoder) or {}
     )
     return Models(
-        painter.on(torch.device("cpu"), Arithmetic(convolutions=fastest_convolutions(painter))),
+        (painter.on(torch.device("cpu"), Arithmetic(convolutions=fastest_convolutions(painter))),),
         tuple(
             (load_perceptor(row), weight)
             for row, (_, weight) in zip(perceptors, STARTERS, strict=True)
@@ -84,7 +84,7 @@ def draw(models: Models, text: str, seed: int, effort: Effort) -> Tensor:
         if isinstance(step, Step):
             latent = step.average
     with torch.no_grad():
-        return models.generator.decode(latent)[0]
+        return models.network.decode(latent)[0]
 
 
 class Studio:

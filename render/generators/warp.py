@@ -8,14 +8,15 @@ the picture's centre, and its height is 1.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
-from kornia.filters import gaussian_blur2d
+from kornia.filters import gaussian_blur2d, unsharp_mask
 from PIL import ImageColor
 from torch import Tensor
 from torch.nn import functional as F
 
-from render.plan.camera import Matrix, inverse
+from render.plan.camera import IDENTITY, Matrix, inverse, moves
 
 # From a border's name to how `grid_sample` reads points outside the picture. `wrap` folds the grid
 # instead. A colour is black, with the colour subtracted before and added after. `dream` mirrors
@@ -26,6 +27,16 @@ BORDERS = {
 }  # fmt: skip
 FAR = 8.0  # in half pictures: the limit for coordinates of points near and beyond a horizon
 SAMPLES = 8  # the most samples along one side of an output pixel that covers many input pixels
+
+
+@dataclass(frozen=True)
+class View:
+    """How the camera sees a parent now: what a keyframe's start is made with."""
+
+    matrix: Matrix = IDENTITY  # from the parent's picture to this one
+    border: str = "mirror"  # what comes in from outside the parent's picture
+    sharpen: float = 0.0  # how much of its finest detail the picture gets back
+    seed: int = 0  # of what is drawn anew
 
 
 def pixel_points(height: int, width: int, device: torch.device, samples: tuple[int, int]) -> Tensor:
@@ -163,3 +174,25 @@ def newly_exposed_mask(matrix: Matrix, height: int, width: int, device: torch.de
     """Returns where the warped picture shows what was outside its source: (1, 1, H, W), 0 or 1."""
     outside = (source_grid(matrix, height, width, device).abs() > 1).any(-1)
     return outside[:, None].float()
+
+
+def warp_parent(picture: Tensor, view: View) -> Tensor:
+    """Returns a picture (1, 3, H, W) in [0, 1] warped to a view and sharpened by its `sharpen`.
+
+    The unsharp mask has Deforum's size: a kernel of 5 pixels and a sigma of 1 pixel.
+    """
+    warped = warp(picture, view.matrix, view.border)
+    if view.sharpen == 0.0:
+        return warped
+    sharp = unsharp_mask(warped, (5, 5), (1.0, 1.0))
+    return warped.lerp(sharp, view.sharpen).clamp(0, 1)
+
+
+def newly_exposed(view: View, size: tuple[int, int], device: torch.device) -> Tensor | None:
+    """Returns where a view with the border `dream` shows what its parent did not: (1, 1, H, W),
+    0 or 1; None if nowhere, or if the border is another. `size` is (width, height)."""
+    if view.border != "dream" or not moves(view.matrix):
+        return None
+    width, height = size
+    exposed = newly_exposed_mask(view.matrix, height, width, device)
+    return exposed if exposed.any() else None

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from render.curves.curve import constant
+from render.generators.warp import BORDERS, coverage, resample, source_grid, warp
 from render.plan.camera import IDENTITY, Matrix, pose_matrix
 from render.storyboard.model import BORDERS as NAMES
 from render.storyboard.model import Camera
-from render.synthesis.warp import BORDERS, coverage, resample, source_grid, warp
 
 
 def picture(height: int = 48, width: int = 64) -> torch.Tensor:
