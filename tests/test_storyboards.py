@@ -97,7 +97,7 @@ def test_the_defaults_are_as_the_page_says() -> None:
     lines = "".join(f"    {line}" for line in shown[1].splitlines(keepends=True))
     plain = "version: 1\nshots:\n  - duration: 4s\n    prompts: the sea\n"
     assert parse(plain + lines, FOLDER).shots == parse(plain, FOLDER).shots
-    assert shown[1].count("\n") == 5
+    assert shown[1].count("\n") == 6
 
 
 def test_every_image_is_small() -> None:

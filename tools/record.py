@@ -63,8 +63,9 @@ def plans(boards: list[Path]) -> dict[str, Any]:
     records = {}
     for path in boards:
         board = load(path)
-        name = board.generator.name
-        factor = 4 if name == "tiny-vqgan" else GENERATORS.get(name, GENERATORS["starter"]).factor
+        names = [one.name for one in board.generators]
+        rows = [GENERATORS.get(name, GENERATORS["starter"]) for name in names]
+        factor = 4 if "tiny-vqgan" in names else max(row.factor for row in rows)
         plan = plan_for(board, factor, lambda role, name: f"{role} {name}")
         records[path.name] = {
             "frames": plan.frame_count,

@@ -436,6 +436,61 @@ def interpolate(
         report_made(log, output, journey.frame_count, length, journey.size, began)
 
 
+perceptor_option = click.option(
+    "--perceptor", metavar="NAME", default="starter", show_default=True, help="What judges."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON value on stdout.")
+
+
+@cli.command()
+@click.argument("images", type=FILE, nargs=-1, metavar="[IMAGE ...]")
+@click.option("--text", "texts", multiple=True, metavar="TEXT", help="A text; may be repeated.")
+@click.option("--colors", is_flag=True, help="Score a grid of colours instead of images.")
+@click.option(
+    "-o", "--output", type=FILE, metavar="CHART.png", help="Draw the scores as a bar chart."
+)
+@perceptor_option
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0.0001, 100),
+    help="Of the softmax over the texts.  [default: the perceptor's own]",
+)
+@json_option
+@device_option
+@click.option("--force", is_flag=True, help="Overwrite CHART.png even if Render did not write it.")
+def score(**options: Any) -> None:
+    """How well each TEXT fits each IMAGE: their similarity, and its share among the texts.
+
+    A CLIP's similarity is the cosine of the angle between its embeddings.
+    """
+    with report_errors():
+        from render.cli.scoring import score_command
+
+        score_command(**options)
+
+
+@cli.command()
+@click.argument("prompts", nargs=-1, required=True, metavar="PROMPT [PROMPT ...]")
+@click.option("-o", "--output", type=FILE, metavar="STEPS.png", help="Draw the steps as a strip.")
+@click.option("--from", "start", default="#808080", show_default=True, metavar="COLOUR",
+              help="The colour to begin with.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@perceptor_option
+@json_option
+@device_option
+@click.option("--force", is_flag=True, help="Overwrite STEPS.png even if Render did not write it.")
+def color(**options: Any) -> None:
+    """The colour of each PROMPT: one flat colour, optimised step by step.
+
+    
+      render color "the color of a banana" "the color of the sea" -o steps.png
+    """
+    with report_errors():
+        from render.cli.scoring import find_colors
+
+        find_colors(**options)
+
+
 @cli.command()
 @click.argument("file", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="The note as it is stored.")

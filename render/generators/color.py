@@ -9,6 +9,11 @@ from render.generators.generator import Generator, Start
 from render.generators.warp import View
 from render.plan.camera import Matrix
 
+# The standard deviation of the colours that a step looks at around its own, at the first step and
+# at the last. To a small perceptor similarity is a hilly land: without them the colour of grass ended
+# violet, at 0.37, and with them green, at 0.59.
+FAR, NEAR = 0.3, 0.05
+
 
 class Color(Generator):
     """Latents are (B, 3, 1, 1): red, green and blue in [0, 1]. The camera does not change them."""
@@ -30,6 +35,10 @@ class Color(Generator):
     def levels(self) -> tuple[int, ...]:
         """0 to 2: a flat picture is the same at every size."""
         return (0, 1, 2)
+
+    def tint(self, progress: float) -> float:
+        """Returns how far around its own colour a step looks."""
+        return FAR + (NEAR - FAR) * progress
 
     def encode(self, picture: Tensor) -> Tensor:
         """Returns the mean colour of pictures."""

@@ -69,6 +69,11 @@ class Generator(nn.Module, ABC):
         self.to(device)
         return self
 
+    def tint(self, progress: float) -> float:
+        """Returns the standard deviation of what is added to the colours of cutouts, from the first
+        step of a keyframe (0) to the last (1)."""
+        return 0.0
+
     def begin(self, picture: Tensor, seed: int) -> Tensor:
         """Returns the latent that a chain begins with, near to a soft picture (1, 3, H, W)."""
         return self.encode(picture)

@@ -237,7 +237,9 @@ class Strokes(Generator):
         a Z-order curve (Morton 1966), and their order changes with them."""
         if fraction in (0.0, 1.0):
             return after if fraction else before
-        count = before.shape[2]
+        # Where a keyframe fades into the next, there are more of them.
+        count = max(before.shape[2], after.shape[2])
+        before, after = (_with_unseen(drawing, count) for drawing in (before, after))
         ranks = [_morton_order(drawing) for drawing in (before, after)]
         partner = torch.empty_like(ranks[1])
         partner[ranks[0]] = ranks[1]  # of each stroke of `before`, its index in `after`
@@ -264,6 +266,14 @@ class Strokes(Generator):
     def move_offsets(self, offsets: list[Tensor], change: Tensor) -> None:
         """Moves the offsets so that the latent moves by a change of its shape."""
         offsets[0].add_(change / self.steps.clamp_min(1e-6) * (self.steps > 0))
+
+
+def _with_unseen(strokes: Tensor, count: int) -> Tensor:
+    """Returns strokes (1, 14, n, 1) and so many transparent copies above them that they are
+    `count`, at most twice as many."""
+    copies = strokes[:, :, : count - strokes.shape[2]].clone()
+    copies[:, OPACITY] = 0
+    return torch.cat([strokes, copies], dim=2)
 
 
 def read_at(picture: Tensor, places: Tensor) -> Tensor:

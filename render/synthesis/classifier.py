@@ -91,6 +91,15 @@ class Classifier(Perceptor):
         """
         return targets.sum(-1) - (embeddings * targets).sum(-1)
 
+    def similarity(self, embeddings: Tensor, targets: Tensor) -> Tensor:
+        """Returns the mean margin of the classes that a text names, about 1 where they are seen."""
+        return (embeddings * targets).sum(-1) / targets.sum(-1).clamp_min(1e-6)
+
+    @property
+    def temperature(self) -> float:
+        """1 / MARGIN: margins are logits in that unit."""
+        return 1 / MARGIN
+
     def difference(self, embeddings: Tensor, others: Tensor) -> Tensor:
         """Returns half the squared angle between the margins, from 0 to π²/2."""
         return angular_distance(F.normalize(embeddings, dim=-1), F.normalize(others, dim=-1))

@@ -87,6 +87,15 @@ class ClipPerceptor(Perceptor):
         """Returns half the squared angle between the two, from 0 to π²/2."""
         return angular_distance(embeddings, targets)
 
+    def similarity(self, embeddings: Tensor, targets: Tensor) -> Tensor:
+        """Returns the cosine of the angle between the two, from -1 to 1."""
+        return (embeddings * targets).sum(-1)
+
+    @property
+    def temperature(self) -> float:
+        """1 / exp(logit scale), as it was trained; 0.01 for OpenAI's models."""
+        return float(torch.exp(-self.clip.logit_scale.detach().float()))
+
     def difference(self, embeddings: Tensor, others: Tensor) -> Tensor:
         """Returns half the squared angle between the two, from 0 to π²/2."""
         return angular_distance(embeddings, others)

@@ -18,6 +18,7 @@ from kornia.geometry import warp_grid
 from torch import Tensor
 from torch.nn import functional as F
 
+from render.generators.vqgan import clamp_with_gradient
 from render.storyboard.model import Settings
 
 ROTATION = math.radians(8)  # standard deviation; small: a horizon should stay a horizon
@@ -41,6 +42,7 @@ class CutoutDraw:
     noise: Tensor | None  # (n, 1, 1, 1): standard deviations
     seed: int
     padding: str = Settings.padding
+    tints: Tensor | None = None  # (n, 3, 1, 1): what is added to the colour channels
 
     def on(self, device: torch.device, shorter_side: int, sides: Mapping[int, float]) -> Cutouts:
         """Returns the cutouts as tensors on `device`, for perceptors whose inputs have these sides,
@@ -53,7 +55,8 @@ class CutoutDraw:
             for side, share in sides.items()
         }
         matrices, gains = send(self.homographies, device), send(self.gains, device)
-        return Cutouts(matrices, gains, by_side, self.padding)
+        tints = None if self.tints is None else send(self.tints, device)
+        return Cutouts(matrices, gains, by_side, self.padding, tints)
 
     def _seen(self, share: float) -> Tensor:
         """Returns the indices (m,) of a share of the cutouts, whose sizes are the same in every
@@ -97,6 +100,7 @@ class Cutouts:
     gains: Tensor  # (n, 3, 1, 1)
     sides: dict[int, SizedCutouts]  # by the perceptor's side in pixels
     padding: str = Settings.padding  # what they see beyond the picture's edges
+    tints: Tensor | None = None  # (n, 3, 1, 1)
 
 
 def sample_cutouts(
@@ -108,11 +112,13 @@ def sample_cutouts(
     noise: float = Settings.noise,
     distortion: float = Settings.distortion,
     padding: str = Settings.padding,
+    tint: float = 0.0,
 ) -> CutoutDraw:
     """Draws `count` cutouts of a (width, height) picture; their sides lie between the two `sizes`,
     shares of the picture's shorter side. `noise` is the largest standard deviation of their grain,
     0 for none; `distortion` is the factor of how far they are turned, sheared, seen at an angle and
-    tinted; `padding` is what those see that are larger than the picture.
+    tinted; `padding` is what those see that are larger than the picture; `tint` is the standard
+    deviation of what is added to their colours.
 
     Sizes and places are stratified, not independent: a few well-spread cutouts tell as much as
     many that overlap. The places follow the R2 sequence (M. Roberts 2018), shifted at
@@ -143,6 +149,7 @@ def sample_cutouts(
         (uniform[:, 2] * noise)[:, None, None, None] if noise else None,
         seed,
         padding,
+        tint * normal[:, 5:8, None, None] if tint else None,
     )
 
 
@@ -193,6 +200,8 @@ def cut_out(picture: Tensor, cutouts: Cutouts, side: int) -> Tensor:
                 part = part * (points.abs() <= 1).all(-1)[:, None]
             parts.append(part)
     cut = torch.cat(parts)[sized.order] * cutouts.gains[sized.seen]  # (m, 3, S, S)
+    if cutouts.tints is not None:
+        cut = clamp_with_gradient(cut + cutouts.tints[sized.seen])
     return cut if sized.noise is None else cut + sized.noise
 
 

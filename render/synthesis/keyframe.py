@@ -109,6 +109,7 @@ def optimize_keyframe(
             noise=settings.noise,
             distortion=settings.distortion,
             padding=settings.padding,
+            tint=generator.tint(step / steps) if steps else 0.0,
         )
         return draw.on(models.device, min(size), sides)
 

@@ -69,6 +69,16 @@ class Perceptor(nn.Module):
         """Returns how far embeddings of cutouts (..., D) are from targets (..., D): (...)."""
         raise NotImplementedError
 
+    def similarity(self, embeddings: Tensor, targets: Tensor) -> Tensor:
+        """Returns how well embeddings of cutouts (..., D) fit targets (..., D): (...), at most
+        about 1."""
+        raise NotImplementedError
+
+    @property
+    def temperature(self) -> float:
+        """By what similarities are divided for a softmax over texts, as it was trained."""
+        raise NotImplementedError
+
     def difference(self, embeddings: Tensor, others: Tensor) -> Tensor:
         """Returns how far embeddings of cutouts (..., D) are from one another: (...), from 0."""
         raise NotImplementedError

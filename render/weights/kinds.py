@@ -65,7 +65,7 @@ KINDS: dict[str, Kind] = {
         latent_shape=lambda model, size: (3, 1, 1),
         gflop=lambda model, megapixels: megapixels,
         memory=lambda model, megapixels: 0.7e9 * megapixels,
-        # As Text-to-Color has it: torch's own 0.01, of which a step of size 1 takes 0.05.
+        # The decay as Text-to-Color has it: torch's own 0.01, of which a step of size 1 takes 0.05.
         settings={"optimizer": "adamw", "weight_decay": 0.0005},
     ),
     # Cubic Bezier curves, one behind another.

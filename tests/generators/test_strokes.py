@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -35,7 +36,7 @@ def painted_one_by_one(curves: Curves, size: tuple[int, int]) -> Tensor:
         curves.points, curves.radii, curves.colours, curves.opacities, strict=True
     ):
         least = torch.full((height, width), torch.inf)
-        for begin, end in zip(points[:-1], points[1:], strict=True):
+        for begin, end in itertools.pairwise(points):
             along = end - begin
             share = ((x - begin[0]) * along[0] + (y - begin[1]) * along[1]) / along.square().sum()
             share = share.clamp(0, 1).detach()
@@ -150,6 +151,16 @@ def test_drawings_travel_stroke_by_stroke() -> None:
         return strokes[0, :, strokes[0, 0, :, 0].argsort()]
 
     assert torch.allclose(by_place(halfway), by_place(before), atol=1e-5)
+
+
+def test_drawings_of_different_numbers_of_strokes_travel_too() -> None:
+    generator, before = drawing()
+    after = before[:, :, :40]
+    for one, other in ((before, after), (after, before)):
+        halfway = generator.travel(one, other, 0.5)
+        assert halfway.shape == before.shape
+        near = generator.paint(generator.travel(one, other, 0.001))
+        assert (near - generator.paint(one)).abs().mean() < 0.01
 
 
 @pytest.mark.parametrize("kind", ["perspective", "turn"])
