@@ -10,8 +10,8 @@ from render.generators.warp import View
 from render.plan.camera import Matrix
 
 # The standard deviation of the colours that a step looks at around its own, at the first step and
-# at the last. To a small perceptor similarity is a hilly land: without them the colour of grass ended
-# violet, at 0.37, and with them green, at 0.59.
+# at the last. To a small perceptor similarity is a hilly land: without them the colour of grass
+# ended violet, at 0.37, and with them green, at 0.59.
 FAR, NEAR = 0.3, 0.05
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import IO, Any
 from xml.sax.saxutils import escape, unescape
 
 from render.media.atomic import atomic_write, file_errors
-from render.media.note_text import LARGEST_NOTE, to_text
+from render.media.note_text import LARGEST_NOTE
 from render.media.seal import FIELD, UNSEALED, seal_film
 
 START = '<svg xmlns="http://www.w3.org/2000/svg"'  # of every SVG that Render writes
@@ -44,7 +45,8 @@ def write_svg(
     The same drawing and note give the same bytes.
     """
     width, height = size
-    text = to_text({**note, FIELD: UNSEALED})
+    # In ASCII: XML has no place for some characters of other texts.
+    text = json.dumps({**note, FIELD: UNSEALED}, sort_keys=True, default=str)
     lines = [
         f'{START} width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
         f'<metadata id="render">{escape(text)}</metadata>',

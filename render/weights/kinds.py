@@ -42,6 +42,7 @@ def _network_memory(model: Model, megapixels: float) -> float:
     return float((0.7e9 + 11.5e9 * (model.gflop_per_megapixel / 3856) ** 0.5) * megapixels)
 
 
+# Costs were measured by tools/bench_generators.py.
 KINDS: dict[str, Kind] = {
     # Cells of numbers that a decoder makes pictures of.
     "vqgan": Kind(
@@ -55,7 +56,7 @@ KINDS: dict[str, Kind] = {
     # A raster in decorrelated colours.
     "pixels": Kind(
         latent_shape=lambda model, size: (3, size[1], size[0]),
-        gflop=lambda model, megapixels: 10 * megapixels,
+        gflop=lambda model, megapixels: 8 * megapixels,
         memory=lambda model, megapixels: 1e9 * megapixels,
         parameters=("basis",),
         losses={"smoothness": 40.0},
@@ -71,8 +72,11 @@ KINDS: dict[str, Kind] = {
     # Cubic Bezier curves, one behind another.
     "strokes": Kind(
         latent_shape=lambda model, size: (STROKE_NUMBERS, model.config["count"], 1),
-        gflop=lambda model, megapixels: 0.01 * model.config["count"] + 20 * megapixels,
-        memory=lambda model, megapixels: 0.7e9 * megapixels + 2e6 * model.config["count"],
+        gflop=lambda model, megapixels: (5 + 0.18 * model.config["count"]) * megapixels,
+        # Bands of the picture are painted one after another before there is more.
+        memory=lambda model, megapixels: (
+            0.7e9 * megapixels + min(4.5e6 * model.config["count"] * megapixels, 2e9)
+        ),
         encode=80,
         parameters=("count", "width", "paper"),
     ),
