@@ -16,8 +16,8 @@ from render.plan.camera import between
 from render.synthesis.optimize import ONE_BY_ONE
 
 TOOLS = [
-    "bench", "bench_film", "bench_generators", "contact_sheet", "eval_starter", "gpu_check", "plot_bench", "quality",
-    "record", "twin",
+    "bench", "bench_film", "bench_generators", "contact_sheet", "eval_starter", "gpu_check",
+    "plot_bench", "quality", "record", "twin",
 ]  # fmt: skip
 
 
