@@ -57,6 +57,7 @@ DTYPES = {  # by their names in safetensors
 _STORAGES = {element.storage: name for name, element in DTYPES.items()}
 _PICKLE_LIMIT = 16 << 20  # bytes; the pickles of the official checkpoints are below 1 MB
 _CLASS_LIMIT = 10_000  # unknown classes named by a pickle
+_COPY_LIMIT = 10_000_000  # references that a pickle may have copied beyond those it writes itself
 _ENTRY_LIMIT = 100_000  # files in a zip archive
 _DEPTH_LIMIT = 64  # nesting of TorchScript modules
 
@@ -260,12 +261,13 @@ class _Placeholder:
     """Stands for an object of an unknown class: accepts every call and item, and does nothing."""
 
     __slots__ = ("state",)
+    state: Any
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
+    def __new__(cls, *arguments: Any, **keywords: Any) -> _Placeholder:
+        """Returns one, also for a pickle that never calls __init__."""
+        made = super().__new__(cls)
+        made.state = None
+        return made
 
     def __call__(self, *arguments: Any, **keywords: Any) -> _Placeholder:
         return _Placeholder()
@@ -283,6 +285,27 @@ class _Placeholder:
         pass
 
 
+class _MakeOrderedDict:
+    """Replaces collections.OrderedDict in the unpickler, which may be called with pairs only."""
+
+    __slots__ = ()
+
+    def __call__(self, pairs: Any = ()) -> OrderedDict[Any, Any]:
+        """Returns the dictionary; raises UnpicklingError for a key that is slow to hash."""
+        made: OrderedDict[Any, Any] = OrderedDict()
+        for key, value in list(pairs):
+            _check_key(key)
+            made[key] = value
+        return made
+
+
+def _check_key(key: Any) -> None:
+    """Raises UnpicklingError for a key whose hash may take for ever: a tuple of tuples of tuples
+    that a pickle of a few hundred bytes can describe is hashed along every path."""
+    if isinstance(key, tuple | frozenset):
+        raise pickle.UnpicklingError("a key that is neither text nor a number")
+
+
 # The pickle module's unpickler in Python, not the one in C: its memory grows with the content of
 # the file and not with the sizes that the file claims.
 _Unpickler: Any = pickle._Unpickler
@@ -292,24 +315,79 @@ class _TensorUnpickler(_Unpickler):  # type: ignore[misc]
     """Unpickles tensors as `_LazyTensor`, plain containers as themselves, all else as placeholders.
 
     It never imports a module and never calls anything from outside this module, except
-    OrderedDict.
+    OrderedDict. What a few bytes of a pickle can make it do again and again is counted.
     """
-
-    # Without out-of-band buffers and lengths announced before the bytes; PyTorch writes neither.
-    dispatch = {  # noqa: RUF012
-        code: act
-        for code, act in _Unpickler.dispatch.items()
-        if code not in (pickle.BYTEARRAY8[0], pickle.NEXT_BUFFER[0], pickle.READONLY_BUFFER[0])
-    }
 
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data))
         self.unknown: dict[tuple[str, str], type[_Placeholder]] = {}
+        self.copies_left = _COPY_LIMIT
+
+    def load_build(self) -> None:
+        """Keeps the state of a placeholder. Tensors, storages and dictionaries have no state that
+        is needed, and a pickle that sets one of them means no good."""
+        state = self.stack.pop()
+        if isinstance(self.stack[-1], _Placeholder):
+            self.stack[-1].state = state
+
+    def load_setitem(self) -> None:
+        """Sets one item of a dictionary."""
+        _check_key(self.stack[-2])
+        _Unpickler.load_setitem(self)
+
+    def load_setitems(self) -> None:
+        """Sets items of a dictionary."""
+        for key in self.stack[::2]:
+            _check_key(key)
+        _Unpickler.load_setitems(self)
+
+    def load_dict(self) -> None:
+        """Makes a dictionary of items."""
+        for key in self.stack[::2]:
+            _check_key(key)
+        _Unpickler.load_dict(self)
+
+    def load_additems(self) -> None:
+        """Adds items to a set."""
+        for key in self.stack:
+            _check_key(key)
+        _Unpickler.load_additems(self)
+
+    def load_frozenset(self) -> None:
+        """Makes a frozen set of items."""
+        for key in self.stack:
+            _check_key(key)
+        _Unpickler.load_frozenset(self)
+
+    def load_reduce(self) -> None:
+        """Calls what stands for a function with a tuple of arguments."""
+        self.count_copies(self.stack[-1])
+        _Unpickler.load_reduce(self)
+
+    def load_newobj(self) -> None:
+        """Makes an object with a tuple of arguments."""
+        self.count_copies(self.stack[-1])
+        _Unpickler.load_newobj(self)
+
+    def load_newobj_ex(self) -> None:
+        """Makes an object with a tuple and a dictionary of arguments."""
+        self.count_copies(self.stack[-1], self.stack[-2])
+        _Unpickler.load_newobj_ex(self)
+
+    def count_copies(self, *arguments: Any) -> None:
+        """Raises UnpicklingError where a pickle has the same long arguments copied too often."""
+        for given in arguments:
+            parts = given if isinstance(given, tuple) else (given,)
+            for part in (given, *parts[:16]):
+                if isinstance(part, tuple | list | dict | set | frozenset):
+                    self.copies_left -= len(part)
+        if self.copies_left < 0:
+            raise pickle.UnpicklingError("too many copies")
 
     def find_class(self, module: str, name: str) -> Any:
         """Returns what stands for module.name. Nothing is imported."""
         if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
+            return _MakeOrderedDict()
         if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):
             return _RebuildTensor()
         if module == "torch._utils" and name == "_rebuild_parameter":
@@ -335,6 +413,25 @@ class _TensorUnpickler(_Unpickler):  # type: ignore[misc]
         return _Placeholder()
 
 
+# How each code of a pickle is acted on: as Python's unpickler does, or by a method above. Without
+# out-of-band buffers and lengths announced before the bytes; PyTorch writes neither.
+_OWN = {
+    pickle.BUILD: _TensorUnpickler.load_build,
+    pickle.SETITEM: _TensorUnpickler.load_setitem,
+    pickle.SETITEMS: _TensorUnpickler.load_setitems,
+    pickle.DICT: _TensorUnpickler.load_dict,
+    pickle.ADDITEMS: _TensorUnpickler.load_additems,
+    pickle.FROZENSET: _TensorUnpickler.load_frozenset,
+    pickle.REDUCE: _TensorUnpickler.load_reduce,
+    pickle.NEWOBJ: _TensorUnpickler.load_newobj,
+    pickle.NEWOBJ_EX: _TensorUnpickler.load_newobj_ex,
+}
+_WITHOUT = {pickle.BYTEARRAY8[0], pickle.NEXT_BUFFER[0], pickle.READONLY_BUFFER[0]}
+_TensorUnpickler.dispatch = {
+    code: act for code, act in _Unpickler.dispatch.items() if code not in _WITHOUT
+} | {code[0]: act for code, act in _OWN.items()}
+
+
 def _named_tensors(root: Any) -> Iterator[tuple[str, _LazyTensor]]:
     """Yields (name, tensor) for the unpickled object.
 
@@ -347,11 +444,13 @@ def _named_tensors(root: Any) -> Iterator[tuple[str, _LazyTensor]]:
                 yield name, value
         return
     pending = [("", root, 0)]
+    visited: set[int] = set()  # a module that contains itself has endless paths
     while pending:
         prefix, module, depth = pending.pop()
         state = module.state if isinstance(module, _Placeholder) else None
-        if not isinstance(state, dict) or depth > _DEPTH_LIMIT:
+        if not isinstance(state, dict) or depth > _DEPTH_LIMIT or id(module) in visited:
             continue
+        visited.add(id(module))
         for name, value in state.items():
             if isinstance(value, _LazyTensor):
                 yield f"{prefix}{name}", value

@@ -268,6 +268,60 @@ def test_a_pickle_cannot_claim_memory(tmp_path: Path, evil: bytes) -> None:
         read_tensors(archive(tmp_path / "evil.ckpt", evil))
 
 
+def nested_pairs(depth: int) -> bytes:
+    """A tuple of two equal tuples of two equal tuples ...: 2^depth paths in 4 bytes each."""
+    return b"N" + b"".join(b"2\x86" for _ in range(depth))
+
+
+ORDERED = b"ccollections\nOrderedDict\n"
+LONG = b"(" + b"K\x01" * 1000 + b"tq\x00"  # a tuple of 1000 numbers, in the memo
+PAIRS = b"](" + b"K\x01K\x01\x86" * 1000 + b"e\x85q\x00"  # the arguments of a dictionary
+BOMBS = {
+    "key": b"\x80\x02}" + nested_pairs(128) + b"K\x01s.",
+    "keys": b"\x80\x02}(" + nested_pairs(128) + b"K\x01u.",
+    "dict": b"\x80\x02(" + nested_pairs(128) + b"K\x01d.",
+    "set": b"\x80\x04\x8f(" + nested_pairs(128) + b"\x90.",
+    "frozen set": b"\x80\x04(" + nested_pairs(128) + b"\x91.",
+    "ordered": b"\x80\x02" + ORDERED + b"](" + nested_pairs(128) + b"K\x01\x86e\x85R.",
+    "copies": b"\x80\x02" + ORDERED + b"q\x01" + PAIRS + b"R0" + b"h\x01h\x00R" * 20_000 + b".",
+    "calls": b"\x80\x02" + LONG + b"0" + b"ca\nb\nq\x01h\x00R0" + b"h\x01h\x00R0" * 20_000 + b"N.",
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_small_pickle_cannot_take_for_ever(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError, match="pickle does not read"):
+        read_tensors(archive(tmp_path / "a.ckpt", BOMBS[name]))
+
+
+@pytest.mark.timeout(60)
+def test_a_module_that_contains_itself_is_visited_once(tmp_path: Path) -> None:
+    itself = b"\x80\x02ca\nb\n)\x81q\x00}(X\x01\x00\x00\x00ah\x00X\x01\x00\x00\x00bh\x00ub."
+    assert read_tensors(archive(tmp_path / "a.ckpt", itself)) == {}
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [b"(ia\nb\n.", b"ca\nb\n.", b"\x80\x02ca\nb\n)\x81.", b"(ca\nb\no.", b"N.", b"]."],
+)
+def test_a_pickle_of_other_objects_has_no_tensors(tmp_path: Path, pickled: bytes) -> None:
+    assert read_tensors(archive(tmp_path / "a.ckpt", pickled)) == {}
+
+
+@pytest.mark.parametrize(
+    "slots", [{"offset": -5}, {"stride": "text"}, {"shape": (1.5,)}, {"storage": 3}]
+)
+def test_a_pickle_cannot_change_a_tensor_after_it_was_checked(
+    tmp_path: Path, slots: dict[str, Any]
+) -> None:
+    whole = tensor_pickle(FOUR, 0, (4,), (1,))
+    state = pickle.dumps((None, slots), protocol=2)[2:-1]
+    built = whole.replace(b"R", b"R" + state + b"b", 1) if b"R" in whole else whole
+    path = archive(tmp_path / "a.ckpt", built, a__data__0=bytes(16))
+    assert read_tensors(path)["a"].shape == (4,)
+
+
 def test_too_many_classes_are_refused(tmp_path: Path) -> None:
     evil = b"\x80\x02" + b"".join(b"cm\n%d\n0" % number for number in range(20_000)) + b"N."
     with pytest.raises(ModelError, match="pickle does not read"):
