@@ -6,6 +6,9 @@ Upright as their EXIF says, in sRGB whatever profile they carry, with what is tr
 from __future__ import annotations
 
 import io
+import math
+import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,13 @@ if TYPE_CHECKING:
 
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # no decoder that runs other programs
 DEEP = 65535  # the greatest value of a channel of 16 bits
+LARGE = 16_000_000  # pixels
+PIECE = 1 << 20  # bytes
+# The passes of an interlaced PNG: first column and row, and the steps between them.
+ADAM7 = (
+    (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4),
+    (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2),
+)  # fmt: skip
 
 
 class PictureError(InputError):
@@ -25,14 +35,16 @@ class PictureError(InputError):
 def read_picture(path: Path) -> Image.Image:
     """Returns a picture file as RGBA in sRGB, 8 bits a channel, upright.
 
-    Values of 16 bits and those of floats from 0 to 1 are scaled to 8 bits. Raises PictureError for
-    other values, and what Pillow raises for a file that it cannot read.
+    Values of 16 bits and those of floats from 0 to 1 are scaled to 8 bits. A picture of more than
+    LARGE pixels is averaged over squares first, so that it takes less memory. Raises PictureError
+    for other values, and what Pillow raises for a file that it cannot read.
     """
     from PIL import Image, ImageOps
 
     with Image.open(path, formats=IMAGE_FORMATS) as image:
         profile = image.info.get("icc_profile")
-        upright = ImageOps.exif_transpose(image)
+        smaller = math.isqrt(max(1, image.width * image.height // LARGE))
+        upright = ImageOps.exif_transpose(_reduced(image, smaller))
         if upright.mode.startswith(("I", "F")):
             upright = scaled_to_bytes(upright)
         if upright.mode in ("P", "PA", "1", "La", "RGBa"):
@@ -41,6 +53,54 @@ def read_picture(path: Path) -> Image.Image:
         if isinstance(profile, bytes):
             upright = in_srgb(upright, profile)
         return upright.convert("RGBA")
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """Returns a picture that is not loaded yet, averaged over squares of `factor` pixels, if there
+    are several in one and if Pillow can do that for what it holds."""
+    from PIL import ExifTags
+
+    if factor < 2:
+        return image
+    # A JPEG is decoded at a half, a quarter or an eighth of its size.
+    width = image.width
+    image.draft(image.mode, (image.width // factor, image.height // factor))
+    factor = max(1, factor * image.width // width)
+    if factor == 1 or image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        return image
+    orientation = image.getexif().get(ExifTags.Base.Orientation)
+    made = image.reduce(factor)
+    if orientation:
+        made.getexif()[ExifTags.Base.Orientation] = orientation
+    return made
+
+
+def has_all_rows(path: Path) -> bool:
+    """Returns whether the pixels of a PNG are all there; Pillow leaves missing rows black. Decodes
+    nothing but the compression, in small pieces, and knows only files whose chunks are right."""
+    with path.open("rb") as file:
+        file.seek(8)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        width, height, bits, colours, _, _, interlaced = struct.unpack(">IIBBBBB", file.read(13))
+        file.seek(8 + 12 + length)
+        depth = bits * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colours]
+        passes = ADAM7 if interlaced else ((0, 0, 1, 1),)
+        missing = 0
+        for x, y, across, down in passes:
+            columns, rows = -(-(width - x) // across), -(-(height - y) // down)
+            if columns > 0 and rows > 0:
+                missing += rows * (1 + -(-columns * depth // 8))
+        stream = zlib.decompressobj()
+        while missing > 0 and kind != b"IEND":
+            length, kind = struct.unpack(">I4s", file.read(8))
+            end = file.tell() + length + 4
+            while kind == b"IDAT" and missing > 0 and file.tell() < end - 4:
+                waiting = file.read(min(PIECE, end - 4 - file.tell()))
+                while waiting and missing > 0:
+                    missing -= len(stream.decompress(waiting, PIECE))
+                    waiting = stream.unconsumed_tail
+            file.seek(end)
+    return missing <= 0
 
 
 def scaled_to_bytes(image: Image.Image) -> Image.Image:

@@ -8,12 +8,13 @@ import os
 import re
 import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from render.media.pictures import IMAGE_FORMATS, PictureError, scaled_to_bytes
+from render.media.pictures import IMAGE_FORMATS, PictureError, has_all_rows, scaled_to_bytes
 from render.storyboard.context import ShotContext
 from render.storyboard.reader import Reader, single_value
 from render.storyboard.yaml_nodes import SIZE_LIMIT, Mistake, Node, Scalar, Sequence, compose
@@ -268,6 +269,8 @@ def probe_image(path: Path) -> tuple[int, int] | str:
                     width, height = height, width
                 if image.format == "PNG":
                     image.verify()  # every chunk's checksum, without decoding
+                    if not has_all_rows(path):
+                        return "is cut short: the end of its pixels is missing. Export it again"
                 else:
                     image.draft("L", (1, 1))  # a JPEG is decoded at an eighth of its size
                     image.load()
@@ -280,7 +283,8 @@ def probe_image(path: Path) -> tuple[int, int] | str:
         return f"is far too large. {too_large}"
     except PermissionError:
         return "may not be read. Give yourself the right to read it"
-    except (OSError, SyntaxError, ValueError, struct.error):  # what Pillow raises for broken files
+    # What Pillow, zlib and has_all_rows raise for broken files.
+    except (OSError, SyntaxError, ValueError, KeyError, struct.error, zlib.error):
         return f"is not an image that can be read. Use one of {', '.join(IMAGE_FORMATS)}"
     return width, height
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from render.media.pictures import PictureError, flattened, read_picture
+from render.media.pictures import PictureError, flattened, has_all_rows, read_picture
 from render.storyboard.named_files import probe_image
 from render.synthesis.images import load_image, load_mask
 
@@ -174,3 +177,76 @@ def test_sixteen_bits_of_colour_are_scaled(tmp_path: Path) -> None:
     png.write(chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
     (tmp_path / "a.png").write_bytes(png.getvalue())
     assert np.abs(np.subtract(colour(tmp_path / "a.png"), (128, 64, 255))).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("side", [1, 7, 61])
+def test_a_png_without_all_of_its_rows_is_refused(tmp_path: Path, mode: str, side: int) -> None:
+    whole = tmp_path / "whole.png"
+    Image.new("L", (side + 2, side), 99).convert(mode).save(whole)
+    assert has_all_rows(whole)
+    assert probe_image(whole) == (side + 2, side)
+    data = whole.read_bytes()
+    start = data.index(b"IDAT") - 4
+    (length,) = struct.unpack(">I", data[start : start + 4])
+    pixels = zlib.decompress(data[start + 8 : start + 8 + length])
+    body = b"IDAT" + zlib.compress(pixels[: len(pixels) - 1])
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    (tmp_path / "cut.png").write_bytes(data[:start] + chunk + data[start + 12 + length :])
+    assert "is cut short" in str(probe_image(tmp_path / "cut.png"))
+
+
+def test_an_interlaced_png_is_whole(tmp_path: Path) -> None:
+    """One that a program wrote in seven passes, of 3 x 5 pixels in grey."""
+    sizes = [
+        (1, 1),
+        (1, 0),
+        (1, 1),
+        (1, 2),
+        (2, 1),
+        (1, 3),
+        (3, 2),
+    ]  # columns and rows of each pass
+    rows = b"".join(bytes(1 + columns) * count for columns, count in sizes)
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + checksum
+
+    for name, data in (("whole.png", rows), ("cut.png", rows[:-1])):
+        head = struct.pack(">IIBBBBB", 3, 5, 8, 0, 0, 0, 1)
+        parts = [chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b"")]
+        (tmp_path / name).write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+        assert has_all_rows(tmp_path / name) == (name == "whole.png")
+
+
+@pytest.mark.parametrize("form", ["png", "jpg"])
+def test_a_huge_photograph_takes_little_memory(tmp_path: Path, form: str) -> None:
+    """64 million pixels, turned by its EXIF, in under 500 MB beside what Python and torch take."""
+    path = tmp_path / f"a.{form}"
+    script = (
+        "import resource, sys, torch; from pathlib import Path\n"
+        "from render.synthesis.images import load_image\n"
+        "import PIL.Image, kornia\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "before = peak()\n"
+        f"one = load_image(Path({str(path)!r}), torch.device('cpu'), (96, 128))\n"
+        "print(peak() - before, one[0, :, 32, 48].tolist(), one[0, :, 120, 48].tolist())"
+    )
+    picture = Image.new("RGB", (8000, 8000), (255, 0, 0))
+    picture.paste((0, 0, 255), (0, 0, 4000, 8000))  # blue on the left,
+    exif = Image.Exif()
+    exif[0x0112] = 6  # which is up after a turn to the right
+    picture.save(path, exif=exif)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    taken, colours = done.stdout.split(" ", 1)
+    assert float(taken) < 500
+    up, down = (numbers_of(part) for part in colours.strip()[1:-1].split("] ["))
+    assert up[2] > 0.9 > 0.1 > up[0]
+    assert down[0] > 0.9 > 0.1 > down[2]
+
+
+def numbers_of(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
