@@ -31,6 +31,7 @@ from render.cli.options import (
     part_options,
     precision_option,
     quiet_option,
+    save_every_option,
     settings_options,
 )
 from render.cli.output import TEXT_LOG, Log, download_bar, report_made, write_answer, write_line
@@ -129,6 +130,7 @@ def cli(ctx: click.Context) -> None:
 @convolutions_option
 @deterministic_option
 @latents_option
+@save_every_option
 @click.option(
     "--fresh",
     is_flag=True,
@@ -226,6 +228,7 @@ def check(expand: bool, log_format: str, **options: Any) -> None:
 @convolutions_option
 @deterministic_option
 @latents_option
+@save_every_option
 @click.option(
     "--force",
     is_flag=True,

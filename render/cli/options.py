@@ -123,6 +123,15 @@ def part_options(command: Any) -> Any:
     return shots_option(from_option(to_option(command)))
 
 
+save_every_option = click.option(
+    "--save-every",
+    type=click.FloatRange(0, 86_400),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often a keyframe that takes long is saved on its way; a killed render goes on from "
+    "there.",
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 log_option = click.option(
     "--log-format",

@@ -290,7 +290,7 @@ def prepare(
     from render.synthesis.load import load_models
 
     log = request.log
-    store = Store(request.latents_folder, plan.latent_shapes)
+    store = Store(request.latents_folder, plan.latent_shapes, request.save_every)
     needed, todo = (
         plan.needed_keyframes(),
         missing_keyframes(plan, store, partial(log.say, "warning")),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -11,6 +14,8 @@ from torch import Tensor
 
 from render.errors import FilmError
 from render.generators.generator import Generator
+from render.media.atomic import FileError
+from render.plan.memory import most_cutouts
 from render.plan.notes import note_of
 from render.plan.plan import Keyframe, Plan
 from render.plan.progress import Meter, Progress, Show
@@ -19,12 +24,17 @@ from render.synthesis.initial_picture import enlarged
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.latents import Store
 from render.synthesis.models import Models
-from render.synthesis.optimize import Step
+from render.synthesis.numbers import no_number
+from render.synthesis.optimize import Step, Unfinished
 from render.synthesis.picture_statistics import ShotStatistics, shot_statistics
 from render.synthesis.resource_errors import film_shortages
 from render.synthesis.sketch import SketchStep
 from render.synthesis.targets import FilmTargets, embed_targets
 
+SHORT_OF_MEMORY = (
+    "memory ran out, so the perceptors take fewer cutouts at once, which is slower; the picture is "
+    "the same but for its last bits"
+)
 LOSS_EVERY, PICTURE_EVERY = 5, 25  # steps; not every one, because reading synchronises with the GPU
 
 
@@ -42,30 +52,64 @@ class SerialEngine:
     ) -> None:
         """An engine for the keyframes `todo`, of which it starts none before it is asked for."""
         self.plan, self.models, self.store, self.meter, self.show = plan, models, store, meter, show
+        self.was_short = False  # of memory
         # The latest statistics, and what they depend on.
         self.cached: (
             tuple[tuple[Path | None, int | None, int], dict[int, ShotStatistics]] | None
         ) = None
 
     def make(self, keyframe: Keyframe) -> None:
-        """Optimise a keyframe from its parent's latent and store it; raises FilmError."""
+        """Optimise a keyframe from its parent's latent and store it; raises FilmError.
+
+        What takes long is saved between its steps, and goes on from there in the next run. Where a
+        GPU runs out of memory, the keyframe begins anew with half as many cutouts at once.
+        """
         plan, models, store = self.plan, self.models, self.store
+        unfinished = store.load_unfinished(keyframe.key, models.arithmetic)
         with film_shortages(plan, store.folder, models.memory_budget):
-            parent, statistics = self.latent(keyframe.parent), self.statistics(keyframe)
-            for step in optimize_keyframe(plan, keyframe, models, self.targets, parent, statistics):
-                if isinstance(step, SketchStep):
-                    self.show(self.sketch_progress(keyframe, step))
-                    continue
-                self.show(self.progress(keyframe, step))
-                latent = step.average
-            if not torch.isfinite(latent).all():
-                raise FilmError(
-                    f"the keyframe at {float(keyframe.time):g} s of shot "
-                    f"{plan.board.shots[keyframe.shot].name!r} became NaN; a smaller step size "
-                    "or smaller loss weights may prevent this. Finished keyframes are kept"
-                )
+            while True:
+                try:
+                    latent = self.optimised(keyframe, unfinished)
+                except torch.OutOfMemoryError:
+                    if not models.halve_cutouts(most_cutouts(plan)):
+                        raise
+                    if not self.was_short:
+                        models.say(SHORT_OF_MEMORY)
+                    self.was_short = True
+                except ValueError:
+                    if unfinished is None:
+                        raise
+                    unfinished = None  # of another keyframe, whatever its note says
+                else:
+                    break
             note = note_of(plan, "latent", keyframe, arithmetic=models.arithmetic)
             store.save(keyframe.key, latent, note)
+            store.forget_unfinished(keyframe.key)
+
+    def optimised(self, keyframe: Keyframe, unfinished: Unfinished | None) -> Tensor:
+        """The latent of a keyframe; raises FilmError if it is no number."""
+        plan, models, store = self.plan, self.models, self.store
+        saved = time.monotonic()
+        parent, statistics = self.latent(keyframe.parent), self.statistics(keyframe)
+        steps = optimize_keyframe(
+            plan, keyframe, models, self.targets, parent, statistics, unfinished
+        )
+        for step in steps:
+            if isinstance(step, SketchStep):
+                self.show(self.sketch_progress(keyframe, step))
+                continue
+            progress = self.progress(keyframe, step)
+            if progress.loss is not None and not math.isfinite(progress.loss):
+                raise FilmError(no_number(plan, keyframe, models, self.targets))
+            self.show(progress)
+            if time.monotonic() - saved >= store.save_every and (state := step.unfinished()):
+                with suppress(FileError):  # a full disk stops the film itself, at its latent
+                    store.save_unfinished(keyframe.key, state, models.arithmetic)
+                saved = time.monotonic()
+            latent = step.average
+        if not torch.isfinite(latent).all():
+            raise FilmError(no_number(plan, keyframe, models, self.targets))
+        return latent
 
     def close(self) -> None:
         """Nothing is held."""

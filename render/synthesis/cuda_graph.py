@@ -71,6 +71,11 @@ class RecordedSteps(StepRunner):
             self.recordings.popitem(last=False)
         return recording(cutouts, constants)
 
+    def forget(self) -> None:
+        """As `StepRunner.forget`."""
+        self.recordings.clear()
+        self.kept_canvas = None
+
 
 class Recording:
     """A step function that is recorded at its second call and replayed from then on."""

@@ -16,7 +16,7 @@ from render.synthesis.images import halved
 from render.synthesis.initial_picture import choose_initial_picture, enlarged
 from render.synthesis.losses import LossInputs, active_weights, weighted_sum
 from render.synthesis.models import Models
-from render.synthesis.optimize import Step, optimize
+from render.synthesis.optimize import Step, Unfinished, optimize
 from render.synthesis.perceptor import seen_sides
 from render.synthesis.picture_statistics import ShotStatistics
 from render.synthesis.sketch import SketchStep, sketch
@@ -81,8 +81,10 @@ def optimize_keyframe(
     film_targets: FilmTargets,
     parent: Tensor | None,
     statistics: Mapping[int, ShotStatistics] | None = None,
+    unfinished: Unfinished | None = None,
 ) -> Iterator[SketchStep | Step]:
-    """Optimise one keyframe; yields after every step, those of its sketch first if it has one.
+    """Optimise one keyframe; yields after every step, those of its sketch first if it has one. With
+    `unfinished` it goes on from there. Raises ValueError if that is of another keyframe.
 
     `parent` is the latent that it continues from, None where a chain starts;
     `statistics` are the palette and sharpness to keep, by the level of `step_level`.
@@ -131,15 +133,19 @@ def optimize_keyframe(
             level,
         )
 
-    if start is not None:
+    sketched = start is None and is_sketched(plan, keyframe)
+    if sketched:
+        steps, step_size = steps_in_latent(plan, keyframe), STEP_SIZE_AFTER_SKETCH * step_size
+    if unfinished is not None:
+        initial = unfinished.tensors["start"].to(models.device)
+    elif start is not None:
         initial = start.latent
     else:
         picture = choose_initial_picture(plan, keyframe, generator.device, prompt_targets)
-        if is_sketched(plan, keyframe):
+        if sketched:
             for sketch_step in sketch(plan, keyframe, prompt_targets, picture):
                 yield sketch_step
             picture = enlarged(sketch_step.picture, plan.size).clamp(0, 1)
-            steps, step_size = steps_in_latent(plan, keyframe), STEP_SIZE_AFTER_SKETCH * step_size
         initial = generator.begin(picture, derived_seed(keyframe.seed, "begin"))
     yield from optimize(
         initial,
@@ -154,4 +160,5 @@ def optimize_keyframe(
         level_at=level_at,
         constants_at=objective_at,
         runner=models.runner_of(generator),
+        unfinished=unfinished,
     )

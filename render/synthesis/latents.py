@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from render.errors import InputError
 from render.media.atomic import atomic_write, file_errors, remove_stale_partials
 from render.media.safetensors_header import LARGEST_LATENT, has_latent, is_whole, latent_path
 from render.plan.arithmetic import Arithmetic, parse_arithmetic
+from render.synthesis.optimize import Unfinished
 
-FORMAT = "render.latent.1"
+FORMAT, UNFINISHED = "render.latent.1", "render.unfinished.1"
 LARGEST_VALUE = 1e5  # of a latent; those of known models are below 100
 # The ends of sentences: what to do about a file that cannot be used.
 PUT_RIGHT = "put the right one back"
@@ -37,6 +39,7 @@ class Store:
     folder: Path
     # (C, h, w) of its latents by key; that of a key which is not among them is not checked
     shapes: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    save_every: float = 60.0  # seconds after which an unfinished keyframe is saved again
 
     def path(self, key: str) -> Path:
         """Returns the path of the latent under a key, whether it exists or not."""
@@ -96,6 +99,46 @@ class Store:
                 f"{shape}; {PUT_RIGHT}{OR_MAKE_AGAIN}"
             )
         return latent
+
+    def unfinished_path(self, key: str) -> Path:
+        """Returns where the state of an unfinished keyframe is kept."""
+        return self.folder / f"{key}.unfinished"
+
+    def save_unfinished(self, key: str, state: Unfinished, arithmetic: Arithmetic) -> None:
+        """Stores the state of a keyframe between two steps, atomically; raises FileError."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.unfinished_path(key)
+        note = {"format": UNFINISHED, "key": key, "index": state.index, "by": str(arithmetic)}
+        metadata = {"render": json.dumps(note, sort_keys=True)}
+        with atomic_write(path) as partial, file_errors(path):
+            partial.write_bytes(save(state.tensors, metadata))
+
+    def load_unfinished(self, key: str, arithmetic: Arithmetic) -> Unfinished | None:
+        """Returns the state of a keyframe that was stopped between two steps; None if there is none
+        that was computed as it will be, and is whole."""
+        path = self.unfinished_path(key)
+        try:
+            if not is_whole(path):
+                return None
+            with safe_open(str(path), framework="pt") as file:
+                note = json.loads((file.metadata() or {}).get("render", "{}"))
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            right = {"format": UNFINISHED, "key": key, "by": str(arithmetic)}
+            index = note["index"]
+            if {name: note.get(name) for name in right} != right or type(index) is not int:
+                return None
+        except (OSError, SafetensorError, ValueError, KeyError, AttributeError, RecursionError):
+            return None
+        usable = all(
+            tensor.dtype == torch.float32 and bool(torch.isfinite(tensor).all())
+            for tensor in tensors.values()
+        )
+        return Unfinished(index, tensors) if usable and "start" in tensors and index > 0 else None
+
+    def forget_unfinished(self, key: str) -> None:
+        """Removes the state of a keyframe whose latent is stored."""
+        with suppress(OSError):
+            self.unfinished_path(key).unlink()
 
     def arithmetic(self, key: str) -> Arithmetic | None:
         """Returns how the latent under a key was computed; None if its note does not say."""

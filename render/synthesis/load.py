@@ -56,7 +56,7 @@ def load_models(
             (load_perceptor(one.model).on(device.device, step_type, at_once), one.weight)
             for one in chosen.perceptors
         )
-        models = Models(generators, perceptors, device.memory_budget(), arithmetic)
+        models = Models(generators, perceptors, device.memory_budget(), arithmetic, say=say)
         if not steps or device.device.type != "cuda" or not models.networks:
             return models
         if recording_works(models):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,7 @@ class Models:
     memory_budget: MemoryBudget = HOST_MEMORY  # for their steps
     arithmetic: Arithmetic = PLAIN  # how they compute, which a latent's note says
     runner: StepRunner = ONE_BY_ONE  # how their steps are launched
+    say: Callable[[str], None] = lambda sentence: None  # is told what a user should know
     recording_failed: bool = False  # recording steps as a CUDA graph was tried and failed
 
     @property
@@ -39,6 +41,21 @@ class Models:
     def network(self) -> VQGAN:
         """The first of them; raises IndexError if there is none."""
         return self.networks[0]
+
+    def halve_cutouts(self, most: int) -> bool:
+        """Let the perceptors take half as many cutouts at once, of a step that has `most`; returns
+        False where they take one already. The pictures are alike, their last bits are not."""
+        halved = False
+        for perceptor, _ in self.perceptors:
+            now = min(perceptor.at_once or most, most)
+            if now > 1:
+                # A power of two: parts of another size would round differently.
+                perceptor.at_once = 1 << (now - 1).bit_length() - 1
+                halved = True
+        self.runner.forget()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return halved
 
     def runner_of(self, generator: Generator) -> StepRunner:
         """How the steps of a generator are launched."""

@@ -26,6 +26,21 @@ class Step:
     steps: int
     loss: Tensor  # (), on the device: reading it waits for the step
     average: Tensor  # (B, C, h, w): the running average of the latent, which is shown and stored
+    canvas: Canvas | None = None  # what `unfinished` is made of; None where there are no steps
+
+    def unfinished(self) -> Unfinished | None:
+        """A copy of the state, from which the optimisation goes on; None where it is finished."""
+        if self.canvas is None or self.index == self.steps:
+            return None
+        return Unfinished(self.index, self.canvas.state())
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """The state of an optimisation between two steps."""
+
+    index: int  # how many steps are done
+    tensors: dict[str, Tensor]  # of `Canvas.state`, on the CPU
 
 
 class Canvas:
@@ -47,6 +62,37 @@ class Canvas:
         moments = (each for state in self.optimizer.state.values() for each in state.values())
         for tensor in (*self.offsets, self.average, *moments):
             tensor.zero_()
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """All tensors that steps change, and the start; Adam's once it has taken a step."""
+        found = {"start": self.start, "average": self.average}
+        for number, offset in enumerate(self.offsets):
+            found[f"offsets.{number}"] = offset.detach()
+            for name, moment in self.optimizer.state.get(offset, {}).items():
+                found[f"{name}.{number}"] = moment
+        return found
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies on the CPU of everything that the next steps depend on."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self._tensors().items()}
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Set everything to what `state` returned. Raises ValueError if it is of another canvas."""
+        for number, offset in enumerate(self.offsets):
+            # As Adam makes them at its first step.
+            moments = self.optimizer.state[offset]
+            if not moments:
+                group = self.optimizer.param_groups[number]
+                place = offset.device if group["capturable"] else torch.device("cpu")
+                moments["step"] = torch.zeros((), device=place)
+                moments["exp_avg"] = torch.zeros_like(offset)
+                moments["exp_avg_sq"] = torch.zeros_like(offset)
+        own = self._tensors()
+        if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in state.items()}:
+            raise ValueError("the state is that of another optimisation")
+        for name, tensor in own.items():
+            tensor.copy_(state[name])
 
 
 @dataclass(frozen=True)
@@ -105,6 +151,9 @@ class StepRunner:
         """Run a step; returns its loss ()."""
         return step(cutouts, constants)
 
+    def forget(self) -> None:
+        """Release what is kept of earlier steps, because the next ones compute in another way."""
+
 
 ONE_BY_ONE = StepRunner()
 
@@ -133,8 +182,10 @@ def optimize(
     level_at: Callable[[int], int] = whole_picture,
     constants_at: Callable[[int], Any] = only_level,
     runner: StepRunner = ONE_BY_ONE,
+    unfinished: Unfinished | None = None,
 ) -> Iterator[Step]:
-    """Adam from a latent (B, C, h, w); yields after every step.
+    """Adam from a latent (B, C, h, w); yields after every step, with `unfinished` after those that
+    are not done yet. Raises ValueError for the state of another optimisation.
 
     `level_at(step)` says how often the picture that a step looks at is halved, `cutouts_at(step)`
     returns its cutouts, and `loss(latent, codes, picture, cutouts, constants)` a scalar computed
@@ -157,8 +208,13 @@ def optimize(
         yield Step(0, 0, start.new_zeros(()), start)
         return
     start = start.maximum(generator.low).minimum(generator.high)
-    canvas, total_weight = runner.canvas(start, generator), 0.0
-    for step in range(steps):
+    canvas, total_weight, first = runner.canvas(start, generator), 0.0, 0
+    if unfinished is not None:
+        canvas.restore(unfinished.tensors)
+        first = unfinished.index
+        for _ in range(first):
+            total_weight = total_weight * smoothing + (1 - smoothing)
+    for step in range(first, steps):
         set_step_sizes(canvas.optimizer, generator, step_size, step, steps)
         if weight_decay:
             canvas.decay.fill_(weight_decay * step_size_at(step_size, step, steps))
@@ -169,7 +225,7 @@ def optimize(
         else:
             value = runner.run(run_step, cutouts_at(step), constants_at(level))
         total_weight = total_weight * smoothing + (1 - smoothing)
-        yield Step(step + 1, steps, value, canvas.average / total_weight)
+        yield Step(step + 1, steps, value, canvas.average / total_weight, canvas)
 
 
 def make_adam(offsets: list[Tensor], *, capturable: bool) -> torch.optim.Adam:

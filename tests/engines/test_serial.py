@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import errno
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from cli.console import raising
 from PIL import Image
-from plans import make_keyframes
-from tiny_film import MODELS, tiny_plan
+from plans import make_keyframes, plan_for
+from tiny_film import MODELS, optimised_first_keyframe, tiny_plan
 
 from render.errors import FilmError
 from render.film.film import missing_keyframes
+from render.generators.load import load_generator
 from render.media.digest import file_digest
 from render.plan.plan import Plan
 from render.plan.planner import make_plan
 from render.plan.progress import Meter, Progress
 from render.storyboard.parser import parse
+from render.synthesis.clip_perceptor import ClipPerceptor
 from render.synthesis.device import choose_device
 from render.synthesis.latents import Store
 from render.synthesis.load import load_models
+from render.synthesis.models import Models
+from render.synthesis.optimize import Unfinished
 from render.synthesis.picture_statistics import palette_of, sharpness_of, shot_statistics
 from render.weights.selection import choose_models
 
@@ -130,3 +137,129 @@ def test_a_long_zoom_stays_as_sharp_as_its_start(
     ]
     share = sum(sharpness[-10:]) / 10 / (sum(sharpness[:2]) / 2)
     assert least < share < most
+
+
+KINDS = [
+    "starter",
+    "pixels",
+    "{name: pixels, basis: spectrum}",
+    "{name: strokes, count: 9}",
+    "color",
+]
+
+
+class StoppedError(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_keyframe_goes_on_where_it_was_stopped(tmp_path: Path, kind: str, number: int) -> None:
+    """After a stop at every step: the same bytes, and no step is made twice."""
+    text = tiny_plan().board.text.replace("models: {", f"models: {{generator: {kind}, ")
+    text = text.replace("first: 4, then: 2", "first: 5, then: 5")
+    text += "    camera: {zoom: 1.2/s}\n    optimizer: adamw\n"
+    plan = plan_for(parse(text, Path()), 4)
+    generator = MODELS.network
+    if kind != "starter":
+        generator = load_generator(plan.models.generators[0].model, plan.size)
+    models = replace(MODELS, generators=(generator,))
+    todo = list(plan.keyframes[: number + 1])
+    whole, stopped = Store(tmp_path / "whole"), Store(tmp_path / "stopped", save_every=0)
+    make_keyframes(plan, models, whole, todo, Meter(plan, todo, 0), lambda _: None)
+    made: list[int] = []
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "optimise" and progress.keyframe == number + 1:
+            made.append(progress.step)
+            if len(made) in (2, 3, 5, 7):
+                raise StoppedError
+
+    for _ in range(4):
+        missing = [keyframe for keyframe in todo if not stopped.has(keyframe.key)]
+        with pytest.raises(StoppedError):
+            make_keyframes(plan, models, stopped, missing, Meter(plan, missing, 0), stop)
+    last = [todo[-1]]
+    make_keyframes(plan, models, stopped, last, Meter(plan, last, 0), lambda p: made.append(p.step))
+    # A step is shown before its state is saved, so the one that was shown last is made again.
+    assert made == [1, 2, 2, 2, 3, 3, 4, 4, 5]
+    for keyframe in todo:
+        own, right = (store.path(keyframe.key).read_bytes() for store in (stopped, whole))
+        assert own == right
+        assert not stopped.unfinished_path(keyframe.key).exists()
+
+
+def test_a_state_that_is_not_the_keyframe_s_is_not_used(tmp_path: Path) -> None:
+    plan, store = tiny_plan(), Store(tmp_path)
+    keyframe = plan.keyframes[0]
+    arithmetic, shape = MODELS.arithmetic, (1, 4, 8, 12)
+    good = {"start": torch.zeros(shape)}
+    path = store.unfinished_path(keyframe.key)
+    store.save_unfinished(keyframe.key, Unfinished(3, good), arithmetic)
+    assert store.load_unfinished(keyframe.key, arithmetic) is not None
+    assert store.load_unfinished(keyframe.key, replace(arithmetic, precision="bfloat16")) is None
+    copy = store.unfinished_path("other")
+    copy.write_bytes(path.read_bytes())
+    assert store.load_unfinished("other", arithmetic) is None
+    for index, tensors in (
+        (-1, good),
+        (3, {"average": torch.zeros(shape)}),
+        (3, {"start": torch.full(shape, torch.nan)}),
+    ):
+        store.save_unfinished(keyframe.key, Unfinished(index, tensors), arithmetic)
+        assert store.load_unfinished(keyframe.key, arithmetic) is None
+    path.write_bytes(path.read_bytes()[:-4])
+    assert store.load_unfinished(keyframe.key, arithmetic) is None
+    # One that only looks right is set aside when it does not fit.
+    store.save_unfinished(
+        keyframe.key, Unfinished(1, {"start": torch.zeros(1, 1, 1, 1)}), arithmetic
+    )
+    make_keyframes(plan, MODELS, store, [keyframe], Meter(plan, [keyframe], 0), lambda _: None)
+    assert torch.equal(store.load(keyframe.key), optimised_first_keyframe(plan))
+
+
+def test_fewer_cutouts_at_once_where_a_card_runs_out_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tiny_plan().board.text.replace("cutouts: 3", "cutouts: 12")
+    plan, said = plan_for(parse(text, Path()), 4), []
+    perceptors = tuple((deepcopy(one), weight) for one, weight in MODELS.perceptors)
+    models = replace(MODELS, perceptors=perceptors, say=said.append)
+    real = ClipPerceptor._embed
+
+    def embed(perceptor: ClipPerceptor, cutouts: torch.Tensor) -> torch.Tensor:
+        if len(cutouts) > 4 and torch.is_grad_enabled():
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(perceptor, cutouts)
+
+    todo = list(plan.keyframes[:2])
+    usual, short = Store(tmp_path / "usual"), Store(tmp_path / "short")
+    make_keyframes(plan, models, usual, todo, Meter(plan, todo, 0), lambda _: None)
+    monkeypatch.setattr(ClipPerceptor, "_embed", embed)
+    make_keyframes(plan, models, short, todo, Meter(plan, todo, 0), lambda _: None)
+    assert [perceptor.at_once for perceptor, _ in perceptors] == [4, 4]
+    assert len(said) == 1
+    for keyframe in todo:
+        own, right = (store.load(keyframe.key) for store in (short, usual))
+        assert torch.allclose(own, right, atol=1e-3)
+    monkeypatch.setattr(ClipPerceptor, "_embed", raising(torch.OutOfMemoryError("CUDA")))
+    with pytest.raises(FilmError, match="out of memory"):
+        make_keyframes(plan, models, Store(tmp_path), todo, Meter(plan, todo, 0), lambda _: None)
+
+
+def test_a_keyframe_that_is_no_number_says_why(tmp_path: Path) -> None:
+    plan, store = tiny_plan(), Store(tmp_path)
+    keyframe = plan.keyframes[0]
+
+    def made(models: Models) -> None:
+        make_keyframes(plan, models, store, [keyframe], Meter(plan, [keyframe], 0), lambda _: None)
+
+    broken = deepcopy(MODELS.perceptors[0][0])
+    broken.clip.visual.attnpool.c_proj.bias.data[0] = torch.nan
+    with pytest.raises(FilmError, match="weights of the perceptor starter hold values"):
+        made(replace(MODELS, perceptors=((broken, 1.0), MODELS.perceptors[1])))
+    odd = deepcopy(MODELS.perceptors[0][0])
+    odd.embed_texts = lambda texts: torch.full((len(texts), 16), torch.nan)  # type: ignore[method-assign]
+    with pytest.raises(FilmError, match="perceptor starter makes no number of 'a red sea'"):
+        made(replace(MODELS, perceptors=((odd, 1.0), MODELS.perceptors[1])))
+    assert not list(tmp_path.iterdir())
