@@ -26,6 +26,7 @@ from render.cli.options import (
     deterministic_option,
     device_option,
     draft_option,
+    if_busy_option,
     latents_option,
     log_option,
     part_options,
@@ -131,6 +132,7 @@ def cli(ctx: click.Context) -> None:
 @deterministic_option
 @latents_option
 @save_every_option
+@if_busy_option
 @click.option(
     "--fresh",
     is_flag=True,
@@ -229,6 +231,7 @@ def check(expand: bool, log_format: str, **options: Any) -> None:
 @deterministic_option
 @latents_option
 @save_every_option
+@if_busy_option
 @click.option(
     "--force",
     is_flag=True,

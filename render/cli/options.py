@@ -132,6 +132,13 @@ save_every_option = click.option(
     help="How often a keyframe that takes long is saved on its way; a killed render goes on from "
     "there.",
 )
+if_busy_option = click.option(
+    "--if-busy",
+    type=click.Choice(["wait", "refuse"]),
+    default="wait",
+    show_default=True,
+    help="Where another run makes a keyframe that this one needs: wait for it, or stop.",
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 log_option = click.option(
     "--log-format",

@@ -237,7 +237,8 @@ def set_aside(plan: Plan, folder: Path, yes: bool, log: Log) -> None:
 
     keys = dict.fromkeys(keyframe.key for keyframe in plan.needed_keyframes())
     stored = [path for key in keys if (path := latent_path(folder, key)).is_file()]
-    if not stored:
+    unfinished = [path for key in keys if (path := folder / f"{key}.unfinished").is_file()]
+    if not stored and not unfinished:
         return
     elsewhere = "name another folder with --latents"
     needed = {file.resolve() for file in files_needed(plan.board)}
@@ -256,7 +257,7 @@ def set_aside(plan: Plan, folder: Path, yes: bool, log: Log) -> None:
     moved: list[Path] = []
     try:
         target.mkdir()
-        for path in stored:
+        for path in (*stored, *unfinished):
             path.rename(target / path.name)
             moved.append(path)
     except OSError as error:  # the root of a disk, or no right to

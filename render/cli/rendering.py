@@ -290,7 +290,8 @@ def prepare(
     from render.synthesis.load import load_models
 
     log = request.log
-    store = Store(request.latents_folder, plan.latent_shapes, request.save_every)
+    waits = request.if_busy == "wait"
+    store = Store(request.latents_folder, plan.latent_shapes, request.save_every, waits)
     needed, todo = (
         plan.needed_keyframes(),
         missing_keyframes(plan, store, partial(log.say, "warning")),

@@ -26,6 +26,7 @@ class RenderRequest:
     convolutions: str = "auto"
     deterministic: bool = False  # kernels that repeat to the last bit, also on a GPU
     latents: Path | None = None  # None is a folder beside the storyboard
+    if_busy: str = "wait"  # where another run makes the same keyframe: or "refuse"
     save_every: float = 60.0  # seconds after which an unfinished keyframe is saved
     fresh: bool = False  # move the old latents aside
     yes: bool = False  # without asking

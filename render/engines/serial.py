@@ -61,12 +61,19 @@ class SerialEngine:
     def make(self, keyframe: Keyframe) -> None:
         """Optimise a keyframe from its parent's latent and store it; raises FilmError.
 
-        What takes long is saved between its steps, and goes on from there in the next run. Where a
-        GPU runs out of memory, the keyframe begins anew with half as many cutouts at once.
+        What another process makes is waited for. What takes long is saved between its steps, and
+        goes on from there in the next run. Where a GPU runs out of memory, the keyframe begins anew
+        with half as many cutouts at once.
         """
         plan, models, store = self.plan, self.models, self.store
-        unfinished = store.load_unfinished(keyframe.key, models.arithmetic)
-        with film_shortages(plan, store.folder, models.memory_budget):
+        with (
+            film_shortages(plan, store.folder, models.memory_budget),
+            store.claimed(keyframe.key, models.say),
+        ):
+            if store.has(keyframe.key):  # another process made it meanwhile
+                self.show(self.finished(keyframe))
+                return
+            unfinished = store.load_unfinished(keyframe.key, models.arithmetic)
             while True:
                 try:
                     latent = self.optimised(keyframe, unfinished)
@@ -159,6 +166,19 @@ class SerialEngine:
         done = self.meter.at_step(keyframe, step.index)
         decode = partial(self.generator_of(keyframe).decode, step.average)
         return self.report("optimise", keyframe, step, done, decode)
+
+    def finished(self, keyframe: Keyframe) -> Progress:
+        """What is reported of a keyframe that another process made."""
+        steps = self.meter.costs.steps(keyframe)
+        return Progress(
+            stage="optimise",
+            shot=self.plan.board.shots[keyframe.shot].name,
+            keyframe=keyframe.index + 1,
+            keyframes=len(self.plan.keyframes),
+            step=steps,
+            steps=steps,
+            done=self.meter.at_step(keyframe, steps),
+        )
 
     def report(
         self,

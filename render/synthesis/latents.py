@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from render.errors import InputError
+from render.errors import FilmError, InputError
 from render.media.atomic import atomic_write, file_errors, remove_stale_partials
+from render.media.claims import Claims
 from render.media.safetensors_header import LARGEST_LATENT, has_latent, is_whole, latent_path
 from render.plan.arithmetic import Arithmetic, parse_arithmetic
 from render.synthesis.optimize import Unfinished
 
 FORMAT, UNFINISHED = "render.latent.1", "render.unfinished.1"
+WAIT = 0.2  # seconds between two looks at whether another process is done
 LARGEST_VALUE = 1e5  # of a latent; those of known models are below 100
 # The ends of sentences: what to do about a file that cannot be used.
 PUT_RIGHT = "put the right one back"
@@ -40,6 +44,34 @@ class Store:
     # (C, h, w) of its latents by key; that of a key which is not among them is not checked
     shapes: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
     save_every: float = 60.0  # seconds after which an unfinished keyframe is saved again
+    waits: bool = True  # for a keyframe that another process makes; else it is refused
+
+    @cached_property
+    def claims(self) -> Claims:
+        """Which keyframes this process makes, and no other meanwhile."""
+        return Claims(self.folder)
+
+    @contextmanager
+    def claimed(self, key: str, say: Callable[[str], None]) -> Iterator[None]:
+        """Makes a key this process's own within the block, after waiting for another process that
+        makes its latent; `say` is told of that. Raises FilmError if the store does not wait."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        told = False
+        while not self.claims.take(key):
+            holder = self.claims.holder(key)
+            if not self.waits:
+                raise FilmError(
+                    f"{holder} makes a keyframe of this film now; run this again when it is done, "
+                    "or let it wait: --if-busy wait"
+                )
+            if not told:
+                say(f"{holder} makes the same keyframe now; waiting for it")
+                told = True
+            time.sleep(WAIT)
+        try:
+            yield
+        finally:
+            self.claims.give(key)
 
     def path(self, key: str) -> Path:
         """Returns the path of the latent under a key, whether it exists or not."""

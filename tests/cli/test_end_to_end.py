@@ -291,6 +291,28 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
+def test_two_runs_of_one_film_share_its_keyframes(
+    render: Render, board: Path, tmp_path: Path, models_folder: Path
+) -> None:
+    """Both end with the same film; each keyframe is made by one of them."""
+    board.write_text(BOARD.replace("then: 3", "then: 30").replace("first: 6", "first: 60"))
+    folder = tmp_path / "film.latents"
+    first = start(tmp_path, models_folder, "film.yaml", "-o", "film.mp4", "--log-format", "json")
+    while not list(folder.glob("*.safetensors")):
+        assert first.poll() is None
+        time.sleep(0.01)
+    refused = start(tmp_path, models_folder, "film.yaml", "-o", "c.mp4", "--if-busy", "refuse")
+    second = start(tmp_path, models_folder, "film.yaml", "-o", "other.mp4", "--log-format", "json")
+    ends = [process.communicate(timeout=100) for process in (first, second, refused)]
+    assert (first.returncode, second.returncode) == (0, 0), ends
+    assert (tmp_path / "film.mp4").read_bytes() == (tmp_path / "other.mp4").read_bytes()
+    said = [" ".join(filter(None, end)) for end in ends]
+    assert "makes the same keyframe now; waiting for it" in said[0] + said[1]
+    if refused.returncode:  # it came in time
+        assert refused.returncode == 1
+        assert "makes a keyframe of this film now; run this again" in said[2]
+
+
 @pytest.mark.parametrize("wanted", [4, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.ci])])
 def test_killed_many_times_the_film_is_the_same(
     render: Render, board: Path, tmp_path: Path, models_folder: Path, wanted: int
