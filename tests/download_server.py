@@ -28,6 +28,7 @@ class Behaviour:
     etag: str = '"1"'
     content_type: str = "application/octet-stream"
     status: int = 200
+    sent_on: str = ""  # to another address
     busy: list[tuple[int, str | None]] = field(default_factory=list)  # next statuses, Retry-After
     wrong_start: int = 0  # added to the start of the range that it claims to send
     requested: list[str | None] = field(default_factory=list)  # the Range of every request
@@ -61,6 +62,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
                 if retry_after is not None:
                     self.send_header("Retry-After", retry_after)
                 self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            if behaviour.sent_on:
+                self.send_response(302)
+                self.send_header("Location", behaviour.sent_on)
                 self.end_headers()
                 return
             if behaviour.status != 200:

@@ -179,7 +179,7 @@ def check(expand: bool, log_format: str, **options: Any) -> None:
         from render.cli.describe import describe_cameras, describe_plan
 
         request = RenderRequest(log=log, **options)
-        board = load_storyboard(request.storyboard, log, request.settings)
+        board = load_storyboard(request)
         if expand:
             write_answer("\n".join(describe_cameras(board)))
             return
@@ -323,7 +323,7 @@ def latents(times: tuple[str, ...], output: Path | None, force: bool, **options:
         from render.cli.rendering import copy_latent
 
         request = RenderRequest(output=output, force=force, **options)
-        board = load_storyboard(request.storyboard, request.log, request.settings)
+        board = load_storyboard(request)
         plan = plan_film(board, request.draft)
         if not times and output is None:
             write_answer("\n".join(describe_latents(plan, request.latents_folder)))

@@ -84,6 +84,11 @@ def settings_options(command: Any) -> Any:
         ("--codec", "NAME", "Another codec.", False),
         ("--quality", "NUMBER", "Another quality: less is better.", False),
     )  # fmt: skip
+    command = click.option(
+        "--allow-outside",
+        is_flag=True,
+        help="Let the storyboard name files that are not in its folder.",
+    )(command)
     for name, metavar, text, multiple in reversed(options):
         key = {"--codec": "output.codec", "--quality": "output.quality"}.get(name, name[2:])
         command = click.option(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from render.cli.options import check_device
-from render.cli.output import TEXT_LOG, Log
+from render.cli.output import Log
 from render.errors import InputError, RenderError
 
 if TYPE_CHECKING:
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from render.synthesis.device import Device
 
 
-def load_storyboard(path: Path, log: Log = TEXT_LOG, settings: tuple[str, ...] = ()) -> Storyboard:
-    """Read a storyboard with these settings, and report its warnings; raises StoryboardError with
-    every mistake."""
+def load_storyboard(request: RenderRequest, *more: str) -> Storyboard:
+    """Read the storyboard of a request with its settings and perhaps more, and report its warnings;
+    raises StoryboardError with every mistake."""
     from render.storyboard.parser import load
 
-    board = load(path, settings)
+    path, log = request.storyboard, request.log
+    board = load(path, (*request.settings, *more), request.allow_outside)
     for warning in () if log.quiet else board.warnings:
         text = f"{warning.place(path)}: warning: {warning.message}"
         file = warning.file or str(path)

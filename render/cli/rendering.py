@@ -64,7 +64,7 @@ def render_film(request: RenderRequest) -> None:
     from render.media.sequence import check_sequence, is_sequence
 
     began, log = time.monotonic(), request.log
-    board = load_storyboard(request.storyboard, log, request.settings)
+    board = load_storyboard(request)
     output = request.film_output(CODECS[chosen_codec(board.codec)].extensions[0])
     check_sound(board, output, log)
     board = replace(board, codec=chosen_codec(board.codec, output))
@@ -134,7 +134,7 @@ def render_still(request: RenderRequest, times: tuple[str, ...], stegano: bool =
     began = time.monotonic()
     assert request.output is not None  # the command requires it
     output, log, folder = request.output, request.log, request.latents_folder
-    board = load_storyboard(request.storyboard, log, request.settings)
+    board = load_storyboard(request)
     plan = plan_film(board, request.draft)
     numbers = sorted({frame_at(at, plan) for at in times})
     plan = replace(plan, part=tuple(range(number, number + 1) for number in numbers))
@@ -190,7 +190,7 @@ def render_sheet(request: RenderRequest, count: int, columns: int) -> None:
     began = time.monotonic()
     assert request.output is not None  # the command requires it
     output, log = request.output, request.log
-    board = load_storyboard(request.storyboard, log, request.settings)
+    board = load_storyboard(request)
     plan = plan_part(plan_film(board, request.draft), request)
     check_picture_output(output)
     check_overwrite(output, request.force, files_needed(board), "sheet", board.source)

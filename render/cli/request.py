@@ -17,6 +17,7 @@ class RenderRequest:
     storyboard: Path
     output: Path | None = None  # None is a name made from the storyboard's
     draft: bool = False
+    allow_outside: bool = False  # the storyboard may name files that are not in its folder
     settings: tuple[str, ...] = ()  # keys of the storyboard with other values, as `seed=5`
     shots: str | None = None  # the names of the shots that are made; None is all
     start: str | None = None  # when the part that is made begins; None is the film's beginning

@@ -125,8 +125,9 @@ def _planned(request: RenderRequest, at: str, settings: list[str]) -> list[Varia
         raise InputError(f"there are {len(settings)} variants; 2 to {MOST_VARIANTS} can be made")
     found = []
     for index, setting in enumerate(settings):
-        log = replace(request.log, quiet=request.log.quiet or index > 0)  # warned of once
-        board = load_storyboard(request.storyboard, log, (*request.settings, setting))
+        if index == 1:
+            request = replace(request, log=Log(quiet=True))  # warned of once
+        board = load_storyboard(request, setting)
         plan = plan_film(board, request.draft)
         number = frame_at(at, plan)
         found.append(Variant(setting, replace(plan, part=(range(number, number + 1),)), number))

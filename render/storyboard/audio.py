@@ -32,7 +32,7 @@ class Sound:
 
     def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> Path:
         """The sound file's path; raises Mistake if ffmpeg cannot read it."""
-        return named_file(node, key, context.film.folder, "a sound file", sound_problem)
+        return named_file(node, key, context.film, "a sound file", sound_problem)
 
     def schema(self) -> dict[str, Any]:
         """A string."""

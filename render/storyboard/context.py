@@ -20,6 +20,7 @@ class FilmContext:
 
     folder: Path = Path()  # file names are relative to it
     root: Path = Path()  # the storyboard's own folder; that of an include is another
+    allow_outside: bool = False  # whether files may be named that are elsewhere
     files: tuple[Path, ...] = ()  # the storyboard's own file, which no include may name
     models: dict[str, dict[str, Model]] = field(default_factory=dict)  # by role, then by name
     places: dict[str, str] = field(default_factory=dict)  # each key's group, for misplaced keys

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from render.media.pictures import IMAGE_FORMATS, PictureError, has_all_rows, scaled_to_bytes
-from render.storyboard.context import ShotContext
+from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.reader import Reader, single_value
 from render.storyboard.yaml_nodes import SIZE_LIMIT, Mistake, Node, Scalar, Sequence, compose
 from render.storyboard.yaml_nodes import Mapping as YamlMapping
@@ -48,7 +48,7 @@ class ImageFile:
                 return f"is {found[0]}x{found[1]} pixels, too narrow to fill a frame. Crop it"
             return None
 
-        return named_file(node, key, context.film.folder, "an image", problem_of)
+        return named_file(node, key, context.film, "an image", problem_of)
 
     def schema(self) -> dict[str, Any]:
         """A string."""
@@ -67,7 +67,7 @@ class StoredLatent:
             return latent_problem(path, film.generator_model)
 
         what = "a latent that Render wrote (.safetensors)"
-        return named_file(node, key, film.folder, what, problem_of)
+        return named_file(node, key, film, what, problem_of)
 
     def schema(self) -> dict[str, Any]:
         """A string."""
@@ -105,7 +105,7 @@ class ShotsFile:
         def problem_of(path: Path) -> str | None:
             return None if path.is_file() else "is not an ordinary file. Name one with shots"
 
-        return named_file(node, key, context.film.folder, "a file with shots", problem_of)
+        return named_file(node, key, context.film, "a file with shots", problem_of)
 
     def schema(self) -> dict[str, Any]:
         """A string."""
@@ -113,16 +113,21 @@ class ShotsFile:
 
 
 def named_file(
-    node: Node, key: str, folder: Path, what: str, problem_of: Callable[[Path], str | None]
+    node: Node, key: str, film: FilmContext, what: str, problem_of: Callable[[Path], str | None]
 ) -> Path:
-    """The resolved path of a file that is named from `folder`; raises Mistake if it is no use.
+    """The resolved path of a file that is named from the film's folder; raises Mistake if it is no
+    use, or elsewhere: a storyboard from anywhere would otherwise open any file.
 
     `problem_of` returns what is wrong with the file as the end of a sentence, or None.
     """
     place = f"the path of {what}, from the storyboard's folder"
     name = single_value(node, key, place).text
     try:
-        path = (folder / name).resolve()
+        path = (film.folder / name).resolve()
+        root = film.root.resolve()
+        if not film.allow_outside and not path.is_relative_to(root) and is_printable(name):
+            message = f"{key} {quoted(name)} is outside the storyboard's folder. Put the file into "
+            raise Mistake(node, f"{message}it, or trust this storyboard: --allow-outside")
         if foreign := foreign_path(name, path):
             raise Mistake(node, f"{key} {quoted(name)} {foreign}")
         if is_printable(name) and not os.path.lexists(path):

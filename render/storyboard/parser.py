@@ -41,8 +41,9 @@ KEYFRAME_LIMIT = 200_000
 READ_FIRST = ("fps", "bpm", "first_beat", "models")
 
 
-def load(path: Path, settings: tuple[str, ...] = ()) -> Storyboard:
-    """The storyboard in a file, with `settings` such as `seed=5` for this run.
+def load(path: Path, settings: tuple[str, ...] = (), allow_outside: bool = False) -> Storyboard:
+    """The storyboard in a file, with `settings` such as `seed=5` for this run. With
+    `allow_outside` it may name files that are not in its folder.
 
     Raises StoryboardError with every mistake in it, and InputError for a setting of another form.
     """
@@ -63,13 +64,19 @@ def load(path: Path, settings: tuple[str, ...] = ()) -> Storyboard:
         reason = getattr(error, "strerror", None) or str(error)
         message = f"the file cannot be read: {reason}. Check its name and its rights"
         raise StoryboardError((Problem(1, 1, message),), path) from error
-    return replace(parse(text, path.parent, path, overrides), settings=settings)
+    board = parse(text, path.parent, path, overrides, allow_outside)
+    return replace(board, settings=settings)
 
 
 def parse(
-    text: str, folder: Path, source: Path | None = None, overrides: tuple[Override, ...] = ()
+    text: str,
+    folder: Path,
+    source: Path | None = None,
+    overrides: tuple[Override, ...] = (),
+    allow_outside: bool = False,
 ) -> Storyboard:
-    """The storyboard in a text, in which file names are relative to `folder`.
+    """The storyboard in a text, in which file names are relative to `folder`, and of files in it
+    unless `allow_outside`.
 
     Raises StoryboardError with every mistake in it.
     """
@@ -80,7 +87,13 @@ def parse(
     if isinstance(node, Mapping):
         files = (source.resolve(),) if source else ()
         film = FilmContext(
-            folder, folder, files, models_by_role(), key_places(), overrides=overrides
+            folder,
+            folder,
+            allow_outside,
+            files,
+            models_by_role(),
+            key_places(),
+            overrides=overrides,
         )
         board = _storyboard(overridden_film(node, overrides), film, reader)
     elif not mistakes:

@@ -200,13 +200,20 @@ def _request(
     import urllib.error
     import urllib.request
 
+    class SafeRedirects(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *given: Any) -> Any:
+            _check_scheme(given[-1])
+            return super().redirect_request(*given)
+
+    _check_scheme(url)
+    opener = urllib.request.build_opener(SafeRedirects)
     request = urllib.request.Request(url, headers={"User-Agent": "render"})
     if received:
         request.add_header("Range", f"bytes={received}-")
         if validator := download.validator(url):
             request.add_header("If-Range", validator)
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as response:
+        with opener.open(request, timeout=timeout) as response:
             total = _check_response(response, received, download)
             if response.status != 206:
                 received = 0  # the server ignores ranges or the file has changed: start over
@@ -226,6 +233,16 @@ def _request(
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise _UnusableAddress(f"does not answer ({reason})") from error
+
+
+def _check_scheme(url: str) -> None:
+    """Raises _UnusableAddress for an address, perhaps one that a server sends on to, whose answer
+    anyone on the way could replace. This machine itself may be asked without TLS."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise _UnusableAddress(f"is no https address ({parts.scheme}://{parts.hostname})")
 
 
 def _check_response(response: Any, received: int, download: _Download) -> int:

@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from render.cli import preflight
 from render.cli.output import TEXT_LOG
+from render.cli.request import RenderRequest
 from render.errors import InputError, RenderError
 from render.media.ffmpeg import run_ffmpeg
 from render.media.video import write_video
@@ -58,7 +59,7 @@ def test_a_time_beyond_the_end_is_refused_and_the_last_frame_is_named(run: Run) 
 def stored_plan(folder: Path) -> Plan:
     """The plan of film.yaml, for each of whose keyframes the folder gets a file, and one more."""
     Path("film.yaml").write_text(BOARD)
-    plan = preflight.plan_film(preflight.load_storyboard(Path("film.yaml")), False)
+    plan = preflight.plan_film(preflight.load_storyboard(RenderRequest(Path("film.yaml"))), False)
     folder.mkdir()
     for key in (*(keyframe.key for keyframe in plan.keyframes), "other"):
         (folder / f"{key}.safetensors").touch()
@@ -245,7 +246,9 @@ def test_a_folder_that_cannot_be_used_for_latents_is_reported(run: Run) -> None:
 
 def memory_needed() -> int:
     """The predicted bytes of a step of film.yaml."""
-    return step_memory(preflight.plan_film(preflight.load_storyboard(Path("film.yaml")), False))
+    return step_memory(
+        preflight.plan_film(preflight.load_storyboard(RenderRequest(Path("film.yaml"))), False)
+    )
 
 
 @pytest.mark.parametrize("command", ["film", "still"])

@@ -21,13 +21,13 @@ PULSE = STORYBOARDS / "sounds" / "pulse.wav"
 
 def board(text: str, folder: Path = NOWHERE) -> Storyboard:
     """The storyboard in a text."""
-    return parse(text, folder)
+    return parse(text, folder, allow_outside=True)
 
 
 def problems(text: str, folder: Path = NOWHERE) -> tuple[Problem, ...]:
     """The mistakes in a text."""
     with pytest.raises(StoryboardError) as caught:
-        parse(text, folder)
+        parse(text, folder, allow_outside=True)
     return caught.value.problems
 
 

@@ -49,7 +49,7 @@ def test_a_mask_must_have_the_film_s_shape_when_it_is_upright(
     for orientation in (1, 6):
         path = photograph(tmp_path, orientation)
         node, reader = Scalar(path.name, 1, 1), Reader()
-        context = ShotContext(FilmContext(tmp_path, size=size))
+        context = ShotContext(FilmContext(tmp_path, tmp_path, size=size))
         height, width = load_image(path, CPU).shape[-2:]
         if (width, height) == size:
             assert Mask().read(node, "where", context, reader) == path.resolve()
@@ -62,7 +62,7 @@ def test_a_mask_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path = photograph(tmp_path, 6)
     opened, open_image = [], Image.open
     monkeypatch.setattr(Image, "open", lambda *a, **k: opened.append(a) or open_image(*a, **k))
-    context, reader = ShotContext(FilmContext(tmp_path, size=(64, 96))), Reader()
+    context, reader = ShotContext(FilmContext(tmp_path, tmp_path, size=(64, 96))), Reader()
     for _ in range(3):
         Mask().read(Scalar(path.name, 1, 1), "where", context, reader)
     assert len(opened) == 2  # probed, and looked at for light
@@ -170,3 +170,33 @@ def test_a_picture_that_is_too_narrow_is_refused(tmp_path: Path, key: str) -> No
             parse(text, tmp_path)
     Image.new("1", (4000, 100)).save(tmp_path / "a.png")
     parse(text, tmp_path)
+
+
+@pytest.mark.parametrize("key", ["init", "image", "latent", "palette", "mask", "include", "audio"])
+def test_a_file_elsewhere_is_opened_only_if_that_is_allowed(tmp_path: Path, key: str) -> None:
+    """Named by its whole path, by .. or by a link: a storyboard from anywhere is data."""
+    folder = tmp_path / "board"
+    folder.mkdir()
+    Image.new("RGB", (320, 192)).save(tmp_path / "a.png")
+    (folder / "link.png").symlink_to(tmp_path / "a.png")
+    where = {
+        "init": "init: {}", "image": "prompts: {{image: {}}}", "latent": "prompts: {{latent: {}}}",
+        "palette": "palette: {}", "mask": "prompts: {{text: sea, where: {}}}",
+    }  # fmt: skip
+    for name in (str(tmp_path / "a.png"), "../a.png", "link.png", "./../board/link.png"):
+        text = "version: 1\nshots:\n  - {duration: 2s, prompts: sea}\n"
+        if key in where:
+            line = where[key].format(name)
+            prompts = "" if line.startswith("prompts") else "prompts: sea, "
+            text = f"version: 1\nshots:\n  - {{duration: 2s, {prompts}{line}}}\n"
+        elif key == "include":
+            text += f"  - include: {name}\n"
+        else:
+            text += f"audio: {name}\n"
+        with pytest.raises(StoryboardError) as caught:
+            parse(text, folder)
+        assert "is outside the storyboard's folder" in str(caught.value)
+        try:
+            parse(text, folder, allow_outside=True)
+        except StoryboardError as error:  # it is no latent, sound or storyboard
+            assert "outside" not in str(error)  # noqa: PT017

@@ -271,3 +271,14 @@ def test_two_downloads_of_one_file_do_not_mix(server: Server, tmp_path: Path) ->
         with pytest.raises(DownloadError, match="another process is downloading"):
             get(server.url, tmp_path / "a.partial")
     assert sha256_of(tmp_path / "a.partial") == hashlib.sha256(b"").hexdigest()
+
+
+@pytest.mark.parametrize("address", ["http://example.com/a", "ftp://example.com/a", "file:///a"])
+def test_only_addresses_with_tls_are_asked(server: Server, tmp_path: Path, address: str) -> None:
+    """And none to which a server sends on; this machine itself may be asked without."""
+    with pytest.raises(DownloadError, match="is no https address"):
+        fetch((address,), tmp_path / "a", lambda done, total: None)
+    server.behaviour.sent_on = address
+    with pytest.raises(DownloadError, match=r"no https address|does not answer|answers 302"):
+        fetch((server.url,), tmp_path / "a", lambda done, total: None)
+    assert not (tmp_path / "a").exists()
