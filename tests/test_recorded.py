@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 
 import pytest
-from record import BOARDS, golden_keys
+from record import BOARDS, GOLDEN, golden_keys, golden_latents
+from safetensors.torch import load_file
 
 from render.storyboard.schema import json_schema
 from render.weights.catalog import PERCEPTORS
@@ -43,3 +44,16 @@ def test_the_recorded_storyboards_use_every_key_of_the_language() -> None:
         key for key in keys(json_schema()) if not re.search(rf"(?:^|[\s{{,]){key}:", written, re.M)
     }
     assert missing <= set(PERCEPTORS), "names of perceptors are keys of their weights"
+
+
+def test_the_latents_of_a_tiny_film_are_near_those_recorded() -> None:
+    """On every machine: processors add in other orders, and differ in the last bits only.
+
+    tests/recorded/latents.safetensors is written by `tools/record.py latents`. If this fails, the
+    algorithm has changed: its number in plan/key.py rises, or users' latents no longer fit.
+    """
+    recorded, now = load_file(BOARDS / "latents.safetensors"), golden_latents()
+    assert set(recorded) == set(now) == {f"{kind}.{n}" for kind in GOLDEN for n in range(2)}
+    for name, latent in now.items():
+        apart = (latent - recorded[name]).abs().mean() / recorded[name].abs().mean()
+        assert apart < 0.01, name

@@ -3,6 +3,7 @@
     python tools/record.py make before.json            # everything but the sentences
     python tools/record.py quick before.json           # everything but the films, in seconds
     python tools/record.py golden tests/recorded/keys.json   # the keys, which a test compares with
+    python tools/record.py latents tests/recorded/latents.safetensors   # and latents, likewise
     python tools/record.py sentences sentences.json    # runs the tests, and takes minutes
     python tools/record.py compare before.json after.json
 
@@ -25,19 +26,27 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from render.media.video import read_video
 from render.plan.plan import Keyframe
-from render.storyboard.parser import load
+from render.storyboard.parser import load, parse
 from render.storyboard.schema import json_schema
 from render.weights.catalog import GENERATORS
 
 ROOT = Path(__file__).parent.parent
 BOARDS = ROOT / "tests" / "recorded"
+# The kinds of generators, each with a generator as a storyboard names it.
+GOLDEN = {
+    "vqgan": "starter",
+    "pixels": "pixels",
+    "waves": "{name: pixels, basis: spectrum}",
+    "strokes": "{name: strokes, count: 9, width: 0.2}",
+    "color": "color",
+}
 COMMANDS = (
     "",
     "film",
@@ -94,6 +103,38 @@ def golden_keys(folder: Path) -> dict[str, Any]:
     }
 
 
+def golden_latents() -> dict[str, Any]:
+    """Returns the latents (1, C, h, w) of the first two keyframes of a tiny film, for each kind of
+    generator: what the algorithm makes of given numbers, nearly the same on every machine."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from plans import plan_for
+    from tiny_film import MODELS, tiny_plan  # type: ignore[import-not-found]
+
+    from render.generators.load import load_generator
+    from render.synthesis.keyframe import optimize_keyframe
+    from render.synthesis.optimize import Step
+    from render.synthesis.targets import embed_targets
+
+    latents = {}
+    for kind, name in GOLDEN.items():
+        text = tiny_plan("    camera: {zoom: 1.2/s, border: dream}\n").board.text
+        text = text.replace("size: 48x32", "size: 24x16")
+        plan = plan_for(
+            parse(text.replace("models: {", f"models: {{generator: {name}, "), Path()), 4
+        )
+        generator = MODELS.network
+        if kind != "vqgan":
+            generator = load_generator(plan.models.generators[0].model, plan.size)
+        models, parent = replace(MODELS, generators=(generator,)), None
+        for keyframe in plan.keyframes[:2]:
+            targets = embed_targets(plan, models)
+            for step in optimize_keyframe(plan, keyframe, models, targets, parent):
+                if isinstance(step, Step):
+                    latents[f"{kind}.{keyframe.index}"] = step.average
+            parent = latents[f"{kind}.{keyframe.index}"]
+    return latents
+
+
 def keyframe_of(keyframe: Keyframe) -> dict[str, Any]:
     """Returns what is recorded of a keyframe."""
     return {
@@ -128,12 +169,13 @@ def films(boards: list[Path], folder: Path) -> dict[str, Any]:
     for path in boards:
         output = folder / (path.stem + (".mkv" if "ffv1" in path.read_text() else ".mp4"))
         latents = folder / f"{path.stem}.latents"
-        render(folder, str(path), "-o", str(output), "--latents", str(latents))
+        outside = "--allow-outside"  # of pictures and sounds of the lessons
+        render(folder, str(path), "-o", str(output), "--latents", str(latents), outside)
         frames = hashlib.sha256()
         for frame in read_video(output).frames:
             frames.update(frame.tobytes())
         still = folder / "still.png"
-        options = ("--at", "0.3s", "-o", str(still), "--force", "--latents", str(latents))
+        options = ("--at", "0.3s", "-o", str(still), "--force", "--latents", str(latents), outside)
         render(folder, "still", str(path), *options)
         records[path.name] = {
             "latents": {
@@ -272,7 +314,9 @@ def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
 def main() -> None:
     """Reads the command line and runs the command that it names."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("command", choices=("make", "quick", "golden", "sentences", "compare"))
+    parser.add_argument(
+        "command", choices=("make", "quick", "golden", "latents", "sentences", "compare")
+    )
     parser.add_argument(
         "files", type=Path, nargs="+", help="the file to write, or the two to compare"
     )
@@ -283,6 +327,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             keys = golden_keys(Path(folder))
         given.files[0].write_text(json.dumps(keys, indent=1, sort_keys=True) + "\n")
+    elif given.command == "latents":
+        from safetensors.torch import save_file
+
+        save_file(golden_latents(), str(given.files[0]))
     elif given.command == "sentences":
         raise SystemExit(sentences(given.files[0]))
     else:
