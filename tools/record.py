@@ -189,8 +189,8 @@ def films(boards: list[Path], folder: Path) -> dict[str, Any]:
     journey = folder / "journey.mp4"
     inputs = [str(ROOT / name) for name in JOURNEY]
     width, height = json.loads(render(folder, "inspect", inputs[1], "--json"))["size"]
-    options = ("--seconds", "0.3", "--size", f"{width}x{height}", "--loop", "--blend", "slerp")
-    render(folder, "interpolate", *inputs, "-o", str(journey), *options)
+    travelling = ("--seconds", "0.3", "--size", f"{width}x{height}", "--loop", "--blend", "slerp")
+    render(folder, "interpolate", *inputs, "-o", str(journey), *travelling)
     records["interpolate"] = digest(journey.read_bytes())
     return records
 

@@ -75,9 +75,11 @@ def file_errors(path: Path) -> Iterator[None]:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yields the name to write to; afterwards `path` is complete and on disk, or as it was before.
 
-    An exception raised inside is raised on unchanged, and the partial file is removed. Raises
-    FileError if the finished file cannot be flushed or renamed.
+    A link stays one: what it points to is replaced. An exception raised inside is raised on
+    unchanged, and the partial file is removed. Raises FileError if the finished file cannot be
+    flushed or renamed.
     """
+    path = path.resolve() if path.is_symlink() else path
     partial = partial_path(path)
     try:
         yield partial

@@ -155,3 +155,18 @@ def test_a_folder_that_cannot_be_flushed_is_not_an_error(
         partial.write_text("new")
     assert (tmp_path / "a.txt").read_text() == "new"
     assert len(flushed) == (1 if os.name == "nt" else 2)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_stays_a_link(tmp_path: Path, exists: bool) -> None:
+    (tmp_path / "disk").mkdir()
+    target, link = tmp_path / "disk" / "film.mp4", tmp_path / "link.mp4"
+    if exists:
+        target.write_bytes(b"old")
+    link.symlink_to(target)
+    with atomic_write(link) as partial:
+        assert partial.parent == target.parent  # a rename does not go from disk to disk
+        partial.write_bytes(b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert not list(tmp_path.glob("**/*.partial"))
