@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from render.generators.vqgan import VQGAN, clamp_with_gradient
+from render.generators.clamp import clamp_with_gradient
+from render.generators.vqgan import VQGAN
 
 
 class ReferenceGenerator(VQGAN):

@@ -427,7 +427,8 @@ def interpolate(
         journey = plan_journey(inputs, output, **options)
         if not force and not device.startswith(("cuda", "mps")):
             check_memory(journey, machine_memory())
-        needed = [*inputs, *([journey.audio.file] if journey.audio else [])]
+        needed = [stop.path for stop in journey.stops]
+        needed += [journey.audio.file] if journey.audio else []
         for file in files_of(output, range(journey.frame_count)):
             check_overwrite(file, force, needed, "journey")
         names = [f"the generator {journey.generator.name}"]

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -187,13 +187,28 @@ def check_sound(board: Storyboard, output: Path, log: Log) -> None:
 def check_drawing(plan: Plan, numbers: Iterable[int], output: Path) -> None:
     """Raises InputError for a frame that cannot be an SVG: `strokes` did not draw all of it."""
     for number in numbers:
-        for index in plan.moment(number).keyframes:
+        moment = plan.moment(number)
+        for index in moment.keyframes:
             name = plan.generator_of(plan.keyframes[index]).model.name
             if name != "strokes":
                 raise InputError(
                     f"-o {output}: frame {number} comes from the generator {name}, which makes no "
                     f"strokes; name it {output.stem}.png"
                 )
+        for one in (moment, moment.before):
+            if one and one.fraction and len({plan.keyframes[i].generator for i in one.own}) > 1:
+                raise InputError(
+                    f"-o {output}: frame {number} is between drawings of different generators; "
+                    f"name it {output.stem}.png"
+                )
+
+
+def check_hidden(size: tuple[int, int], note: dict[str, Any]) -> None:
+    """Raises InputError unless a picture of (width, height) can hide a note."""
+    from render.media.note_text import to_text
+    from render.media.stegano import check_room
+
+    check_room(size, to_text(note))
 
 
 def check_picture_output(output: Path) -> None:

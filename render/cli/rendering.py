@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from render.cli.exits import interruption_message, report_interruption
 from render.cli.output import Log, report_made, write_line
 from render.cli.preflight import (
     check_drawing,
+    check_hidden,
     check_latents,
     check_memory,
     check_overwrite,
@@ -56,6 +57,9 @@ class Loaded:
     models: Models
     chosen: FilmModels
     size: tuple[int, int]
+    steps: bool  # whether they are ready for steps
+    at_once: int | None  # how many cutouts go through a perceptor together
+    device: Device  # with its arithmetic
 
 
 def render_film(request: RenderRequest) -> None:
@@ -107,7 +111,8 @@ def _make_film(
         for line in (*describe_plan(plan, folder, device), f"device {device}"):
             log.tell("plan", line, line)
     with report_interruption(log, partial(interruption_message, plan, folder)):
-        models, store, todo = prepare(request, plan, device)
+        loaded, store, todo = prepare(request, plan, device)
+        models = loaded.models
         started = time.monotonic()
         with display(log.display) as show_progress:
 
@@ -156,8 +161,10 @@ def render_still(request: RenderRequest, times: tuple[str, ...], stegano: bool =
         files = {n: output.with_name(f"{output.stem}-{n}f{output.suffix}") for n in numbers}
     else:
         files = {numbers[0]: output}
-    for file in files.values():
+    for number, file in files.items():
         check_overwrite(file, request.force, files_needed(board), "frame", board.source)
+        if stegano:
+            check_hidden(plan.board.size, frame_note(plan, number, file))
     check_latents(folder)
     plan.models.require()
     device = load_chosen_device(request, plan)
@@ -165,17 +172,17 @@ def render_still(request: RenderRequest, times: tuple[str, ...], stegano: bool =
     from render.cli.progress import display
     from render.film.drawing import frame_layers
     from render.film.film import make_still
-    from render.media.provenance import place_of, write_png
+    from render.media.provenance import write_png
     from render.media.svg import write_svg
 
     with report_interruption(log, partial(interruption_message, plan, folder)):
-        models, store, todo = prepare(request, plan, device)
+        loaded, store, todo = prepare(request, plan, device)
+        models = loaded.models
         with display(log.display) as show:
             for number, file in files.items():
-                frame, note = make_still(plan, models, store, todo, number, show)
-                todo = []
+                frame, _ = make_still(plan, models, store, todo, number, show)
+                todo, note = [], frame_note(plan, number, file)
                 file.parent.mkdir(exist_ok=True)
-                note["made_from"] = place_of(board.source, file)
                 if is_drawing:
                     layers = frame_layers(plan, store, models.generators, number)
                     write_svg(file, plan.board.size, layers, note)
@@ -183,6 +190,15 @@ def render_still(request: RenderRequest, times: tuple[str, ...], stegano: bool =
                     write_png(file, frame, note, stegano)
     for number, file in files.items():
         report_made(log, file, 1, None, plan.board.size, began, f"frame {number}")
+
+
+def frame_note(plan: Plan, number: int, file: Path) -> dict[str, Any]:
+    """The note of a frame that is written to a file."""
+    from render.media.provenance import place_of
+    from render.plan.notes import note_of
+
+    note = note_of(plan, "frame", plan.keyframes[plan.moment(number).left], number)
+    return note | {"made_from": place_of(plan.board.source, file)}
 
 
 def render_sheet(request: RenderRequest, count: int, columns: int) -> None:
@@ -269,17 +285,18 @@ def _write_drawing(latent: Path, plan: Plan, keyframe: Keyframe, output: Path) -
     from render.generators.strokes import Strokes
     from render.media.svg import write_svg
     from render.plan.notes import note_of
-    from render.synthesis.latents import load_latent
+    from render.synthesis.latents import Store
 
     generator = load_generator(plan.generator_of(keyframe).model, plan.size)
     assert isinstance(generator, Strokes)
-    layer = layer_of(load_latent(latent)[0], generator, plan.board.size)
+    stored = Store(latent.parent, plan.latent_shapes).load(keyframe.key)
+    layer = layer_of(stored, generator, plan.board.size)
     write_svg(output, plan.board.size, [layer], note_of(plan, "drawing", keyframe))
 
 
 def prepare(
     request: RenderRequest, plan: Plan, device: Device, loaded: Loaded | None = None
-) -> tuple[Models, Store, list[Keyframe]]:
+) -> tuple[Loaded, Store, list[Keyframe]]:
     """The loaded models, the store, and the keyframes still to be made for what is shown.
 
     Models that are `loaded` for another plan are used again where they are the same.
@@ -306,8 +323,10 @@ def prepare(
     store.prepare()
     for warning in plan_warnings(plan) if todo else ():
         log.say("warning", warning)
-    if loaded and (loaded.chosen, loaded.size) == (plan.models, plan.size):
-        return loaded.models, store, todo
+    right = (plan.models, plan.size, at_once, device)
+    same = loaded and (loaded.chosen, loaded.size, loaded.at_once, loaded.device) == right
+    if loaded and same and (loaded.steps or not todo):
+        return loaded, store, todo
     say = partial(log.say, "note")
     models = load_models(plan.models, device, at_once, steps=bool(todo), say=say, size=plan.size)
     if request.verbose:
@@ -315,7 +334,7 @@ def prepare(
     if models.recording_failed:
         slower = "launched kernel by kernel they are slower"
         log.say("warning", f"steps cannot be recorded on this GPU; {slower}")
-    return models, store, todo
+    return Loaded(models, plan.models, plan.size, bool(todo), at_once, device), store, todo
 
 
 def load_chosen_device(request: RenderRequest, plan: Plan) -> Device:

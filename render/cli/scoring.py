@@ -17,6 +17,7 @@ from render.errors import InputError
 from render.storyboard.named_files import probe_image, similar_name
 from render.text import aligned_columns, escape_unprintable, is_printable, nearest
 from render.weights.library import known_models, require_weights
+from render.weights.vocabulary import names_things
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from render.synthesis.perceptor import Perceptor
     from render.weights.catalog import Model
 
-MOST_IMAGES, MOST_TEXTS, LONGEST_TEXT, MOST_STEPS = 200, 50, 1000, 10_000
+MOST_IMAGES, MOST_TEXTS, LONGEST_TEXT = 200, 50, 1000
 BEST = 5  # colours that are listed for a text
 
 
@@ -44,15 +45,22 @@ def check_texts(texts: tuple[str, ...], what: str) -> None:
             )
 
 
-def chosen_perceptor(name: str) -> Model:
-    """The perceptor of a name, whose weights are here; raises InputError."""
+def chosen_perceptor(name: str, texts: tuple[str, ...]) -> Model:
+    """The perceptor of a name, whose weights are here and which knows something of each text;
+    raises InputError."""
     known = known_models("perceptor")
     if name not in known:
         near = nearest(name, list(known))
         hint = f"did you mean {near}?" if near else "`render models` lists them"
         raise InputError(f"--perceptor {name}: there is no such perceptor; {hint}")
-    require_weights(known[name])
-    return known[name]
+    model = known[name]
+    require_weights(model)
+    for text in texts:
+        if model.is_classifier and not names_things(model, text):
+            raise InputError(
+                f"{name} knows nothing of {text!r}; name a thing, or another --perceptor"
+            )
+    return model
 
 
 def load_chosen(model: Model, device: str, log: Log) -> Perceptor:
@@ -90,7 +98,7 @@ def score_images(
     if found := [problem for problem in problems if problem]:
         raise InputError("\n".join(found))
     check_chart(output, force, images, "chart")
-    model = chosen_perceptor(perceptor)
+    model = chosen_perceptor(perceptor, texts)
     loaded = load_chosen(model, device, Log(quiet=True) if as_json else TEXT_LOG)
 
     from render.synthesis.images import load_image
@@ -160,7 +168,7 @@ def score_colors(
     began = time.monotonic()
     check_texts(texts, 'write --text "the color of a banana"')
     check_chart(output, force, (), "chart")
-    model = chosen_perceptor(perceptor)
+    model = chosen_perceptor(perceptor, texts)
     loaded = load_chosen(model, device, Log(quiet=True) if as_json else TEXT_LOG)
 
     from render.synthesis.score import (
@@ -226,7 +234,7 @@ def find_colors(
     if alpha:
         raise InputError(f"--from {start} is transparent; write '#{red:02x}{green:02x}{blue:02x}'")
     check_chart(output, force, (), "colors")
-    model = chosen_perceptor(perceptor)
+    model = chosen_perceptor(perceptor, prompts)
     loaded = load_chosen(model, device, Log(quiet=True) if as_json else TEXT_LOG)
 
     from render.synthesis.score import embed_texts, find_color, hex_of, name_of

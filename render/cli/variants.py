@@ -23,7 +23,7 @@ from render.cli.preflight import (
     model_names,
     plan_film,
 )
-from render.cli.rendering import Loaded, prepare
+from render.cli.rendering import Loaded, frame_note, prepare
 from render.cli.request import RenderRequest
 from render.errors import InputError
 from render.media.atomic import atomic_write, file_errors, nearest_folder
@@ -147,12 +147,19 @@ def _render(
     variants = _planned(request, at, settings)
     first, needed = variants[0].plan, files_needed(variants[0].plan.board)
     files = [
-        (folder or sheet.parent) / f"{number:02d}-{variant.name}.png"
+        (folder or sheet.parent) / f"{number:0{len(str(MOST_VARIANTS))}d}-{variant.name}.png"
         for number, variant in enumerate(variants, start=1)
     ]
     check_overwrite(sheet, request.force, needed, "sheet", first.board.source)
     for file in files if folder else ():
         check_overwrite(file, request.force, needed, "frame", first.board.source)
+    if folder and folder.is_dir() and not request.force:
+        own = {file.with_suffix(LATENT_SUFFIX) for file in files}
+        if others := sorted(set(folder.glob(f"*{LATENT_SUFFIX}")) - own):
+            raise InputError(
+                f"{folder} holds other latents, as {others[0].name}; choose another folder or add "
+                "--force"
+            )
     check_latents(request.latents_folder)
     for variant in variants:
         variant.plan.models.require()
@@ -170,17 +177,17 @@ def _render(
     with report_interruption(log, partial(interruption_message, first, request.latents_folder)):
         for variant, file in zip(variants, files, strict=True):
             plan = variant.plan
-            models, store, todo = prepare(request, plan, device, loaded)
+            loaded, store, todo = prepare(request, plan, device, loaded)
             request = replace(request, log=Log(quiet=True))  # warned of once
-            loaded = Loaded(models, plan.models, plan.size)
             with display(log.display) as show:
-                frame, note = make_still(plan, models, store, todo, variant.number, show)
+                made = make_still(plan, loaded.models, store, todo, variant.number, show)
+            frame = made[0]
             cells.append(Cell(frame, [variant.setting]))
             if folder is None:
                 continue
             with file_errors(file):
                 folder.mkdir(parents=True, exist_ok=True)
-            write_png(file, frame, note | {"made_from": place_of(plan.board.source, file)})
+            write_png(file, frame, frame_note(plan, variant.number, file))
             kept = file.with_suffix(LATENT_SUFFIX)
             stored = latent_path(request.latents_folder, variant.key)
             with file_errors(kept), atomic_write(kept) as partial_file:

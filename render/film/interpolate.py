@@ -28,6 +28,7 @@ from render.plan.journey import (
     JourneyError,
     Stop,
     journey_note,
+    share_latents,
     smaller_size_advice,
 )
 from render.plan.progress import Progress
@@ -36,7 +37,7 @@ from render.synthesis.images import fill, load_image
 from render.synthesis.latents import load_latent
 from render.synthesis.probe import choose_arithmetic
 from render.synthesis.resource_errors import memory_shortage
-from render.weights.kinds import latent_shape
+from render.weights.kinds import kind_of, latent_shape
 
 
 def make_journey(
@@ -133,9 +134,10 @@ def stop_latent(journey: Journey, stop: Stop, generator: Generator) -> Tensor:
     if stop.generator is None:
         return generator.encode(load_image(stop.path, device, size))
     latent = load_latent(stop.path)[0].to(device)
-    own = stop.generator == journey.generator
+    own = share_latents(stop.generator, journey.generator)
     shape = tuple(latent.shape[1:])
-    if own and shape != latent_shape(journey.generator, size):
+    fits = kind_of(journey.generator).any_size or shape == latent_shape(journey.generator, size)
+    if own and not fits:
         raise JourneyError(
             f"{stop.path} holds {shape}, which is not a latent of "
             f"{journey.size[0]}x{journey.size[1]} of {journey.generator.name}"

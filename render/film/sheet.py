@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from render.film.frames import frames
 from render.plan.plan import Plan
@@ -98,7 +98,7 @@ def caption(plan: Plan, number: int) -> Iterator[str]:
 
 def _scaled(frame: Frame, size: tuple[int, int]) -> Picture:
     """A frame in the size that it has on the sheet."""
-    return Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)
+    return ImageOps.pad(Image.fromarray(frame), size, Image.Resampling.LANCZOS, EMPTY)
 
 
 def fitting(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:

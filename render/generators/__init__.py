@@ -1,1 +1,1 @@
-"""The networks that decode latents to pictures, and encode pictures to latents."""
+"""What paints: each kind of generator makes pictures of latents, and latents of pictures."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -151,6 +150,6 @@ class Generator(nn.Module, ABC):
         """Moves offsets in place so that the latent moves by a change of its shape."""
         offsets[0].add_(change)
 
-    def note(self) -> dict[str, Any]:
-        """Returns its parameters, for the notes of its latents."""
-        return {}
+    def restored(self, average: Tensor, start: Tensor) -> Tensor:
+        """Returns the average of latents with what steps never change, as the start has it."""
+        return average

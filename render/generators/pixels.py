@@ -6,8 +6,6 @@ Mordvintsev & Schubert, Feature Visualization, 2017; V. Lysyakov's aphantasia).
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,7 +18,7 @@ from render.plan.camera import Matrix, moves
 # numbers times this are red, green and blue before the sigmoid (github.com/tensorflow/lucid).
 COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 SATURATED = 1 / 512  # how near to 0 and 1 a colour is encoded: half a step of eight bits
-LIMIT = 40.0  # of a latent's numbers; colours are saturated long before
+LIMIT = 100.0  # of a latent's numbers; those of saturated colours are up to 77
 PYRAMID = (0.3, 0.5, 0.5, 0.5, 0.5, 0.5)  # down to squares of 32 pixels
 
 
@@ -105,10 +103,6 @@ class Pixels(Generator):
         height, width = change.shape[-2:]
         waves = torch.fft.rfft2(change, norm="ortho") / wave_heights(height, width, change.device)
         offsets[0].add_(torch.view_as_real(waves))
-
-    def note(self) -> dict[str, Any]:
-        """Returns its basis."""
-        return {"basis": self.basis}
 
 
 def wave_heights(height: int, width: int, device: torch.device) -> Tensor:

@@ -45,8 +45,9 @@ def rasterise(curves: Curves, size: tuple[int, int], paper: Tensor) -> Tensor:
     """
     width, height = size
     with torch.no_grad():
-        areas = _areas(*_boxes(curves, range(height), width)).sum().item()
-    bands = min(height, 1 + int(areas) // CANDIDATES)
+        left, top, right, bottom = _boxes(curves, range(height), width)
+        candidates = ((right - left).clamp_min(0) * (bottom - top).clamp_min(0)).sum().item()
+    bands = min(height, 1 + int(candidates) // CANDIDATES)
     if bands == 1:
         return _paint_band(curves, range(height), width, paper)
     edges = [height * band // bands for band in range(bands + 1)]
@@ -69,26 +70,31 @@ def _paint_band(curves: Curves, rows: range, width: int, paper: Tensor) -> Tenso
     height = len(rows)
     pixel, stroke, segment = _covered(curves, rows, width)
     place = torch.stack([pixel % width + 0.5, pixel // width + (rows.start + 0.5)], dim=1)
-    begin = curves.points[stroke, segment]
-    along = curves.points[stroke, segment + 1] - begin
+    # By `index_select`: the gradient of indexing adds in an order that varies with the threads.
+    ends_of_segments = curves.points.flatten(0, 1)
+    number = stroke * curves.points.shape[1] + segment
+    begin = ends_of_segments.index_select(0, number)
+    along = ends_of_segments.index_select(0, number + 1) - begin
     # The nearest point of a segment is where the distance is least, so a change of its place does
     # not change the distance.
     share = _nearest_share(place, begin.detach(), along.detach())
     distance = ((place - begin - share[:, None] * along).square().sum(1) + 1e-6).sqrt()
-    radius = curves.radii[stroke]
+    radius = curves.radii.index_select(0, stroke)
     # What of a pixel lies between the two edges of the stroke, each spread over one pixel.
     cover = (radius - distance + 0.5).clamp(0, 1) - (0.5 - radius - distance).clamp(0, 1)
-    opacity = (cover * curves.opacities[stroke]).clamp(0, MOST_OPAQUE)
+    opacity = (cover * curves.opacities.index_select(0, stroke)).clamp(0, MOST_OPAQUE)
     # What each stroke lets through, multiplied over those above it, as differences of sums of
     # logarithms; the pairs of a pixel lie together, from the lowest stroke to the topmost.
-    sums = torch.log1p(-opacity.double()).cumsum(0)
+    kind = torch.float32 if pixel.device.type == "mps" else torch.float64  # Metal has no float64
+    sums = torch.log1p(-opacity.to(kind)).cumsum(0)
     counts = torch.bincount(pixel, minlength=height * width)
     ends = counts.cumsum(0)
     padded = torch.cat([sums.new_zeros(1), sums])
-    last, first = padded[ends], padded[ends - counts]
-    weight = opacity * (last[pixel] - sums).exp().float()
+    last, first = padded.index_select(0, ends), padded.index_select(0, ends - counts)
+    weight = opacity * (last.index_select(0, pixel) - sums).exp().float()
     painted = torch.zeros(height * width, 3, device=pixel.device)
-    painted = painted.index_add(0, pixel, weight[:, None] * curves.colours[stroke])
+    colours = curves.colours.index_select(0, stroke)
+    painted = painted.index_add(0, pixel, weight[:, None] * colours)
     painted = painted + (last - first).exp().float()[:, None] * paper
     return painted.T.reshape(3, height, width)
 

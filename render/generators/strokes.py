@@ -14,19 +14,20 @@ from torch.nn import functional as F
 
 from render.generators.generator import Generator, Start
 from render.generators.rasterise import Curves, flatten, rasterise
-from render.generators.warp import View, coverage, warp_parent
+from render.generators.warp import View, newly_exposed_mask, warp_parent
 from render.plan.camera import Matrix, moves
 from render.plan.key import derived_seed
+from render.weights.kinds import STROKE_NUMBERS
 
 # The numbers of a stroke. Points and widths are in heights of the picture, from its centre, x
 # before y; BIRTH says when it was drawn anew: a stroke with another birth is another stroke.
 POINTS, WIDTH, COLOUR, OPACITY, BIRTH = slice(0, 8), 8, slice(9, 12), 12, 13
-NUMBERS = 14
 # How far a step of size 1 moves each of them. CLIPDraw's, of a picture of 224 pixels in 250 steps,
 # are 1 pixel, 0.1 pixels and 0.01.
 STEPS = (*[0.008] * 8, 0.001, *[0.04] * 3, 0.03, 0.0)
 REACH = 0.12  # heights from one point of a new stroke to the next, at most, along each side
-THINNEST, WIDEST = 0.002, 1.0  # heights; a stroke beyond them is drawn anew
+THINNEST, WIDEST = 0.002, 0.6  # heights; a stroke beyond them is drawn anew
+NEAREST = 0.05  # how near to the camera's own plane a point may be, 1 being the picture's distance
 FAR = 50.0  # heights from the centre: no point of a stroke is further away
 FIT_STEPS, FIT_SIZE, FIT_SIDE = 80, 1.0, 192  # of a drawing of a picture: steps, step size, pixels
 
@@ -44,7 +45,7 @@ class Strokes(Generator):
         that of the widest new stroke, in heights."""
         super().__init__()
         self.size, self.count, self.width = size, count, width
-        low, high = torch.zeros(NUMBERS, 1, 1), torch.ones(NUMBERS, 1, 1)
+        low, high = torch.zeros(STROKE_NUMBERS, 1, 1), torch.ones(STROKE_NUMBERS, 1, 1)
         low[POINTS], high[POINTS] = -FAR, FAR
         low[WIDTH], high[WIDTH] = THINNEST, WIDEST
         high[BIRTH] = 1e5
@@ -88,7 +89,7 @@ class Strokes(Generator):
         points = points - points.mean(1, keepdim=True) + places[:, None]
         grid = places * torch.tensor([1 / self.half_width, 2.0], device=places.device)
         colours = read_at(picture, grid)[0, :, 0]
-        strokes = torch.empty(1, NUMBERS, count, 1, device=places.device)
+        strokes = torch.empty(1, STROKE_NUMBERS, count, 1, device=places.device)
         strokes[0, POINTS, :, 0] = points.reshape(count, 8).T
         strokes[0, WIDTH, :, 0] = self.width * (0.25 + 0.75 * draws[:, 8])
         strokes[0, COLOUR, :, 0] = colours
@@ -152,15 +153,19 @@ class Strokes(Generator):
         points = points.reshape(*points.shape[:2], 4, 2)
         moved = F.pad(points, (0, 1), value=1.0) @ m.T
         # Behind the camera, and far beyond a horizon, a point is far outside.
-        depth = moved[..., 2:].clamp_min(1e-3)
+        depth = moved[..., 2:].clamp_min(NEAREST)
         places = (moved[..., :2] / depth).clamp(-FAR, FAR)
         # How much larger a small part of the picture becomes there: the root of its area.
         middle = points.mean(2)  # (B, N, 2)
-        w = (F.pad(middle, (0, 1), value=1.0) @ m[2]).clamp_min(1e-3)
-        growth = (torch.linalg.det(m.double()).abs().float() / w**3).sqrt()
+        w = (F.pad(middle, (0, 1), value=1.0) @ m[2]).clamp_min(NEAREST)
+        growth = (abs(determinant(matrix)) / w**3).sqrt()
         latent = latent.clone()
         latent[:, POINTS, :, 0] = places.flatten(2).transpose(1, 2)
         latent[:, WIDTH, :, 0] *= growth
+        # What is partly behind the camera is not seen, and what comes too near fades.
+        seen = (moved[..., 2] > NEAREST).all(2)
+        fading = (2 - latent[:, WIDTH, :, 0] / WIDEST).clamp(0, 1)
+        latent[:, OPACITY, :, 0] *= seen * fading
         return latent
 
     @torch.no_grad()
@@ -172,7 +177,7 @@ class Strokes(Generator):
             return Start(parent, self.decode(parent))
         strokes = self.seen(parent, view.matrix, view.border)
         width, height = self.size
-        shown = coverage(view.matrix, height, width, parent.device)
+        shown = 1 - newly_exposed_mask(view.matrix, height, width, parent.device)
         lost = self._lost(strokes, 1 - float(shown.mean()))
         if not lost.any():
             return Start(strokes, self.decode(strokes))
@@ -195,6 +200,7 @@ class Strokes(Generator):
         low, high = points.amin(0) - width / 2, points.amax(0) + width / 2  # (2, N)
         edge = torch.tensor([self.half_width, 0.5], device=strokes.device)[:, None]
         lost = ((high < -edge) | (low > edge)).any(0) | (width > WIDEST) | (width < THINNEST)
+        lost |= numbers[OPACITY] == 0
         wanted = round(uncovered * self.count) - int(lost.sum())
         if wanted > 0:
             area = (width * (width + (high - low).norm(dim=0))).masked_fill(lost, torch.inf)
@@ -238,14 +244,14 @@ class Strokes(Generator):
         if fraction in (0.0, 1.0):
             return after if fraction else before
         # Where a keyframe fades into the next, there are more of them.
-        count = max(before.shape[2], after.shape[2])
+        count = max(before.shape[2], after.shape[2], 1)
         before, after = (_with_unseen(drawing, count) for drawing in (before, after))
         ranks = [_morton_order(drawing) for drawing in (before, after)]
         partner = torch.empty_like(ranks[1])
         partner[ranks[0]] = ranks[1]  # of each stroke of `before`, its index in `after`
         mixed = torch.lerp(before, after[:, :, partner], fraction)
         heights = torch.lerp(
-            torch.arange(count, device=before.device).double(), partner.double(), fraction
+            torch.arange(count, device=before.device).float(), partner.float(), fraction
         )
         return mixed[:, :, heights.argsort(stable=True)]
 
@@ -254,6 +260,12 @@ class Strokes(Generator):
         middle = latent[0, POINTS, :, 0].view(4, 2, -1).mean(0).T  # (N, 2)
         grid = middle * torch.tensor([1 / self.half_width, 2.0], device=latent.device)
         return read_at(mask, grid).transpose(2, 3)
+
+    def restored(self, average: Tensor, start: Tensor) -> Tensor:
+        """Returns an average with the births of the start: a mean of equal numbers rounds."""
+        average = average.clone()
+        average[:, BIRTH] = start[:, BIRTH]
+        return average
 
     def zero_offsets(self, latent: Tensor) -> list[Tensor]:
         """Returns zeros of the latent's shape."""
@@ -268,10 +280,24 @@ class Strokes(Generator):
         offsets[0].add_(change / self.steps.clamp_min(1e-6) * (self.steps > 0))
 
 
+def determinant(m: Matrix) -> float:
+    """Returns the determinant of a 3x3 matrix."""
+    return (
+        m[0] * (m[4] * m[8] - m[5] * m[7])
+        - m[1] * (m[3] * m[8] - m[5] * m[6])
+        + m[2] * (m[3] * m[7] - m[4] * m[6])
+    )
+
+
 def _with_unseen(strokes: Tensor, count: int) -> Tensor:
     """Returns strokes (1, 14, n, 1) and so many transparent copies above them that they are
-    `count`, at most twice as many."""
-    copies = strokes[:, :, : count - strokes.shape[2]].clone()
+    `count`; of no strokes at all, the copies are of nothing."""
+    own = strokes.shape[2]
+    if own == count:
+        return strokes
+    numbers = torch.arange(count - own, device=strokes.device) % max(own, 1)
+    copies = strokes[:, :, numbers] if own else strokes.new_zeros(1, STROKE_NUMBERS, count, 1)
+    copies = copies.clone()
     copies[:, OPACITY] = 0
     return torch.cat([strokes, copies], dim=2)
 

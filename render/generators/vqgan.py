@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from render.generators import frozen_forward
+from render.generators.clamp import clamp_with_gradient
 from render.generators.generator import Generator, Start
 from render.generators.readout import (
     LEAST_PSNR,
@@ -272,26 +273,3 @@ def load_vqgan(model: Model) -> VQGAN:
     generator = VQGAN(json.loads(metadata["config"]), weights_digest(model))
     generator.load_taming(tensors)
     return generator
-
-
-def clamp_with_gradient(picture: Tensor) -> Tensor:
-    """Clamps to [0, 1]; the gradient is zero only where descent would move further out.
-
-    The gradient of `torch.clamp` is zero everywhere outside, so values there would never return.
-    From K. Crowson's VQGAN+CLIP notebook.
-    """
-    clamped: Tensor = _ClampWithGradient.apply(picture)
-    return clamped
-
-
-class _ClampWithGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, picture: Tensor) -> Tensor:
-        ctx.save_for_backward(picture)
-        return picture.clamp(0, 1)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (picture,) = ctx.saved_tensors
-        kept: Tensor = gradient * (gradient * (picture - picture.clamp(0, 1)) >= 0)
-        return kept

@@ -32,17 +32,25 @@ def hidden_in(frame: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
     """Returns a frame (H, W, 3) with a text in its lowest bits; raises TooSmallError."""
     import numpy as np
 
-    packed = zlib.compress(text.encode(errors="surrogateescape"), 9)
-    content = HEADER.pack(MARK, len(packed), zlib.crc32(packed)) + packed
+    height, width = frame.shape[:2]
+    content = check_room((width, height), text)
     bits = np.unpackbits(np.frombuffer(content, np.uint8))
-    if len(bits) > frame.size:
-        raise TooSmallError(
-            f"{frame.shape[1]}x{frame.shape[0]} pixels hide {frame.size // 8:,} bytes, and the "
-            f"note takes {len(content):,}; leave --stegano out"
-        )
     flat = frame.flatten()
     flat[: len(bits)] = (flat[: len(bits)] & 0xFE) | bits
     return flat.reshape(frame.shape)
+
+
+def check_room(size: tuple[int, int], text: str) -> bytes:
+    """Returns what is hidden of a text in a picture of (width, height); raises TooSmallError."""
+    packed = zlib.compress(text.encode(errors="surrogateescape"), 9)
+    content = HEADER.pack(MARK, len(packed), zlib.crc32(packed)) + packed
+    room = 3 * size[0] * size[1] // 8
+    if len(content) > room:
+        raise TooSmallError(
+            f"{size[0]}x{size[1]} pixels hide {room:,} bytes, and the note takes {len(content):,}; "
+            "leave --stegano out"
+        )
+    return content
 
 
 def find_hidden(path: Path) -> str | None:

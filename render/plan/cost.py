@@ -79,7 +79,10 @@ class Costs:
 
         def cost(number: int) -> float:
             moment = self.plan.moment(number)
-            decode = self.decodes[keyframes[moment.left].generator]
+            left = keyframes[moment.left]
+            decode = self.decodes[left.generator]
+            if kind_of(self.plan.generator_of(left).model).moves_latents:
+                return decode
             return once * decode + self.blend if moment.between == "picture" else decode
 
         return statistics.fmean(map(cost, range(0, count, math.ceil(count / 64))))
@@ -99,8 +102,10 @@ class Costs:
         starts from nothing, else two decodes of the parent or init image."""
         decode, encode = self.decodes[keyframe.generator], self.encodes[keyframe.generator]
         if not begins_anew(keyframe):
-            moved = self.plan.generator_of(keyframe).model.has_weights or keyframe.init is not None
-            return decode + (encode if moved else decode)
+            parent = None if keyframe.parent is None else self.plan.keyframes[keyframe.parent]
+            fitted = parent is None or parent.generator != keyframe.generator
+            moves = kind_of(self.plan.generator_of(keyframe).model).moves_latents
+            return decode + (decode if moves and not fitted else encode)
         each = sum(model.gflop_per_cutout for model in taking_part(self.plan, keyframe))
         compared = compared_cutouts(*candidate_counts(self.plan, keyframe))
         return compared * each + self.sketch(keyframe) + decode

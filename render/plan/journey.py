@@ -18,6 +18,7 @@ from render.errors import InputError
 from render.media.codecs import LEAST_SIDE, check_frame, check_output, chosen_codec, half_size
 from render.media.provenance import ProvenanceError, generator_of, generator_row
 from render.media.provenance import read_note as read_note
+from render.media.safetensors_header import read_header
 from render.media.sequence import check_sequence, is_sequence
 from render.media.sound import ENCODERS, Audio, fitting_layout, sound_problem
 from render.plan.notes import generator_note
@@ -33,9 +34,10 @@ from render.storyboard.yaml_nodes import Node, Scalar, Sequence
 from render.text import gibibytes_text, quoted
 from render.weights import library
 from render.weights.catalog import Model
-from render.weights.kinds import parameters_in, with_parameters
+from render.weights.kinds import is_shape_of, kind_of, parameters_in, with_parameters
 
 MOST_FRAMES, MOST_STOPS = 10_000_000, 10_000
+MOST_CELL = 64  # pixels along one side of a cell
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # of a folder's pictures
 DECODING = 3000  # bytes per pixel: five of the widest tensors of taming's decoder, and some more
 
@@ -344,9 +346,8 @@ def _generators(
     ]
     makers = [stop.generator for stop in stops if stop.generator is not None]
     if asked is not None:
-        same = (maker for maker in makers if maker.name == asked)
-        return stops, next(same, known[asked])
-    if makers and all(maker == makers[0] for maker in makers):
+        return stops, next((maker for maker in makers if maker.name == asked), known[asked])
+    if makers and all(share_latents(maker, makers[0]) for maker in makers):
         return stops, makers[0]
     return stops, next((maker for maker in makers if maker.has_weights), known["starter"])
 
@@ -367,12 +368,36 @@ def _generator(path: Path, note: dict[str, Any], known: dict[str, Model]) -> Mod
             "frame as a PNG instead"
         )
     parameters = parameters_in(generator_row(note).get("parameters"), known[name])
-    return with_parameters(known[name], parameters.items())
+    model = with_parameters(known[name], parameters.items())
+    try:
+        shape = read_header(path).get("latent", {}).get("shape")
+    except (OSError, ValueError, AttributeError):
+        shape = None
+    if not is_shape_of(model, shape) or not _is_of_size(model, shape, note["size"]):
+        raise JourneyError(f"{path} holds no latent of the generator {name}; name another")
+    return model
+
+
+def _is_of_size(model: Model, shape: list[int], size: list[int]) -> bool:
+    """Whether a latent of this shape (1, C, h, w) is one of pictures of (width, height): with whole
+    cells of its own generator, or of all generators of a film."""
+    if kind_of(model).any_size:
+        return True
+    made = [side * model.factor for side in (shape[3], shape[2])]
+    return all(side <= own < side + MOST_CELL for side, own in zip(size, made, strict=True))
+
+
+def share_latents(one: Model, other: Model) -> bool:
+    """Whether one can travel between the latents of two generators: between strokes on the same
+    paper, however many they are."""
+    paper = one.config.get("paper") if not one.has_weights else None
+    return one.name == other.name and (one.has_weights or other.config.get("paper") == paper)
 
 
 def _keeps_size(stop: Stop, generator: Model) -> bool:
     """Whether a stop is a latent that can be decoded at its own size only."""
-    return stop.generator == generator and generator.kind in ("vqgan", "pixels")
+    own = stop.generator is not None and share_latents(stop.generator, generator)
+    return own and not kind_of(generator).any_size
 
 
 def _size(

@@ -37,8 +37,12 @@ class Moment:
     @property
     def keyframes(self) -> tuple[int, ...]:
         """The indices of all keyframes that the frame is made of."""
-        own = (self.left, self.right) if self.fraction else (self.left,)
-        return own if self.before is None else (*self.before.keyframes, *own)
+        return self.own if self.before is None else (*self.before.keyframes, *self.own)
+
+    @property
+    def own(self) -> tuple[int, ...]:
+        """Those of its own shot."""
+        return (self.left, self.right) if self.fraction else (self.left,)
 
 
 def moment_at(plan: Plan, frame: int) -> Moment:

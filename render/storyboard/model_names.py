@@ -59,7 +59,9 @@ class GeneratorTable(Table):
                 owner = next(k for k, kind in KINDS.items() if entry.row.field in kind.parameters)
                 message = f"{name} has no {entry.row.key}. It belongs to the generator {owner}"
                 raise Mistake(entry.value, message)
-        return {"generator": GeneratorChoice(name, tuple(sorted(given.items())))}
+        # What is as usual is not told apart from what is not written.
+        own = {key: value for key, value in given.items() if model.config[key] != value}
+        return {"generator": GeneratorChoice(name, tuple(sorted(own.items())))}
 
 
 GENERATOR = GeneratorTable(

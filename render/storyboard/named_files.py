@@ -21,10 +21,10 @@ from render.storyboard.yaml_nodes import SIZE_LIMIT, Mistake, Node, Scalar, Sequ
 from render.storyboard.yaml_nodes import Mapping as YamlMapping
 from render.text import is_printable, nearest, quoted
 from render.weights.catalog import Model
+from render.weights.kinds import is_shape_of
 
 PIXEL_LIMIT = 64_000_000  # of an image; a larger one is a mistake or a decompression bomb
 ASPECT_LIMIT = 40  # times the shorter side; scaled to cover a frame, a narrower one takes gigabytes
-LATENT_SIDE = 8192  # pixels of the picture that a latent decodes to; twice SIDE_LIMIT
 QUARTER_TURNS = (5, 6, 7, 8)  # the EXIF orientations that swap an image's sides
 LATENT_SUFFIX = ".safetensors"
 FOLDER_LIMIT = 10_000  # entries of a folder that are compared with a name
@@ -213,19 +213,18 @@ def _wrong_shape(
     from render.media.provenance import generator_of
     from render.media.safetensors_header import LARGEST_LATENT
 
+    if generator_of(note)[0] != generator.name:
+        return None  # which is told
     shape = entry.get("shape")
+    is_large = path.stat().st_size > LARGEST_LATENT
     if (
-        path.stat().st_size > LARGEST_LATENT
+        is_large
         or entry.get("dtype") != "F32"
         or not isinstance(shape, list)
-        or [type(side) for side in shape] != [int] * 4
-        or shape[0] != 1
-        or max(shape[2:]) * generator.factor > LATENT_SIDE
+        or not is_shape_of(generator, shape)
     ):
         return "holds no latent of a size that Render makes. Name another"
-    if generator.has_weights or generator_of(note)[0] != generator.name:
-        return None
-    count = generator.config.get("count")
+    count = None if generator.has_weights else generator.config.get("count")
     if count is not None and shape[2] != count:
         return f"has {shape[2]} strokes, and the film's drawings have {count}. Name another"
     return None
@@ -241,7 +240,8 @@ def _other_generator(note: dict[str, Any], generator: Model) -> str | None:
     if maker != generator.name:
         return f"was made by the generator {maker}, and the film's is {generator.name}. {instead}"
     # Weights that are not here are downloaded before the film is made, and compared then.
-    if weights_path(generator) and not decodes_latents_of(generator, digest):
+    is_here = weights_path(generator) or not generator.has_weights
+    if is_here and not decodes_latents_of(generator, digest):
         return f"was made by another version of the generator {generator.name}. {instead}"
     return None
 

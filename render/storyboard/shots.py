@@ -78,18 +78,32 @@ def read_shots(nodes: tuple[Node, ...], film: FilmContext, reader: Reader) -> li
         if shot is not None:
             shots.append(replace(shot, act=one.act.name if one.act else ""))
             written_at.append(node.get("transition") or own)
-    _check_morphs(shots, written_at, reader)
+    if len(shots) == len(written):
+        _check_neighbours(shots, written_at, film.loop > 0, reader)
     return shots
 
 
-def _check_morphs(shots: list[Shot], written_at: list[Node], reader: Reader) -> None:
-    """Note a morph from a shot into one of another generator: they share no latent space."""
+def _check_neighbours(
+    shots: list[Shot], written_at: list[Node], loops: bool, reader: Reader
+) -> None:
+    """Note what a shot cannot take over from one of another generator: they share no latents."""
     for index, (shot, node) in enumerate(zip(shots, written_at, strict=True)):
         before = shots[index - 1]  # of the first one the last, where the film loops
-        if shot.transition.kind == "morph" and before.generator != shot.generator:
+        if before.generator == shot.generator or (index == 0 and not loops):
+            continue
+        if shot.transition.kind == "morph":
+            how = ", with which the film's loop begins," if index == 0 else ""
             message = (
-                f"shot '{shot.name}' cannot morph out of '{before.name}', because their generators "
-                "are not the same. Write dissolve"
+                f"shot '{shot.name}'{how} cannot morph out of '{before.name}', because their "
+                "generators are not the same. Write 'transition: dissolve' in it"
+            )
+            reader.problem(node, message)
+        crosses = shot.transition.kind == "continue" and shot.transition.duration
+        if crosses and any(prompt.latent for prompt in before.prompts):
+            message = (
+                f"shot '{shot.name}' continues from '{before.name}', whose latents as prompts are "
+                f"not those of its generator {shot.generator.name}. Write dissolve, or name stills "
+                "of them under image"
             )
             reader.problem(node, message)
 
@@ -193,6 +207,7 @@ def _shot(
     if context.duration is None or prompts is None:
         return None  # noted
     camera = shot_camera(given.get("camera") or {}, context)
+    _check_decay(own, own_settings.get("optimizer", Settings.optimizer), reader)
     every = given.get("every", Settings.every)
     check_camera(camera, every, node.get("camera") or node, context, reader)
     return Shot(
@@ -206,6 +221,15 @@ def _shot(
         settings=Settings(**own_settings),
         moving=moving + moving_losses,
     )
+
+
+def _check_decay(own: Mapping, optimizer: str, reader: Reader) -> None:
+    """Note a weight decay of an optimiser that has none."""
+    written = own.get("optimizer")
+    has_decay = isinstance(written, Mapping) and written.get("weight_decay") is not None
+    if written is not None and has_decay and optimizer != "adamw":
+        message = f"{optimizer} has no weight_decay. Write 'name: adamw' beside it, or leave it out"
+        reader.problem(written, message)
 
 
 def _check_duration(own: Mapping, node: Mapping, context: ShotContext, reader: Reader) -> None:

@@ -18,7 +18,7 @@ from kornia.geometry import warp_grid
 from torch import Tensor
 from torch.nn import functional as F
 
-from render.generators.vqgan import clamp_with_gradient
+from render.generators.clamp import clamp_with_gradient
 from render.storyboard.model import Settings
 
 ROTATION = math.radians(8)  # standard deviation; small: a horizon should stay a horizon
@@ -284,7 +284,8 @@ def region_shares(masks: Tensor, cutouts: Cutouts) -> Tensor:
     grid = pixel_centres(12, masks.device).expand(count, -1, -1, -1)
     points = warp_grid(grid, cutouts.homographies)
     points = points * per_pixel(width, height, masks.device)
+    beyond = "zeros" if cutouts.padding == "black" else "border"
     samples = F.grid_sample(
-        masks[:, 0].expand(count, -1, -1, -1), points, padding_mode="border", align_corners=False
+        masks[:, 0].expand(count, -1, -1, -1), points, padding_mode=beyond, align_corners=False
     )
     return samples.mean((2, 3))

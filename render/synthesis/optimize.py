@@ -225,7 +225,8 @@ def optimize(
         else:
             value = runner.run(run_step, cutouts_at(step), constants_at(level))
         total_weight = total_weight * smoothing + (1 - smoothing)
-        yield Step(step + 1, steps, value, canvas.average / total_weight, canvas)
+        average = generator.restored(canvas.average / total_weight, canvas.start)
+        yield Step(step + 1, steps, value, average, canvas)
 
 
 def make_adam(offsets: list[Tensor], *, capturable: bool) -> torch.optim.Adam:

@@ -11,9 +11,8 @@ from kornia.color import rgb_to_lab
 from PIL import ImageColor
 from torch import Tensor
 
-from render.errors import InputError
+from render.generators.clamp import clamp_with_gradient
 from render.generators.color import Color
-from render.generators.vqgan import clamp_with_gradient
 from render.plan.key import derived_seed
 from render.synthesis.cutouts import Cutouts
 from render.synthesis.images import fill
@@ -36,13 +35,7 @@ class FoundColor:
 
 
 def embed_texts(perceptor: Perceptor, texts: Sequence[str]) -> Tensor:
-    """Returns a perceptor's targets (p, D) of texts; raises InputError for one of which it knows
-    nothing."""
-    for text in texts:
-        if not perceptor.reads(text):
-            raise InputError(
-                f"this perceptor knows nothing of {text!r}; choose another: --perceptor"
-            )
+    """Returns a perceptor's targets (p, D) of texts."""
     with torch.no_grad():
         return perceptor.embed_texts(list(texts))
 

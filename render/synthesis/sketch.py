@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from render.generators.clamp import clamp_with_gradient
 from render.generators.generator import Generator, Start
-from render.generators.vqgan import clamp_with_gradient
 from render.generators.warp import View, warp
 from render.plan.camera import Matrix
 from render.plan.cost import sketch_cutouts

@@ -13,7 +13,9 @@ from typing import Any
 
 from render.weights.catalog import Model
 
-STROKE_NUMBERS = 14  # of a stroke: eight of its curve, width, colour, opacity, birth
+STROKE_NUMBERS = 14  # of a stroke, see `generators.strokes`
+LATENT_SIDE = 8192  # pixels of the picture that a latent decodes to; twice SIDE_LIMIT
+STROKE_LIMIT, WIDTH_LIMITS, BASES = 4096, (0.002, 0.2), ("spectrum", "pyramid")
 Shape = tuple[int, int, int]  # (C, h, w) of a latent
 
 
@@ -22,12 +24,15 @@ class Kind:
     """A kind of generator."""
 
     latent_shape: Callable[[Model, tuple[int, int]], Shape]  # for pictures of (width, height)
+    # Whether a latent of some size has this shape.
+    fits: Callable[[Model, Shape], bool]
     # The GFLOP that a decode of so many megapixels takes, by its time.
     gflop: Callable[[Model, float], float]
     # Bytes that a step keeps at so many megapixels, beside what its perceptors keep.
     memory: Callable[[Model, float], float]
     encode: float = 1.0  # decodes that take as long as encoding a picture
-    has_weights: bool = False  # of a network, in a file
+    moves_latents: bool = False  # the camera moves latents; else it warps pictures
+    any_size: bool = False  # one latent is painted at every size
     parameters: tuple[str, ...] = ()  # that a storyboard may set
     # Weights of losses that are others than usual, where a storyboard sets none.
     losses: dict[str, float] = field(default_factory=dict)
@@ -42,6 +47,13 @@ def _network_memory(model: Model, megapixels: float) -> float:
     return float((0.7e9 + 11.5e9 * (model.gflop_per_megapixel / 3856) ** 0.5) * megapixels)
 
 
+def _painted(model: Model) -> float:
+    """How many strokes of the usual width cost as much as those of a generator: what is looked at
+    around each piece of a stroke grows with the square of its width."""
+    width = (model.config["width"] + 0.03) / 0.07
+    return float(model.config["count"] * max(1.0, width**2))
+
+
 # Costs were measured by tools/bench_generators.py.
 KINDS: dict[str, Kind] = {
     # Cells of numbers that a decoder makes pictures of.
@@ -51,13 +63,15 @@ KINDS: dict[str, Kind] = {
         ),
         gflop=lambda model, megapixels: model.gflop_per_megapixel * megapixels,
         memory=_network_memory,
-        has_weights=True,
+        # How many channels it has, its digest says.
+        fits=lambda model, shape: 0 < max(shape[1:]) * model.factor <= LATENT_SIDE,
     ),
     # A raster in decorrelated colours.
     "pixels": Kind(
         latent_shape=lambda model, size: (3, size[1], size[0]),
         gflop=lambda model, megapixels: 8 * megapixels,
         memory=lambda model, megapixels: 1e9 * megapixels,
+        fits=lambda model, shape: shape[0] == 3 and 0 < max(shape[1:]) <= LATENT_SIDE,
         parameters=("basis",),
         losses={"smoothness": 40.0},
     ),
@@ -66,25 +80,32 @@ KINDS: dict[str, Kind] = {
         latent_shape=lambda model, size: (3, 1, 1),
         gflop=lambda model, megapixels: megapixels,
         memory=lambda model, megapixels: 0.7e9 * megapixels,
+        fits=lambda model, shape: shape == (3, 1, 1),
+        moves_latents=True,
+        any_size=True,
         # The decay as Text-to-Color has it: torch's own 0.01, of which a step of size 1 takes 0.05.
         settings={"optimizer": "adamw", "weight_decay": 0.0005},
     ),
     # Cubic Bezier curves, one behind another.
     "strokes": Kind(
         latent_shape=lambda model, size: (STROKE_NUMBERS, model.config["count"], 1),
-        gflop=lambda model, megapixels: (5 + 0.18 * model.config["count"]) * megapixels,
+        gflop=lambda model, megapixels: (5 + 0.18 * _painted(model)) * megapixels,
         # Bands of the picture are painted one after another before there is more.
         memory=lambda model, megapixels: (
-            0.7e9 * megapixels + min(4.5e6 * model.config["count"] * megapixels, 2e9)
+            0.7e9 * megapixels + min(4.5e6 * _painted(model) * megapixels, 2.5e9)
         ),
         encode=80,
+        fits=lambda model, shape: (
+            shape[0] == STROKE_NUMBERS and 0 < shape[1] <= STROKE_LIMIT and shape[2] == 1
+        ),
+        moves_latents=True,
+        any_size=True,
         parameters=("count", "width", "paper"),
     ),
 }  # fmt: skip
 
 
 # Whether a value may be a parameter, as it may stand in the note of a file from anywhere.
-STROKE_LIMIT, WIDTH_LIMITS, BASES = 4096, (0.002, 0.5), ("spectrum", "pyramid")
 PARAMETERS: dict[str, Callable[[Any], bool]] = {
     "count": lambda value: type(value) is int and 1 <= value <= STROKE_LIMIT,
     "width": lambda value: (
@@ -109,6 +130,16 @@ def parameters_in(note: Any, model: Model) -> dict[str, Any]:
 def kind_of(model: Model) -> Kind:
     """Returns the kind of a generator."""
     return KINDS[model.kind]
+
+
+def is_shape_of(model: Model, shape: Any) -> bool:
+    """Returns whether a tensor of this shape, as it stands in a file from anywhere, may be a
+    latent of a generator."""
+    numbers = list(shape) if isinstance(shape, list | tuple) else []
+    if [type(side) for side in numbers] != [int] * 4 or numbers[0] != 1:
+        return False
+    channels, height, width = numbers[1:]
+    return kind_of(model).fits(model, (channels, height, width))
 
 
 def latent_shape(model: Model, size: tuple[int, int]) -> Shape:

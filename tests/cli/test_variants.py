@@ -56,18 +56,18 @@ def test_variants_fill_a_folder_that_interpolate_takes(run: Run) -> None:
     code, _, err = run(*made)
     assert code == 0, err
     assert sorted(path.name for path in Path("made").iterdir()) == [
-        "01-step-0.2.png", "01-step-0.2.safetensors",
-        "02-step-0.8.png", "02-step-0.8.safetensors", "sheet.png",
+        "001-step-0.2.png", "001-step-0.2.safetensors",
+        "002-step-0.8.png", "002-step-0.8.safetensors", "sheet.png",
     ]  # fmt: skip
-    assert read_note(Path("made/02-step-0.8.png"))["settings"] == ["step=0.8"]
+    assert read_note(Path("made/002-step-0.8.png"))["settings"] == ["step=0.8"]
     assert run(*made)[0] == 0  # replaces its own
     code, _, err = run("interpolate", "made", "-o", "m.mp4", "--fps", "4", *CPU)
     assert code == 0, err
     assert read_note(Path("m.mp4"))["inputs"] == [
-        "01-step-0.2.safetensors",
-        "02-step-0.8.safetensors",
+        "001-step-0.2.safetensors",
+        "002-step-0.8.safetensors",
     ]
-    (Path("made") / "01-step-0.2.png").write_bytes(b"mine")
+    (Path("made") / "001-step-0.2.png").write_bytes(b"mine")
     code, _, err = run(*made)
     assert (code, "was not written by Render" in err) == (2, True)
 

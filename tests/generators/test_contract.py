@@ -53,6 +53,11 @@ def soft_picture(seed: int = 0) -> Tensor:
 def test_every_kind_has_all_its_rows() -> None:
     kinds = {row.kind for row in GENERATORS.values()}
     assert kinds == set(KINDS) == set(LOADERS) == {kind for kind, _ in ROWS}
+    for kind, parameters in ROWS:
+        generator, row = made(kind, dict(parameters))
+        assert generator.moves_latents == KINDS[kind].moves_latents
+        assert KINDS[kind].fits(row, latent_shape(row, SIZE))
+        assert not KINDS[kind].fits(row, (3, 9000, 9000))
     of_kinds = {name for kind in KINDS.values() for name in kind.parameters}
     assert of_kinds == set(PARAMETERS) == {row.key for row in GENERATOR.rows} - {"name"}
     for row in GENERATORS.values():

@@ -185,3 +185,48 @@ def test_new_strokes_have_the_colours_of_the_picture() -> None:
     left = strokes[POINTS].view(4, 2, -1).mean(0)[0] < -0.1
     assert (strokes[COLOUR][0][left] > 0.9).all()
     assert (strokes[COLOUR][2][~left] > 0.4).float().mean() > 0.8
+
+
+def test_the_gradient_is_the_same_bits_every_time() -> None:
+    """With several threads too: latents are found by their keys, and have to be made again."""
+    generator, strokes = drawing(count=256, size=(192, 128))
+    gradients = []
+    for _ in range(4):
+        own = strokes.clone().requires_grad_()
+        weights = torch.rand(1, 3, 128, 192, generator=torch.Generator().manual_seed(1))
+        gradients.append(torch.autograd.grad((generator.paint(own) * weights).sum(), own)[0])
+    assert all(torch.equal(gradients[0], other) for other in gradients[1:])
+
+
+def test_an_average_keeps_the_births() -> None:
+    generator, strokes = drawing()
+    strokes[0, BIRTH, ::3] = 54035
+    average, total = torch.zeros_like(strokes), 0.0
+    for _ in range(5):
+        average.mul_(0.9).add_(strokes, alpha=1 - 0.9)
+        total = total * 0.9 + (1 - 0.9)
+    restored = generator.restored(average / total, strokes)
+    assert torch.equal(restored[0, BIRTH], strokes[0, BIRTH])
+    assert torch.allclose(restored, strokes, rtol=1e-4)
+
+
+def test_a_move_that_exposes_nothing_draws_nothing_anew() -> None:
+    generator, strokes = drawing(count=100)
+    for view in (View((1, 0, 0.001, 0, 1, 0, 0, 0, 1), seed=1), zoomed(1.01)):
+        start = generator.warm_start(strokes, view)
+        anew = 0 if start.free is None else int(start.free.sum())
+        assert anew <= 3  # those that have left the frame
+
+
+def test_what_is_behind_the_camera_is_not_seen() -> None:
+    generator, strokes = drawing()
+    tilted = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 4.0, 1.0)  # w = 1 + 4 y
+    seen = generator.seen(strokes, tilted, "mirror")
+    behind = (1 + 4 * strokes[0, POINTS, :, 0].view(4, 2, -1)[:, 1] < 0.05).any(0)
+    assert behind.any()
+    assert (seen[0, OPACITY, :, 0][behind] == 0).all()
+    shown = seen[0, OPACITY, :, 0] > 0
+    assert seen[0, WIDTH, :, 0][shown].max() < 1.5
+    assert torch.isfinite(generator.decode(seen)).all()
+    lost = generator.warm_start(strokes, View(tilted, seed=1))
+    assert (lost.latent[0, OPACITY] > 0).all()
