@@ -13,7 +13,7 @@ from pathlib import Path
 ENDINGS = (".gif", ".apng")
 GIF, PNG = b"GIF8", b"\x89PNG\r\n\x1a\n"
 KEYWORD = b"render"
-HEAD = 2**26  # bytes at the beginning of a file, among which the note is
+HEAD = 2**22  # bytes at the beginning of a file, among which the note is
 
 
 def insert_note(path: Path, text: str) -> None:

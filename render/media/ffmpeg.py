@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ FORMATS = (
     "caf", "au", "ac3", "eac3", "dts", "truehd", "wv", "ape", "tak", "tta", "amr", "asf", "xwma",
     "mpeg", "mpegts", "avi", "flv", "mpc", "mpc8", "dsf", "voc", "gif", "apng",
 )  # fmt: skip
+MOST_OUTPUT = 4_000_000  # bytes of ffmpeg's answer that are read
 TIME_LIMIT = 120.0  # seconds: what is only looked at takes one
 
 
@@ -46,16 +48,27 @@ def ffmpeg_environment() -> dict[str, str]:
 
 
 def run_ffmpeg(*arguments: str, limit: float = TIME_LIMIT) -> subprocess.CompletedProcess[bytes]:
-    """Runs ffmpeg to its end without input, and returns its status, stdout and stderr.
+    """Runs ffmpeg to its end without input, and returns its status, and the first MOST_OUTPUT bytes
+    of its stdout and of its stderr, which follow from a file of unknown origin.
 
     Raises VideoError if ffmpeg cannot be started, or takes longer than `limit` seconds, but not if
     it fails.
     """
     command = [ffmpeg_path(), "-hide_banner", "-nostats", "-loglevel", "error", *arguments]
     try:
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=limit
-        )
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=complaints,
+                check=False,
+                timeout=limit,
+            )
+            for file in (output, complaints):
+                file.seek(0)
+            parts = output.read(MOST_OUTPUT), complaints.read(MOST_OUTPUT)
+            return subprocess.CompletedProcess(command, done.returncode, *parts)
     except subprocess.TimeoutExpired as error:
         raise VideoError(
             f"ffmpeg did not end within {limit:g} seconds, and was stopped."

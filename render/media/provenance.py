@@ -21,7 +21,7 @@ from render.media.animation import GIF, HEAD, find_note
 from render.media.atomic import atomic_write, file_errors
 from render.media.ffmpeg import VideoError
 from render.media.note_text import LARGEST_NOTE, to_text
-from render.media.safetensors_header import LARGEST_HEADER, read_header, tensors_end
+from render.media.safetensors_header import read_header, tensors_end
 from render.media.seal import FIELD, is_intact, seal_of_picture
 from render.media.stegano import find_hidden, hidden_in
 from render.media.svg import read_svg
@@ -300,7 +300,7 @@ def _read_comment(path: Path) -> str | None:
 def _read_safetensors(path: Path, file: IO[bytes], size: int) -> str | None:
     """Returns the metadata `render` of a safetensors file that is complete."""
     (length,) = struct.unpack("<Q", file.read(8))
-    if length > LARGEST_HEADER:
+    if length > LARGEST_NOTE:
         raise ProvenanceError(f"{path} is not a safetensors file that Render reads.")
     if 8 + length > size:
         raise _TruncatedError

@@ -136,6 +136,9 @@ def _shots_in(path: Path, film: FilmContext, reader: Reader) -> Nodes:
     root = compose(text, mistakes, name)
     reader.problems.update(dict.fromkeys(mistakes))
     reader.included[name] = text
+    if sum(map(len, reader.included.values())) > SIZE_LIMIT:
+        message = f"the files that are taken in have over {SIZE_LIMIT:,} letters together. "
+        raise Mistake(Scalar("", 1, 1), f"{message}Make two films")
     found = root.get("shots") if isinstance(root, Mapping) else root
     if isinstance(root, Mapping):
         for key, _ in root.entries:

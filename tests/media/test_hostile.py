@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import struct
+import subprocess
 import sys
 import time
 import wave
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -105,3 +108,52 @@ def test_an_ffmpeg_that_hangs_or_writes_nothing_is_an_error(
         write_video(tmp_path / "a.mp4", frames, (640, 480), Fraction(24), "h264", 17, {})
     assert time.monotonic() - began < 30
     assert [path.name for path in tmp_path.iterdir()] == ["ffmpeg"]
+
+
+LISTS = "[" + "[]," * 900_000 + "[]]"  # which as JSON takes twenty times as much memory
+
+
+def png_with(text: bytes) -> bytes:
+    """A PNG of one pixel with a note."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + checksum
+
+    head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    note = chunk(b"iTXt", b"render\0" + bytes(4) + text)
+    pixels = chunk(b"IDAT", zlib.compress(bytes(2)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + note + pixels + chunk(b"IEND", b"")
+
+
+def latent_with(text: bytes) -> bytes:
+    """A safetensors file whose header is this."""
+    return struct.pack("<Q", len(text)) + text
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.png", png_with(f'{{"render": "1", "x": {LISTS}}}'.encode())),
+        ("b.png", png_with(f'{{"render": "1", "x": {LISTS * 30}}}'.encode())),
+        ("a.safetensors", latent_with(f'{{"x": {LISTS}}}'.encode())),
+        ("b.safetensors", latent_with(f'{{"x": {LISTS * 8}}}'.encode())),
+        ("a.svg", f'<svg><metadata id="render">{{"x": {LISTS * 30}}}</metadata>'.encode()),
+        ("a.gif", b"GIF89a\x01\x00\x01\x00\x00\x00\x00" + b"!\xfe" + b"\xff[" * 20_000_000),
+    ],
+)
+def test_a_crafted_note_takes_little_memory(tmp_path: Path, name: str, data: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    script = (
+        "import resource, sys; from pathlib import Path\n"
+        "from render.media.provenance import ProvenanceError, read_note\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "before = peak()\n"
+        "try:\n    read_note(Path(sys.argv[1]))\nexcept ProvenanceError:\n    pass\n"
+        "print(peak() - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 100
