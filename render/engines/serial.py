@@ -19,6 +19,7 @@ from render.plan.memory import most_cutouts
 from render.plan.notes import note_of
 from render.plan.plan import Keyframe, Plan
 from render.plan.progress import Meter, Progress, Show
+from render.synthesis.device import made_on
 from render.synthesis.images import to_frame
 from render.synthesis.initial_picture import enlarged
 from render.synthesis.keyframe import optimize_keyframe
@@ -90,7 +91,7 @@ class SerialEngine:
                 else:
                     break
             note = note_of(plan, "latent", keyframe, arithmetic=models.arithmetic)
-            store.save(keyframe.key, latent, note)
+            store.save(keyframe.key, latent, note | {"made_on": made_on(models.device)})
             store.forget_unfinished(keyframe.key)
 
     def optimised(self, keyframe: Keyframe, unfinished: Unfinished | None) -> Tensor:

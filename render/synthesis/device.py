@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from render.errors import InputError
 from render.plan import memory
 from render.plan.arithmetic import Arithmetic
+from render.text import plural
 
 if TYPE_CHECKING:
     import torch
@@ -74,6 +75,19 @@ class Device:
         if arithmetic.convolutions != "winograd" or has_winograd():
             convolutions = convolutions or arithmetic.convolutions
         return replace(self, precision=precision, convolutions=convolutions)
+
+
+def made_on(device: torch.device) -> str:
+    """What computes here, as far as it decides the last bits of a latent."""
+    import torch
+
+    version = f"torch {torch.__version__}"
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, {version}"
+    if device.type != "cpu":
+        return f"{device.type}, {version}"
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{plural(torch.get_num_threads(), 'thread')}, {capability}, {version}"
 
 
 def choose_device(

@@ -18,6 +18,7 @@ from render.errors import FilmError
 from render.film.film import missing_keyframes
 from render.generators.load import load_generator
 from render.media.digest import file_digest
+from render.media.provenance import read_note
 from render.plan.plan import Plan
 from render.plan.planner import make_plan
 from render.plan.progress import Meter, Progress
@@ -263,3 +264,15 @@ def test_a_keyframe_that_is_no_number_says_why(tmp_path: Path) -> None:
     with pytest.raises(FilmError, match="perceptor starter makes no number of 'a red sea'"):
         made(replace(MODELS, perceptors=((odd, 1.0), MODELS.perceptors[1])))
     assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_a_latent_says_what_it_was_made_on(tmp_path: Path) -> None:
+    """One and two threads, and processors with other instructions, differ in the last bits."""
+    plan, store = tiny_plan(), Store(tmp_path)
+    todo = [plan.keyframes[0]]
+    make_keyframes(plan, MODELS, store, todo, Meter(plan, todo, 0), lambda _: None)
+    said = read_note(store.path(todo[0].key))["made_on"]
+    threads, instructions, torch_version = said.split(", ")
+    assert int(threads.split()[0]) == torch.get_num_threads()
+    assert instructions == torch.backends.cpu.get_cpu_capability()
+    assert torch_version == f"torch {torch.__version__}"
