@@ -113,11 +113,12 @@ def _describe_size(plan: Plan) -> Iterator[str]:
 
 
 def listed_generators(plan: Plan) -> str:
-    """The names of the film's generators, of strokes with how many there are."""
+    """The names of the film's generators, of those without weights with their parameters."""
     names = []
     for chosen in plan.models.generators:
-        count = chosen.model.config.get("count")
-        names.append(f"{count} {chosen.model.name}" if count else chosen.model.name)
+        own = {} if chosen.model.has_weights else chosen.model.config
+        said = ", ".join(f"{key} {value}" for key, value in own.items())
+        names.append(f"{chosen.model.name} ({said})" if said else chosen.model.name)
     return ", ".join(names)
 
 
@@ -340,6 +341,6 @@ def describe_models() -> Iterator[str]:
     """The table of generators and perceptors."""
     rows = [("model", "for", "size", "licence", "digest", "where")]
     for row in library.list_models():
-        size = megabytes_text(row.size) if row.size else "?"
+        size = megabytes_text(row.size) if row.size else "-" if row.digest == "none" else "?"
         rows.append((row.name, row.role, size, row.licence, row.digest, row.where))
     yield from aligned_columns(rows)

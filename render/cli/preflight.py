@@ -80,7 +80,8 @@ def load_device(
 def model_names(plan: Plan) -> list[str]:
     """The plan's models as a sentence names them."""
     generators = [f"the generator {chosen.model.name}" for chosen in plan.models.generators]
-    return generators + [f"the perceptor {one.model.name}" for one in plan.models.perceptors]
+    perceptors = [f"the perceptor {one.model.name}" for one in plan.models.perceptors]
+    return list(dict.fromkeys(generators + perceptors))
 
 
 def check_memory(plan: Plan, device: Device, log: Log, force: bool) -> int | None:

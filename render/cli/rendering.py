@@ -255,7 +255,8 @@ def copy_latent(request: RenderRequest, plan: Plan, at: str) -> None:
     if not found.is_there:
         raise InputError(
             f"the keyframe at {float(found.time):g} s of shot {found.shot!r} is not rendered yet: "
-            f"render still {request.storyboard} --at {float(found.time):g}s -o FRAME.png"
+            f"render still {request.storyboard} --at {float(found.time):g}s -o FRAME.png, with the "
+            "same options"
         )
     refuse_input(output, files_needed(plan.board))
     generator = plan.generator_of(found.keyframe).model

@@ -17,7 +17,7 @@ from render.errors import InputError
 from render.storyboard.named_files import probe_image, similar_name
 from render.text import aligned_columns, escape_unprintable, is_printable, nearest
 from render.weights.library import known_models, require_weights
-from render.weights.vocabulary import names_things
+from render.weights.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,17 +48,18 @@ def check_texts(texts: tuple[str, ...], what: str) -> None:
 def chosen_perceptor(name: str, texts: tuple[str, ...]) -> Model:
     """The perceptor of a name, whose weights are here and which knows something of each text;
     raises InputError."""
-    known = known_models("perceptor")
-    if name not in known:
-        near = nearest(name, list(known))
+    models = known_models("perceptor")
+    if name not in models:
+        near = nearest(name, list(models))
         hint = f"did you mean {near}?" if near else "`render models` lists them"
         raise InputError(f"--perceptor {name}: there is no such perceptor; {hint}")
-    model = known[name]
+    model = models[name]
     require_weights(model)
+    known = vocabulary(model)
     for text in texts:
-        if model.is_classifier and not names_things(model, text):
+        if known is not None and not known(text):
             raise InputError(
-                f"{name} knows nothing of {text!r}; name a thing, or another --perceptor"
+                f"{name} knows no word of {text!r}; use others, or another --perceptor"
             )
     return model
 
@@ -312,7 +313,9 @@ def score_command(**options: Any) -> None:
     """Score images or colours, as the options of `render score` say; raises RenderError."""
     images, colors = options.pop("images"), options.pop("colors")
     if bool(images) == colors:
-        raise click.UsageError("name images to score, or --colors to score a grid of colours")
+        raise click.UsageError(
+            "name images to score, or --colors to score a grid of colours, and not both"
+        )
     if colors:
         if options.pop("temperature") is not None:
             raise click.UsageError("--temperature is for images: colours are not shared out")

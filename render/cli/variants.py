@@ -122,7 +122,11 @@ def render_variants(request: RenderRequest, at: str, seeds: str | None, vary: st
 def _planned(request: RenderRequest, at: str, settings: list[str]) -> list[Variant]:
     """The variants, all checked; raises InputError."""
     if not 2 <= len(settings) <= MOST_VARIANTS:
-        raise InputError(f"there are {len(settings)} variants; 2 to {MOST_VARIANTS} can be made")
+        count = plural(len(settings), "variant")
+        raise InputError(f"{count} cannot be compared; 2 to {MOST_VARIANTS} can")
+    key = settings[0].partition("=")[0]
+    if twice := [one for one in request.settings if one.partition("=")[0] == key]:
+        raise InputError(f"{twice[0]} is set for all variants, and {key} varies; leave it out")
     found = []
     for index, setting in enumerate(settings):
         if index == 1:

@@ -373,7 +373,9 @@ def _model_line(model: object) -> str:
     if not isinstance(model, dict):
         return str(model)
     digest = f"  sha256 {model['sha256']}" if model.get("sha256") else ""
-    return f"{model.get('role', 'model')} {model.get('name', '?')}{digest}"
+    parameters = model.get("parameters")
+    given = f"  {json.dumps(parameters, sort_keys=True)}" if parameters else ""
+    return f"{model.get('role', 'model')} {model.get('name', '?')}{digest}{given}"
 
 
 def _prompt_line(prompt: object) -> str:

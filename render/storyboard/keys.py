@@ -167,7 +167,7 @@ SETTINGS = (
                 Row("name", Choice(OPTIMIZERS), "optimizer", "adam, or adamw, which has a decay"),
                 Row(
                     "weight_decay",
-                    Number(0, 10),
+                    Number(0, 1),
                     "weight_decay",
                     "of adamw: the share of the latent that a step of size 1 takes away",
                 ),
@@ -319,6 +319,8 @@ def key_places() -> dict[str, str]:
         places.setdefault(row.key, "a shot")
     for row in DEFAULTS.rows:
         places[row.key] = f"'defaults' or {places[row.key]}"
+    places["generator"] = "'models' at the top level, or in a shot"
+    places["models"] = "the top level; a shot has 'generator'"
     for row in (*STORYBOARD.rows, *SHOT.rows):
         if isinstance(row.kind, Table) and row.kind is not DEFAULTS:
             for inner in row.kind.rows:

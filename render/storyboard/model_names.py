@@ -45,6 +45,11 @@ class ModelName:
 class GeneratorTable(Table):
     """A generator's name, or a mapping of its name and its parameters."""
 
+    def replaces(self, own: Node) -> bool:
+        """Whether it names a generator: the parameters of another one are not its own."""
+        long = self.long(own)
+        return isinstance(long, Mapping) and long.get("name") is not None
+
     def read(self, node: Node, key: str, context: ShotContext, reader: Reader) -> dict[str, Any]:
         """The choice as the field `generator`; raises Mistake, or AlreadyReported for a wrong part
         of it."""

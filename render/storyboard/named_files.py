@@ -236,7 +236,7 @@ def _other_generator(note: dict[str, Any], generator: Model) -> str | None:
     from render.weights.library import decodes_latents_of, weights_path
 
     maker, digest = generator_of(note)
-    instead = "Only its own generator can read a latent: name a still of it under image"
+    instead = "Only its own generator can read a latent: name a still of it instead"
     if maker != generator.name:
         return f"was made by the generator {maker}, and the film's is {generator.name}. {instead}"
     # Weights that are not here are downloaded before the film is made, and compared then.
@@ -290,7 +290,8 @@ def probe_image(path: Path) -> tuple[int, int] | str:
         return "may not be read. Give yourself the right to read it"
     # What Pillow, zlib and has_all_rows raise for broken files.
     except (OSError, SyntaxError, ValueError, KeyError, struct.error, zlib.error):
-        return f"is not an image that can be read. Use one of {', '.join(IMAGE_FORMATS)}"
+        known = ", ".join(IMAGE_FORMATS)
+        return f"is not an image that can be read, or is damaged. Use one of {known}"
     return width, height
 
 

@@ -60,6 +60,10 @@ class Table:
     shorthand: dict[str, Any] | None = None  # the schema of the short form
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    def replaces(self, own: Node) -> bool:
+        """Whether a shot's value takes the place of the default, and is not merged with it."""
+        return False
+
     def row(self, key: str) -> Row:
         """The row of a key; raises KeyError if there is none."""
         return {row.key: row for row in self.rows}[key]
@@ -181,6 +185,8 @@ def with_defaults(default: Node | None, own: Node | None, kind: Kind) -> Node | 
     """
     if default is None or own is None or not isinstance(kind, Table):
         return own if own is not None else default
+    if kind.replaces(own):
+        return own
     if isinstance(own, Scalar) and own.null:
         return own  # not a short form
     below, above = kind.long(default), kind.long(own)

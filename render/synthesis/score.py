@@ -56,10 +56,10 @@ def colour_grid() -> Tensor:
     """Returns the colours that are compared with a text, (ROWS, HUES, 3) in [0, 1]: light ones
     above, dark ones below, and a row of greys."""
     rows = []
-    half = (ROWS - 1) / 2
+    light = ROWS // 2  # rows, of which the last has the full colours
     for row in range(ROWS - 1):
-        saturation = min(1.0, (row + 1) / half)
-        value = min(1.0, (ROWS - 1 - row) / half)
+        saturation = min(1.0, (row + 1) / light)
+        value = min(1.0, (ROWS - 1 - row) / (ROWS - light))
         rows.append([colorsys.hsv_to_rgb(hue / HUES, saturation, value) for hue in range(HUES)])
     rows.append([(grey, grey, grey) for grey in (1 - n / (HUES - 1) for n in range(HUES))])
     return torch.tensor(rows)

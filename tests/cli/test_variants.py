@@ -77,6 +77,7 @@ def test_variants_fill_a_folder_that_interpolate_takes(run: Run) -> None:
     [
         ((), "say what varies, once"),
         (("--seeds", "1..2", "--vary", "step=1,2"), "say what varies, once"),
+        (("--seed", "5", "--seeds", "1..2"), "seed=5 is set for all variants, and seed varies"),
         (("--vary", "steps=1,2"), "did you mean step?"),
         (("--vary", "step=1,99"), "step '99' is out of range"),
         (("--seeds", "1..2", "--at", "9s"), "the film runs from 0 to 1 s"),

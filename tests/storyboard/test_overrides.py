@@ -6,12 +6,15 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from storyboard.samples import GROUND
 
 from render.errors import InputError
 from render.plan.notes import note_of
 from render.storyboard.model import Storyboard
-from render.storyboard.parser import load
+from render.storyboard.overrides import read_override
+from render.storyboard.parser import load, parse
 from render.storyboard.problems import StoryboardError
+from render.weights.catalog import GeneratorChoice
 
 BOARD = """\
 version: 1
@@ -110,3 +113,16 @@ def test_times_and_the_camera_of_an_act_may_be_set(film: Path) -> None:
     film.write_text(BOARD.replace("{act: end,", "{act: end, camera: {zoom: 1.05/s},"))
     night = load(film, ("camera.zoom=1.5/s",)).shots[2]
     assert night.camera.zoom.interpolated(0) == 1.5
+
+
+def test_another_generator_has_none_of_the_first_one_s_parameters() -> None:
+    text = GROUND + "models: {generator: {name: strokes, count: 9}}\n"
+
+    def chosen(*settings: str) -> GeneratorChoice:
+        overrides = tuple(map(read_override, settings))
+        return parse(text, Path(), overrides=overrides).generator
+
+    assert chosen("models.generator=pixels") == GeneratorChoice("pixels")
+    assert chosen("models.generator={name: pixels}") == GeneratorChoice("pixels")
+    assert chosen("models.generator.width=0.1").parameters == (("count", 9), ("width", 0.1))
+    assert chosen("models.generator.name=pixels", "models.generator=color").name == "color"
