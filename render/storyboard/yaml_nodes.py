@@ -261,7 +261,7 @@ class _Composer:
             if found := re.match(r"\s+(#\w.*)", behind):
                 comment = found[1].rstrip(" ,}]")
         in_quotes = event.style is not None
-        scalar = Scalar(event.value, place.line, place.column, in_quotes, comment)
+        scalar = Scalar(joined_pairs(event.value), place.line, place.column, in_quotes, comment)
         self._add(scalar, 1, 1, event.anchor)
 
     def _count(self, place: Scalar, size: int, height: int) -> None:
@@ -283,6 +283,16 @@ class _Composer:
         outer.children.append(node)
         outer.size += size
         outer.height = max(outer.height, height + 1)
+
+
+def joined_pairs(text: str) -> str:
+    """A text with each escaped pair of surrogates, as `json.dumps` writes an emoji, as one letter.
+
+    A half of a pair that is alone stays what it is, and no text has a use for it.
+    """
+    if not any("\ud800" <= letter <= "\udfff" for letter in text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 def _place(event: yaml.Event, file: str) -> Scalar:

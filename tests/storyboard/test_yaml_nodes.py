@@ -1,5 +1,6 @@
 """Reading YAML as it was written, within limits."""
 
+import json
 import time as clock
 
 import pytest
@@ -138,3 +139,15 @@ def test_any_text_composes_or_says_why(text: str) -> None:
     problems: list[Problem] = []
     compose(text, problems)
     assert all(problem.line >= 1 and problem.column >= 1 for problem in problems)
+
+
+def test_escaped_pairs_of_surrogates_are_one_letter() -> None:
+    """As json.dumps writes what is beyond 16 bits."""
+    text = json.dumps("a \N{GRINNING FACE} and \N{MUSICAL SYMBOL G CLEF}")
+    assert "\\ud83d" in text
+    node = compose(text, [])
+    assert isinstance(node, Scalar)
+    assert node.text == json.loads(text)
+    alone = compose('"a \\ud83d"', [])
+    assert isinstance(alone, Scalar)
+    assert alone.text == "a \ud83d"
