@@ -81,15 +81,17 @@ def test_another_precision_continues_from_the_stored_keyframes(run: Run) -> None
     code, _, err = run("film", *common, "bfloat16", "-v", "-o", "a.mp4")
     assert (code, "steps in bfloat16" in err) == (0, True)
     assert "of memory (on cpu, steps in bfloat16)" in err
-    stored = {path: path.read_bytes() for path in Path("film.latents").iterdir()}
+    stored = {path: path.read_bytes() for path in Path("film.latents").glob("*.safetensors")}
     code, _, err = run("film", *common, "float32", "-o", "b.mp4")
     assert (code, "3 of 3 keyframes are there and stay as they were computed" in err) == (0, True)
     assert "stay as they were" not in run("film", *common, "auto", "-o", "b.mp4")[2]
-    assert {path: path.read_bytes() for path in Path("film.latents").iterdir()} == stored
+    assert {
+        path: path.read_bytes() for path in Path("film.latents").glob("*.safetensors")
+    } == stored
     assert Path("a.mp4").read_bytes() == Path("b.mp4").read_bytes()
     assert run("film", *common, "float32", "-o", "c.mp4", "--latents", "c.latents")[0] == 0
     names = [path.name for path in stored]
-    assert sorted(path.name for path in Path("c.latents").iterdir()) == sorted(names)
+    assert sorted(path.name for path in Path("c.latents").glob("*.safetensors")) == sorted(names)
     assert any((Path("c.latents") / path.name).read_bytes() != stored[path] for path in stored)
 
 
@@ -99,7 +101,7 @@ def test_a_film_goes_on_with_the_arithmetic_of_its_latents(
     common = ("film", "film.yaml", "--device", "cpu", "-v", "-o", "a.mp4")
     code, _, err = run(*common, "--convolutions", "plain")
     assert (code, "computing in cpu, float32, plain convolutions" in err) == (0, True)
-    stored = {path: path.read_bytes() for path in Path("film.latents").iterdir()}
+    stored = {path: path.read_bytes() for path in Path("film.latents").glob("*.safetensors")}
     first = min(stored)
     first.unlink()
     monkeypatch.delenv("RENDER_CONVOLUTIONS")
@@ -139,7 +141,7 @@ def test_changed_latents_are_said_set_aside_and_made_again(run: Run, command: st
     common = (command, "film.yaml", *arguments, "--device", "cpu")
     assert run(*common, "-q")[0] == 0
     made = Path(arguments[-1]).read_bytes()
-    first, second, *_ = sorted(Path("film.latents").iterdir())
+    first, second, *_ = sorted(Path("film.latents").glob("*.safetensors"))
     whole = {path: path.read_bytes() for path in (first, second)}
     for path, content in whole.items():
         path.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
@@ -157,11 +159,13 @@ def test_a_part_shows_the_frames_of_the_film_from_the_same_latents(run: Run) -> 
     Path("film.yaml").write_text(board)
     common = ("--device", "cpu", "-q")
     assert run("film.yaml", "--shots", "dusk", "-o", "part.mkv", *common)[0] == 0
-    stored = {path.name: path.read_bytes() for path in Path("film.latents").iterdir()}
+    stored = {path.name: path.read_bytes() for path in Path("film.latents").glob("*.safetensors")}
     assert run("film.yaml", "-o", "film.mkv", *common)[0] == 0
     assert (
         stored.items()
-        <= {path.name: path.read_bytes() for path in Path("film.latents").iterdir()}.items()
+        <= {
+            path.name: path.read_bytes() for path in Path("film.latents").glob("*.safetensors")
+        }.items()
     )
     whole = [frame.tobytes() for frame in read_video(Path("film.mkv")).frames]
     part = [frame.tobytes() for frame in read_video(Path("part.mkv")).frames]
@@ -187,7 +191,7 @@ def test_settings_of_the_command_line_count_for_one_run(run: Run) -> None:
     assert run("film.yaml", "--seed", "3", *common, "c.mp4")[0] == 0
     note = read_note(Path("c.mp4"))
     assert (note["seed"], note["settings"]) == (3, ["seed=3"])
-    assert len(list(Path("film.latents").iterdir())) == 3 * 3
+    assert len(list(Path("film.latents").glob("*.safetensors"))) == 3 * 3
 
 
 @pytest.mark.parametrize("output", ["a.gif", "a.apng", "frames/%03d.png"])
@@ -323,8 +327,8 @@ def test_fresh_moves_only_what_a_part_uses(run: Run) -> None:
     common = ("film.yaml", "--device", "cpu", "-q")
     assert run(*common)[0] == 0
     assert run(*common, "--shots", "dusk", "--fresh", "-y")[0] == 0
-    assert len(list(Path("film.latents.1").iterdir())) == 3
-    assert len(list(Path("film.latents").iterdir())) == 6
+    assert len(list(Path("film.latents.1").glob("*.safetensors"))) == 3
+    assert len(list(Path("film.latents").glob("*.safetensors"))) == 6
     assert run("check", "film.yaml", "--shots", "dusk")[1].count("  all ") == 2
 
 
