@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from render.cli.exits import interruption_message, report_interruption
 from render.cli.output import Log, report_made, write_line
@@ -35,6 +35,7 @@ from render.errors import InputError
 from render.media.atomic import atomic_write, file_errors
 from render.media.codecs import check_place
 from render.media.safetensors_header import has_latent
+from render.plan.notes import frame_note
 from render.plan.part import film_time
 from render.plan.stored import latent_at
 from render.storyboard.named_files import LATENT_SUFFIX
@@ -190,15 +191,6 @@ def render_still(request: RenderRequest, times: tuple[str, ...], stegano: bool =
                     write_png(file, frame, note, stegano)
     for number, file in files.items():
         report_made(log, file, 1, None, plan.board.size, began, f"frame {number}")
-
-
-def frame_note(plan: Plan, number: int, file: Path) -> dict[str, Any]:
-    """The note of a frame that is written to a file."""
-    from render.media.provenance import place_of
-    from render.plan.notes import note_of
-
-    note = note_of(plan, "frame", plan.keyframes[plan.moment(number).left], number)
-    return note | {"made_from": place_of(plan.board.source, file)}
 
 
 def render_sheet(request: RenderRequest, count: int, columns: int) -> None:

@@ -23,11 +23,12 @@ from render.cli.preflight import (
     model_names,
     plan_film,
 )
-from render.cli.rendering import Loaded, frame_note, prepare
+from render.cli.rendering import Loaded, prepare
 from render.cli.request import RenderRequest
 from render.errors import InputError
 from render.media.atomic import atomic_write, file_errors, nearest_folder
 from render.media.safetensors_header import latent_path
+from render.plan.notes import frame_note
 from render.storyboard.named_files import LATENT_SUFFIX
 from render.text import plural
 

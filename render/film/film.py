@@ -22,7 +22,7 @@ from render.media.sequence import SequenceWriter, is_sequence
 from render.media.sound import Soundtrack
 from render.media.video import VideoWriter, video_writer
 from render.plan.memory import memory_advice
-from render.plan.notes import note_of
+from render.plan.notes import frame_note, note_of
 from render.plan.plan import Keyframe, Plan
 from render.plan.progress import Meter, Progress, Show
 from render.plan.schedule import MakeKeyframe, SendFrame, schedule
@@ -110,7 +110,8 @@ def film_writer(plan: Plan, output: Path) -> AbstractContextManager[FrameWriter]
     """What writes a film: the `video_writer` with its sound and its note, or a sequence's."""
     board = plan.board
     if is_sequence(output):
-        return nullcontext(SequenceWriter(output, plan.shown, partial(frame_note, plan, output)))
+        note_of_frame = partial(frame_note, plan, file=output)
+        return nullcontext(SequenceWriter(output, plan.shown, note_of_frame))
     title = board.source.stem if board.source else ""
     note = note_of(plan, "film") | {"made_from": place_of(board.source, output), FIELD: UNSEALED}
     metadata = {"title": title, "comment": to_text(note)}
@@ -121,12 +122,6 @@ def film_writer(plan: Plan, output: Path) -> AbstractContextManager[FrameWriter]
     codec = chosen_codec(board.codec, output)
     settings = board.size, board.fps, codec, board.quality
     return video_writer(output, *settings, metadata, sound)
-
-
-def frame_note(plan: Plan, output: Path, number: int) -> dict[str, Any]:
-    """The note of a frame that stands alone."""
-    note = note_of(plan, "frame", plan.keyframes[plan.moment(number).left], number)
-    return note | {"made_from": place_of(plan.board.source, output)}
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from render import __version__
+from render.media.provenance import place_of
 from render.plan.arithmetic import Arithmetic
 from render.plan.key import ALGORITHM
 from render.plan.plan import ActivePrompt, Keyframe, Plan
@@ -62,6 +64,12 @@ def note_of(
             "steps": keyframe.steps,
         }
     return note
+
+
+def frame_note(plan: Plan, number: int, file: Path) -> dict[str, Any]:
+    """The note of a frame that is written to a file of its own."""
+    note = note_of(plan, "frame", plan.keyframes[plan.moment(number).left], number)
+    return note | {"made_from": place_of(plan.board.source, file)}
 
 
 def generator_note(model: Model, digest: str) -> dict[str, Any]:
