@@ -23,16 +23,13 @@ from render.cli.options import (
     FILE,
     SETTINGS,
     convolutions_option,
-    deterministic_option,
     device_option,
     draft_option,
-    if_busy_option,
     latents_option,
     log_option,
     part_options,
-    precision_option,
     quiet_option,
-    save_every_option,
+    rendering_options,
     settings_options,
 )
 from render.cli.output import TEXT_LOG, Log, download_bar, report_made, write_answer, write_line
@@ -126,13 +123,7 @@ def cli(ctx: click.Context) -> None:
 @draft_option
 @part_options
 @settings_options
-@device_option
-@precision_option
-@convolutions_option
-@deterministic_option
-@latents_option
-@save_every_option
-@if_busy_option
+@rendering_options
 @click.option(
     "--fresh",
     is_flag=True,
@@ -225,13 +216,7 @@ def check(expand: bool, log_format: str, **options: Any) -> None:
 )
 @draft_option
 @settings_options
-@device_option
-@precision_option
-@convolutions_option
-@deterministic_option
-@latents_option
-@save_every_option
-@if_busy_option
+@rendering_options
 @click.option(
     "--force",
     is_flag=True,
@@ -271,11 +256,7 @@ def still(
 )
 @draft_option
 @settings_options
-@device_option
-@precision_option
-@convolutions_option
-@deterministic_option
-@latents_option
+@rendering_options
 @click.option(
     "--force",
     is_flag=True,

@@ -144,6 +144,19 @@ if_busy_option = click.option(
     show_default=True,
     help="Where another run makes a keyframe that this one needs: wait for it, or stop.",
 )
+RENDERING = (
+    device_option, precision_option, convolutions_option, deterministic_option,
+    latents_option, save_every_option, if_busy_option,
+)  # fmt: skip
+
+
+def rendering_options(command: Any) -> Any:
+    """Adds the options of every command that makes keyframes."""
+    for option in reversed(RENDERING):
+        command = option(command)
+    return command
+
+
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 log_option = click.option(
     "--log-format",

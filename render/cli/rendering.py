@@ -181,7 +181,7 @@ def render_still(request: RenderRequest, times: tuple[str, ...], stegano: bool =
         models = loaded.models
         with display(log.display) as show:
             for number, file in files.items():
-                frame, _ = make_still(plan, models, store, todo, number, show)
+                frame = make_still(plan, models, store, todo, number, show)
                 todo, note = [], frame_note(plan, number, file)
                 file.parent.mkdir(exist_ok=True)
                 if is_drawing:

@@ -64,9 +64,11 @@ def chosen_perceptor(name: str, texts: tuple[str, ...]) -> Model:
     return model
 
 
-def load_chosen(model: Model, device: str, log: Log) -> Perceptor:
-    """The perceptor on a device."""
-    chosen = load_device(device, "float32", "auto", log, [f"the perceptor {model.name}"])
+def load_chosen(name: str, texts: tuple[str, ...], device: str, as_json: bool) -> Perceptor:
+    """The perceptor of a name, which knows something of each text, on a device; raises InputError.
+    What is loaded is said unless the answer is JSON."""
+    model, log = chosen_perceptor(name, texts), Log(quiet=True) if as_json else TEXT_LOG
+    chosen = load_device(device, "float32", "auto", log, [f"the perceptor {name}"])
 
     from render.synthesis.load import load_perceptor
 
@@ -99,8 +101,7 @@ def score_images(
     if found := [problem for problem in problems if problem]:
         raise InputError("\n".join(found))
     check_chart(output, force, images, "chart")
-    model = chosen_perceptor(perceptor, texts)
-    loaded = load_chosen(model, device, Log(quiet=True) if as_json else TEXT_LOG)
+    loaded = load_chosen(perceptor, texts, device, as_json)
 
     from render.synthesis.images import load_image
     from render.synthesis.score import embed_texts, similarities
@@ -119,14 +120,14 @@ def score_images(
                 name = escape_unprintable(str(image)) if place == 0 else ""
                 rows.append((name, text, f"{cosine:.4f}", f"{100 * share:.1f}%"))
         write_answer("\n".join(aligned_columns(rows)))
-        write_answer(f"by {model.name}; the shares are a softmax of similarity / {divisor:.4g}")
+        write_answer(f"by {perceptor}; the shares are a softmax of similarity / {divisor:.4g}")
     if output is not None:
         from render.film.charts import bar_chart
         from render.synthesis.images import to_frame
 
         frames = [to_frame(one, (one.shape[-1], one.shape[-2])) for one in pictures]
         chart = bar_chart(frames, texts, cosines.tolist(), shares.tolist())
-        about = {"texts": list(texts), "perceptor": model.name}
+        about = {"texts": list(texts), "perceptor": perceptor}
         _write_chart(output, chart, "chart", about, Log(quiet=as_json), began)
 
 
@@ -169,8 +170,7 @@ def score_colors(
     began = time.monotonic()
     check_texts(texts, 'write --text "the color of a banana"')
     check_chart(output, force, (), "chart")
-    model = chosen_perceptor(perceptor, texts)
-    loaded = load_chosen(model, device, Log(quiet=True) if as_json else TEXT_LOG)
+    loaded = load_chosen(perceptor, texts, device, as_json)
 
     from render.synthesis.score import (
         colour_grid,
@@ -206,7 +206,7 @@ def score_colors(
 
         pixels = (grid * 255).round().byte().numpy()
         chart = colour_chart(pixels, texts, scores.reshape(*grid.shape[:2], -1).numpy())
-        about = {"texts": list(texts), "perceptor": model.name}
+        about = {"texts": list(texts), "perceptor": perceptor}
         _write_chart(output, chart, "chart", about, Log(quiet=as_json), began)
 
 
@@ -235,8 +235,7 @@ def find_colors(
     if alpha:
         raise InputError(f"--from {start} is transparent; write '#{red:02x}{green:02x}{blue:02x}'")
     check_chart(output, force, (), "colors")
-    model = chosen_perceptor(perceptor, prompts)
-    loaded = load_chosen(model, device, Log(quiet=True) if as_json else TEXT_LOG)
+    loaded = load_chosen(perceptor, prompts, device, as_json)
 
     from render.synthesis.score import embed_texts, find_color, hex_of, name_of
 
@@ -269,7 +268,7 @@ def find_colors(
         ]
         about = {
             "prompts": [{"prompt": prompt, "weight": 1.0} for prompt in prompts],
-            "perceptor": model.name,
+            "perceptor": perceptor,
             "colors": [hex_of(way[-1].colour) for way in ways],
             "steps": steps,
         }

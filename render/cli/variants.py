@@ -185,8 +185,7 @@ def _render(
             loaded, store, todo = prepare(request, plan, device, loaded)
             request = replace(request, log=Log(quiet=True))  # warned of once
             with display(log.display) as show:
-                made = make_still(plan, loaded.models, store, todo, variant.number, show)
-            frame = made[0]
+                frame = make_still(plan, loaded.models, store, todo, variant.number, show)
             cells.append(Cell(frame, [variant.setting]))
             if folder is None:
                 continue

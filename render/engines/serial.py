@@ -25,7 +25,7 @@ from render.synthesis.initial_picture import enlarged
 from render.synthesis.keyframe import optimize_keyframe
 from render.synthesis.latents import Store
 from render.synthesis.models import Models
-from render.synthesis.numbers import no_number
+from render.synthesis.no_number import no_number
 from render.synthesis.optimize import Step, Unfinished
 from render.synthesis.picture_statistics import ShotStatistics, shot_statistics
 from render.synthesis.resource_errors import film_shortages

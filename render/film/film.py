@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from render.engines import SerialEngine
 from render.engines.engine import EngineFactory
@@ -78,15 +77,14 @@ def make_still(
     number: int,
     show: Show,
     make_engine: EngineFactory = SerialEngine,
-) -> tuple[Frame, dict[str, Any]]:
-    """Frame `number` and its note, after making the keyframes `todo` that are missing for it."""
+) -> Frame:
+    """Frame `number`, after making the keyframes `todo` that are missing for it."""
     meter = Meter(plan, todo, 1)
     with closing(make_engine(plan, models, store, todo, meter, show)) as engine:
         for keyframe in todo:
             engine.make(keyframe)
     with film_shortages(plan, store.folder, models.memory_budget):
-        frame = next(frames(plan, store, models.generators, [number]))
-    return frame, note_of(plan, "frame", plan.keyframes[plan.moment(number).left], number)
+        return next(frames(plan, store, models.generators, [number]))
 
 
 def missing_keyframes(

@@ -6,12 +6,14 @@ Mordvintsev & Schubert, Feature Visualization, 2017; V. Lysyakov's aphantasia).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from render.generators.generator import Generator, Start
-from render.generators.warp import View, newly_exposed, warp_parent
+from render.generators.warp import View
 from render.plan.camera import Matrix, moves
 
 # The square root of the covariance of colours in photographs, as Lucid has it: three uncorrelated
@@ -70,14 +72,12 @@ class Pixels(Generator):
         picture = self.decode(parent)
         if not moves(view.matrix):
             return Start(parent, picture)
-        warped = warp_parent(picture, view)
-        return self.with_exposed(Start(self.encode(warped), warped), view)
+        return self.start_from(picture, view)
 
     def with_exposed(self, start: Start, view: View) -> Start:
         """Returns a start with what its parent did not show, which alone may change at first."""
-        height, width = start.picture.shape[-2:]
-        exposed = newly_exposed(view, (width, height), start.picture.device)
-        return Start(start.latent, start.picture, exposed, exposed)
+        start = super().with_exposed(start, view)
+        return replace(start, free=start.exposed)
 
     def zero_offsets(self, latent: Tensor) -> list[Tensor]:
         """Returns a spectrum (B, 3, H, W/2 + 1, 2) of zeros, or the pyramid of a grid."""

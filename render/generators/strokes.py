@@ -209,7 +209,7 @@ class Strokes(Generator):
 
     def _new_places(self, count: int, shown: Tensor, random: torch.Generator) -> Tensor:
         """Returns where new strokes are put, (n, 2) in heights from the centre: where the parent
-        did not show the frame, in proportion, else anywhere."""
+        did not show the frame, if that is a hundredth of it or more, else anywhere."""
         tries = torch.rand(8 * count, 2, generator=random).to(shown.device) * 2 - 1
         empty = 1 - read_at(shown, tries)[0, 0, 0]
         is_empty = empty > 0.5

@@ -77,10 +77,6 @@ class Plan:
         """The generator that paints a keyframe."""
         return self.models.generators[keyframe.generator]
 
-    def latent_shape(self, keyframe: Keyframe) -> Shape:
-        """(C, h, w) of a keyframe's latent."""
-        return latent_shape(self.generator_of(keyframe).model, self.size)
-
     @cached_property
     def latent_shapes(self) -> dict[str, Shape]:
         """(C, h, w) of every keyframe's latent, by its key."""
