@@ -1,6 +1,6 @@
 """Runs the command line as `python -m render`."""
 
-from render.cli.entry import main
+from render.cli import main
 
 if __name__ == "__main__":
     main()

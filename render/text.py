@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
+JOINERS = "\t\u200c\u200d"  # what is not printable by Python's rule, and harmless
+
 
 def is_printable(text: str) -> bool:
     """Returns whether a text has no control characters and no halves of surrogate pairs.
@@ -39,11 +41,17 @@ def nearest(word: str, names: Iterable[str], likeness: float = 0.6) -> str | Non
 def escape_unprintable(line: str) -> str:
     """Returns a line that cannot control the terminal that shows it.
 
-    Characters that are not printable become escapes such as "\\x1b"; tabs stay. It is for text from
-    files of unknown origin, shown at full length.
+    Control characters, and those that turn the direction of writing, become escapes such as
+    "\\x1b"; tabs, spaces of every width and the joiners within words and emoji stay.
     """
+    if line.isprintable():
+        return line
     return "".join(
-        character if character.isprintable() or character == "\t" else ascii(character)[1:-1]
+        character
+        if character.isprintable()
+        or character in JOINERS
+        or unicodedata.category(character) == "Zs"
+        else ascii(character)[1:-1]
         for character in line
     )
 

@@ -489,7 +489,6 @@ def inspect(file: Path, as_json: bool, storyboard: bool, included: str | None) -
     with report_errors():
         from render.cli.describe import describe_needs, included_text
         from render.media.provenance import format_note, read_note
-        from render.text import escape_unprintable
 
         note = read_note(file)
         if as_json:
@@ -505,9 +504,8 @@ def inspect(file: Path, as_json: bool, storyboard: bool, included: str | None) -
                 TEXT_LOG.say("note", sentence)
         else:
             text = format_note(note) + "\n"
-        if sys.stdout.isatty():  # control characters must not reach it; a file gets every byte
-            text = "".join(escape_unprintable(line) + "\n" for line in text.splitlines())
-        write_answer(text, end="")
+        # Control characters must not reach a terminal; a file gets every byte.
+        write_answer(text, end="", as_it_is=not sys.stdout.isatty())
 
 
 @cli.group(invoke_without_command=True, context_settings=SETTINGS)

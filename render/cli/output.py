@@ -74,9 +74,13 @@ def report_made(
 def download_bar(name: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """A function that shows (bytes so far, bytes in all) as a bar; silent without a terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+    from rich.markup import escape
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    from render.text import escape_unprintable
+
+    label = TextColumn(escape(escape_unprintable(name)).replace("{", "{{").replace("}", "}}"))
+    columns = (label, BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True, quiet=quiet or not sys.stderr.isatty())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(name, total=None)
@@ -84,9 +88,12 @@ def download_bar(name: str, quiet: bool) -> Iterator[Callable[[int, int], None]]
 
 
 def write_line(stream: TextIO, line: str) -> None:
-    """Write a line at once; neither a full disk nor an ASCII stream raises an error."""
+    """Write a line at once; neither a full disk nor an ASCII stream raises an error.
+
+    Whatever names and contents of files it quotes, it cannot control a terminal.
+    """
     encoding = stream.encoding or "utf-8"
-    known = line.encode(encoding, "backslashreplace").decode(encoding)
+    known = _harmless(line).encode(encoding, "backslashreplace").decode(encoding)
     try:
         stream.write(known + "\n")
         stream.flush()
@@ -94,13 +101,21 @@ def write_line(stream: TextIO, line: str) -> None:
         silence(stream)
 
 
-def write_answer(text: str, end: str = "\n") -> None:
+def _harmless(text: str) -> str:
+    """Return a text of several lines that cannot control a terminal."""
+    from render.text import escape_unprintable
+
+    return "\n".join(escape_unprintable(line.removesuffix("\r")) for line in text.split("\n"))
+
+
+def write_answer(text: str, end: str = "\n", as_it_is: bool = False) -> None:
     """Write a command's answer to stdout; raises RenderError where that is not possible.
 
-    A reader that closes the pipe (`render check film.yaml | head`) raises BrokenPipeError.
+    It cannot control a terminal, except where it is written as it is. A reader that closes the pipe
+    (`render check film.yaml | head`) raises BrokenPipeError.
     """
     try:
-        sys.stdout.write(text + end)
+        sys.stdout.write((text if as_it_is else _harmless(text)) + end)
         sys.stdout.flush()
     except BrokenPipeError:
         silence(sys.stdout)

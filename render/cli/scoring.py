@@ -283,7 +283,8 @@ def _print_colors(text: str, colors: list[tuple[str, str, float]]) -> None:
     for code, name, similarity in colors:
         red, green, blue = (int(code[place : place + 2], 16) for place in (1, 3, 5))
         swatch = f"\x1b[48;2;{red};{green};{blue}m      \x1b[0m" if shows_colours() else ""
-        write_answer(f"  {swatch}{' ' if swatch else ''}{code}  {name:<20} {similarity:.4f}")
+        line = f"  {swatch}{' ' if swatch else ''}{code}  {name:<20} {similarity:.4f}"
+        write_answer(line, as_it_is=True)
 
 
 def shows_colours() -> bool:

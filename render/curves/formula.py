@@ -71,6 +71,12 @@ class Clock:
         units = {name: (float(zero), float(one)) for name, (zero, one) in self.units.items()}
         return float(self.duration), units
 
+    @property
+    def moment_count(self) -> int:
+        """How many moments `moments` yields, about."""
+        steps = (1 / self.fps, self.every)
+        return sum(min(POINT_LIMIT, math.ceil(self.duration / step)) for step in steps)
+
     def moments(self) -> Iterator[tuple[str, Fraction]]:
         """Yields (name, time in seconds) for every frame, every keyframe and the shot's end.
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from render.errors import RenderError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the errors of a full disk and of a used-up quota
-# The ending that `partial_path` adds; earlier versions left out the random part. A user's own file
-# that ends in ".partial" does not match, and is never removed.
-PARTIAL_NAME = re.compile(r"\.(?P<pid>[0-9]+)(-(?P<machine>[0-9a-f]{4})[0-9a-f]{4})?\.partial$")
+# The ending that `partial_path` adds. A user's own file that ends in ".partial" does not match, and
+# is never removed.
+PARTIAL_NAME = re.compile(r"\.(?P<pid>[0-9]+)-(?P<machine>[0-9a-f]{4})[0-9a-f]{4}\.partial$")
 # Seconds without a change, after which a partial file of another machine counts as abandoned.
 STALE_AFTER = 3600
 
@@ -72,14 +72,18 @@ def file_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, through_link: bool = True) -> Iterator[Path]:
     """Yields the name to write to; afterwards `path` is complete and on disk, or as it was before.
 
-    A link stays one: what it points to is replaced. An exception raised inside is raised on
-    unchanged, and the partial file is removed. Raises FileError if the finished file cannot be
-    flushed or renamed.
+    A link stays one: what it points to is replaced. Without `through_link`, for names that nobody
+    has chosen, the link itself is. Before the first file in a folder, partial files of killed
+    processes are removed from it. An exception raised inside is raised on unchanged, and the
+    partial file is removed. Raises FileError if the finished file cannot be flushed or renamed.
     """
-    path = path.resolve() if path.is_symlink() else path
+    if through_link and path.is_symlink():
+        with file_errors(path):
+            path = Path(os.path.realpath(path, strict=False))
+    _sweep_once(path.parent.absolute())
     partial = partial_path(path)
     try:
         yield partial
@@ -146,6 +150,12 @@ def keep_fresh(partial: Path) -> None:
     """
     with suppress(OSError):  # it does not exist yet, or the disk keeps no times
         os.utime(partial)
+
+
+@cache
+def _sweep_once(folder: Path) -> None:
+    """Removes abandoned partial files from a folder, the first time that this process asks."""
+    remove_stale_partials(folder)
 
 
 def remove_stale_partials(folder: Path, name: str = "") -> None:

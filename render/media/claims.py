@@ -6,9 +6,11 @@ ends. So nothing has to be taken over from a dead process, and nothing is left b
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import socket
+import stat
 import sys
 import weakref
 from contextlib import suppress
@@ -40,8 +42,7 @@ class Claims:
         """
         try:
             if self.descriptor is None:
-                flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-                self.descriptor = os.open(self.path, flags, 0o666)
+                self.descriptor = _open(self.path)
                 weakref.finalize(self, os.close, self.descriptor)
             place = place_of(name)
             if not _lock(self.descriptor, place):
@@ -68,6 +69,20 @@ class Claims:
         except OSError:
             found = ""
         return found if found.isprintable() and found.startswith("process ") else "another process"
+
+
+def _open(path: Path) -> int:
+    """Returns a descriptor of the file, which is created; raises OSError where its name stands for
+    a file of somebody else: a link, or no ordinary file."""
+    flags = os.O_RDWR | os.O_CREAT
+    for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):  # Windows has none of them
+        flags |= getattr(os, name, 0)
+    descriptor = os.open(path, flags, 0o666)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
+    return descriptor
 
 
 def place_of(name: str) -> int:

@@ -307,6 +307,12 @@ def check_place(path: Path, example: str) -> None:
             f"{path}: the name takes {size} bytes, and at most {LONGEST_NAME} are possible; a "
             "letter beyond a to z takes up to 4. Choose a shorter one."
         )
+    try:
+        path.lstat() and path.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # a link to itself
+        raise InputError(f"{path} cannot be written: {error.strerror}. Name another.") from error
     if path.is_dir():
         raise InputError(f"{path} is a folder. Name a file in it, such as {path / example}.")
     if not path.parent.is_dir():

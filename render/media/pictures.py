@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # no decoder that runs other programs
 DEEP = 65535  # the greatest value of a channel of 16 bits
 LARGE = 16_000_000  # pixels
+BAND = 256  # rows of a deep picture that are converted at a time
 PIECE = 1 << 20  # bytes
 # The passes of an interlaced PNG: first column and row, and the steps between them.
 ADAM7 = (
@@ -50,6 +51,9 @@ def read_picture(path: Path) -> Image.Image:
         if upright.mode in ("P", "PA", "1", "La", "RGBa"):
             has_alpha = "A" in upright.mode or "a" in upright.mode or "transparency" in upright.info
             upright = upright.convert("RGBA" if has_alpha else "RGB")
+        # What Pillow could not average as it was.
+        if (factor := math.isqrt(upright.width * upright.height // LARGE)) > 1:
+            upright = upright.reduce(factor)
         if isinstance(profile, bytes):
             upright = in_srgb(upright, profile)
         return upright.convert("RGBA")
@@ -66,7 +70,7 @@ def _reduced(image: Image.Image, factor: int) -> Image.Image:
     width = image.width
     image.draft(image.mode, (image.width // factor, image.height // factor))
     factor = max(1, factor * image.width // width)
-    if factor == 1 or image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
+    if factor == 1 or image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB"):
         return image
     orientation = image.getexif().get(ExifTags.Base.Orientation)
     made = image.reduce(factor)
@@ -108,17 +112,24 @@ def scaled_to_bytes(image: Image.Image) -> Image.Image:
     import numpy as np
     from PIL import Image
 
-    values = np.asarray(image, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise PictureError("holds values that are no numbers. Export it as a PNG")
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    low, high = 0.0, 0.0
     most = 1.0 if image.mode.startswith("F") else float(DEEP)
+    grey = np.empty((image.height, image.width), np.uint8)
+    bands = range(0, image.height, BAND)  # in double precision the whole would take much memory
+    for top in bands:
+        box = (0, top, image.width, min(top + BAND, image.height))
+        values = np.asarray(image.crop(box), dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise PictureError("holds values that are no numbers. Export it as a PNG")
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+        if low >= 0 and high <= most:
+            grey[top : top + BAND] = (values * (255 / most)).round()
     if low < 0 or high > most:
         meant = "0 to 1" if most == 1 else f"0 to {DEEP}"
         raise PictureError(
             f"holds values from {low:g} to {high:g}, and {meant} are colours. Export it as a PNG"
         )
-    return Image.fromarray((values * (255 / most)).round().astype(np.uint8))
+    return Image.fromarray(grey)
 
 
 def in_srgb(image: Image.Image, profile: bytes) -> Image.Image:

@@ -23,6 +23,8 @@ def read_header(path: Path) -> dict[str, Any]:
 
     Raises OSError as `open` does, and ValueError for a file without such a header.
     """
+    if not path.is_file() and path.exists():  # to open a pipe would wait for ever
+        raise ValueError("it is no ordinary file")
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         size = file.seek(0, os.SEEK_END)
@@ -72,6 +74,8 @@ def latent_damage(folder: Path, key: str) -> str | None:
     path = latent_path(folder, key)
     if not os.path.lexists(path):
         return None
+    if path.is_symlink() and not path.exists():
+        return "is a link to nowhere, and its keyframe is made again"
     if not path.is_file():
         return "is no ordinary file; move it away"
     if not is_whole(path):
@@ -82,7 +86,7 @@ def latent_damage(folder: Path, key: str) -> str | None:
         with path.open("rb") as file:
             file.seek(-tensors_end(header), os.SEEK_END)
             digest = hashlib.sha256(file.read(LARGEST_LATENT)).hexdigest()
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return "is damaged, and its keyframe is made again"
     if not isinstance(note, dict) or note.get("sha256") != digest:
         return "was changed since Render wrote it, and its keyframe is made again"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 FIELD = "seal"  # of a note
 # Stands in a film for its seal while it is written, and while it is checked; as long as a seal.
 UNSEALED = hashlib.sha256(b"Render: a film that is not sealed yet").hexdigest()
+
+
+LARGEST_PICTURE = 64_000_000  # pixels: more than any that Render writes
 
 
 def seal_of_picture(pixels: NDArray[np.uint8]) -> str:
@@ -76,8 +80,12 @@ def _picture_is_intact(path: Path, seal: str) -> bool:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            return image.mode == "RGB" and seal_of_picture(np.asarray(image)) == seal
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large pictures
+            with Image.open(path, formats=["PNG"]) as image:
+                if image.width * image.height > LARGEST_PICTURE:
+                    return False
+                return image.mode == "RGB" and seal_of_picture(np.asarray(image)) == seal
     except (SyntaxError, ValueError, Image.DecompressionBombError):
         return False
 

@@ -7,7 +7,6 @@ import math
 import os
 import shutil
 import statistics
-from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -123,9 +122,9 @@ class Costs:
 
     def first(self, keyframe: Keyframe, count: int) -> float:
         """The first `count` steps of a keyframe."""
-        steps = self.steps(keyframe)
-        levels = Counter(step_level(self.plan, keyframe, step, steps) for step in range(count))
-        return sum(times * self.step(keyframe, level) for level, times in levels.items())
+        early = min(count, self.steps(keyframe) - whole_steps(self.steps(keyframe)))
+        level = early_level(self.plan, keyframe)
+        return early * self.step(keyframe, level) + (count - early) * self.step(keyframe, 0)
 
     def steps(self, keyframe: Keyframe) -> int:
         """How many steps the generator takes part in."""
@@ -217,8 +216,16 @@ def step_level(plan: Plan, keyframe: Keyframe, step: int, steps: int) -> int:
     The last steps look at the whole picture. The others see no less of it than their perceptors
     need: a cutout of mean size is not enlarged more than ENLARGED times for the largest input.
     """
-    if step >= steps - max(LEAST_WHOLE, math.ceil(WHOLE_STEPS * steps)):
-        return 0
+    return 0 if step >= steps - whole_steps(steps) else early_level(plan, keyframe)
+
+
+def whole_steps(steps: int) -> int:
+    """How many of the last of so many steps look at the whole picture."""
+    return min(steps, max(LEAST_WHOLE, math.ceil(WHOLE_STEPS * steps)))
+
+
+def early_level(plan: Plan, keyframe: Keyframe) -> int:
+    """The level of the steps before those; see `step_level`."""
     low, high = keyframe.settings.cutout_size
     cutout = (low + high) / 2 * min(plan.size)
     needed = max((model.input_size for model in taking_part(plan, keyframe)), default=0)

@@ -37,6 +37,7 @@ from render.weights.catalog import Model
 from render.weights.kinds import is_shape_of, kind_of, parameters_in, with_parameters
 
 MOST_FRAMES, MOST_STOPS = 10_000_000, 10_000
+LARGEST_SIDE = 100_000  # pixels, of a latent that a note describes
 MOST_CELL = 64  # pixels along one side of a cell
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # of a folder's pictures
 DECODING = 3000  # bytes per pixel: five of the widest tensors of taming's decoder, and some more
@@ -322,6 +323,7 @@ def _latent_note(path: Path) -> dict[str, Any]:
     if (
         note.get("kind") != "latent"
         or not (isinstance(size, list) and [type(side) for side in size] == [int, int])
+        or not all(0 < side <= LARGEST_SIDE for side in size)
         or not (isinstance(models, list) and all(isinstance(model, dict) for model in models))
     ):
         raise JourneyError(f"{path} is not a latent that Render wrote")

@@ -29,6 +29,8 @@ from render.text import quoted, seconds_text
 
 LONGEST = 2000  # characters of a number or formula, or of another program's schedule
 HALVINGS_OF_FILM = 6_000  # of cells, for all formulas of speeds; a smooth one takes a few
+# Characters of formulas, times the frames and keyframes at which they are tried: five seconds.
+EVALUATED_OF_FILM = 20_000_000
 GROWTH_LIMIT = 700.0  # natural logarithm of what a zoom may add up to in a shot
 UNITS = {"%": ("%",), "deg": ("degrees", "deg", "°"), "Hz": ("Hz", "hz")}
 # What each unit measures, and how a number in another unit, or a rate in it, converts to it.
@@ -164,6 +166,10 @@ class AnimatedNumber:
             reader.warn_once("formula of frames", node, message)
         if context.clock is None:
             raise AlreadyReported  # that the shot has no usable duration
+        reader.evaluated += len(expression.text) * context.clock.moment_count
+        if reader.evaluated > EVALUATED_OF_FILM:
+            message = f"{text} and the formulas before it are too long for so many frames. Write "
+            raise Mistake(node, message + "shorter ones, or key maps")
         low, high = self._bounds(is_rate)
         if wrong := Formula(expression, context.clock).mistake(low, high):
             ways = f"It goes {self._span(is_rate)}; clamp(..., {low:g}, {high:g}) keeps it there"

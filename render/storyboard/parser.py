@@ -35,7 +35,7 @@ from render.storyboard.yaml_nodes import (
 from render.text import nearest, seconds_text
 from render.weights.library import models_by_role
 
-KEYFRAME_LIMIT = 200_000
+KEYFRAME_LIMIT = 100_000
 # Keys that other values need, so they are read first: times may be written in frames and beats,
 # and a latent belongs to its generator.
 READ_FIRST = ("fps", "bpm", "first_beat", "models")

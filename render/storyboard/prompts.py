@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 from render.curves.curve import Curve, Key, constant, keyed
@@ -108,15 +109,33 @@ class Texts:
             if span(easing(ease)) != (0.0, 1.0):
                 message = f"{key} swings beyond {quoted(text)}, and would push away from the text "
                 raise Mistake(node, message + "before it. Keep its bezier's y within 0 to 1")
-        return tuple(
-            (text, keyed(Key(time, float(other == text), ease) for time, other, ease in keys))
-            for text in dict.fromkeys(text for _, text, _ in keys)
-        )
+        places: dict[str, list[int]] = {}
+        for place, (_, text, _) in enumerate(keys):
+            places.setdefault(text, []).append(place)
+        if len(places) > PROMPT_LIMIT:
+            message = f"{key} holds {len(places)} texts. Keep at most {PROMPT_LIMIT}"
+            raise Mistake(node, message)
+        return tuple((text, _share(keys, places[text])) for text in places)
 
     def schema(self) -> dict[str, Any]:
         """A text, or a key map of texts."""
         text = PROMPT_TEXT.schema()
         return {"anyOf": [text, key_map_schema(text)]}
+
+
+def _share(keys: list[tuple[Fraction, str, str]], places: list[int]) -> Curve:
+    """The share over time of the text that stands at these places among keys.
+
+    It has a key wherever its value, or the slope of a smooth way, is not 0 on both sides: with a
+    key at every place, many texts would take the square of their number.
+    """
+    near = {place + by for place in places for by in (-2, -1, 0, 1, 2)} | {0, len(keys) - 1}
+    own = set(places)
+    return keyed(
+        Key(keys[place][0], float(place in own), keys[place][2])
+        for place in sorted(near)
+        if 0 <= place < len(keys)
+    )
 
 
 PROMPT = Table(
@@ -164,6 +183,8 @@ class Prompts:
                 found += self._mapping(item, key, context, reader)
             else:
                 found += self._shorthand(single_value(item, key, "a text such as sky:0.5"), reader)
+            if len(found) > PROMPT_LIMIT:
+                break
         if len(found) > PROMPT_LIMIT:
             raise Mistake(node, f"{key} holds {len(found)} prompts. Keep at most {PROMPT_LIMIT}")
         if len(reader.problems) > before:

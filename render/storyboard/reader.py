@@ -24,6 +24,7 @@ class Reader:
     # What `named_files.probe_image` found: the size of each, or what is wrong with it.
     pictures: dict[Path, tuple[int, int] | str] = field(default_factory=dict)
     halvings: int = 0  # of the formulas that were added up
+    evaluated: int = 0  # characters of formulas, times the frames and keyframes of their shots
     acts: set[str] = field(default_factory=set)  # their names
     masks: dict[Path, bool] = field(default_factory=dict)  # whether each is dark everywhere
     # The shots of files that are included, each read once, and how many includes there are.

@@ -85,7 +85,8 @@ class Store:
         return has_latent(self.folder, key)
 
     def prepare(self) -> None:
-        """Makes the folder and removes stale partial files of killed processes from it.
+        """Makes the folder and removes what killed processes left in it: partial files, and the
+        states of keyframes whose latents are stored.
 
         Raises LatentError if the folder cannot be made.
         """
@@ -97,6 +98,9 @@ class Store:
                 "--latents FOLDER"
             ) from error
         remove_stale_partials(self.folder)
+        for state in self.folder.glob("*.unfinished"):
+            if self.has(state.stem):
+                self.forget_unfinished(state.stem)
 
     def save(self, key: str, latent: Tensor, note: dict[str, Any]) -> None:
         """Stores a latent (1, C, h, w) float32 and its note, atomically: written beside its place,
@@ -108,7 +112,7 @@ class Store:
         # bytes.
         metadata = {"render": json.dumps(note, sort_keys=True)}
         path = self.path(key)
-        with atomic_write(path) as partial, file_errors(path):
+        with atomic_write(path, through_link=False) as partial, file_errors(path):
             partial.write_bytes(save({"latent": latent}, metadata))
 
     def load(self, key: str) -> Tensor:
@@ -140,9 +144,15 @@ class Store:
         """Stores the state of a keyframe between two steps, atomically; raises FileError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.unfinished_path(key)
-        note = {"format": UNFINISHED, "key": key, "index": state.index, "by": str(arithmetic)}
+        note = {
+            "format": UNFINISHED,
+            "key": key,
+            "index": state.index,
+            "by": str(arithmetic),
+            "sha256": state_digest(state),
+        }
         metadata = {"render": json.dumps(note, sort_keys=True)}
-        with atomic_write(path) as partial, file_errors(path):
+        with atomic_write(path, through_link=False) as partial, file_errors(path):
             partial.write_bytes(save(state.tensors, metadata))
 
     def load_unfinished(self, key: str, arithmetic: Arithmetic) -> Unfinished | None:
@@ -155,17 +165,21 @@ class Store:
             with safe_open(str(path), framework="pt") as file:
                 note = json.loads((file.metadata() or {}).get("render", "{}"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            state = Unfinished(note["index"], tensors)
             right = {"format": UNFINISHED, "key": key, "by": str(arithmetic)}
-            index = note["index"]
-            if {name: note.get(name) for name in right} != right or type(index) is not int:
+            if {name: note.get(name) for name in right} != right or type(state.index) is not int:
                 return None
-        except (OSError, SafetensorError, ValueError, KeyError, AttributeError, RecursionError):
+            if note.get("sha256") != state_digest(state):
+                return None
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        except RecursionError:
             return None
         usable = all(
             tensor.dtype == torch.float32 and bool(torch.isfinite(tensor).all())
             for tensor in tensors.values()
         )
-        return Unfinished(index, tensors) if usable and "start" in tensors and index > 0 else None
+        return state if usable and "start" in tensors and state.index > 0 else None
 
     def forget_unfinished(self, key: str) -> None:
         """Removes the state of a keyframe whose latent is stored."""
@@ -185,7 +199,7 @@ class Store:
             try:
                 self.load(key)
             except LatentError as error:
-                if not path.is_file():
+                if not path.is_file() and not path.is_symlink():
                     raise
                 names = (path.with_name(f"{path.name}.damaged-{n}") for n in range(1, 10_000))
                 aside = next(name for name in names if not name.exists())
@@ -223,12 +237,23 @@ def load_latent(path: Path) -> tuple[Tensor, dict[str, Any]]:
         ) from error
     if latent.ndim != 4 or latent.shape[0] != 1 or latent.dtype != torch.float32:
         raise LatentError(f"{path} is no latent: its tensor is not float32 of shape (1, C, h, w)")
+    if not latent.numel():
+        raise LatentError(f"{path} is no latent: its tensor is empty; {PUT_RIGHT}")
     if not torch.isfinite(latent).all() or latent.abs().max() > LARGEST_VALUE:
         raise LatentError(f"{path} holds numbers that no latent has; {PUT_RIGHT}")
     digest = latent_digest(latent)
     if note.get("sha256", digest) != digest:
         raise LatentError(f"{path} was changed since Render wrote it; {PUT_RIGHT}")
     return latent, note
+
+
+def state_digest(state: Unfinished) -> str:
+    """Returns the SHA-256 of the state of an unfinished keyframe."""
+    digest = hashlib.sha256(str(state.index).encode())
+    for name, tensor in sorted(state.tensors.items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def latent_digest(latent: Tensor) -> str:

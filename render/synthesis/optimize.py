@@ -210,6 +210,8 @@ def optimize(
     start = start.maximum(generator.low).minimum(generator.high)
     canvas, total_weight, first = runner.canvas(start, generator), 0.0, 0
     if unfinished is not None:
+        if not 0 < unfinished.index < steps:
+            raise ValueError(f"{unfinished.index} of {steps} steps are done")
         canvas.restore(unfinished.tensors)
         first = unfinished.index
         for _ in range(first):

@@ -40,7 +40,12 @@ class ModelListing:
 def models_folder() -> Path:
     """Returns the folder of downloaded weights: $RENDER_MODELS, or one in the platform's cache."""
     if chosen := os.environ.get("RENDER_MODELS"):
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError as error:
+            raise ModelError(
+                f"RENDER_MODELS={chosen}: there is no home of such a user; name a folder"
+            ) from error
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":

@@ -140,3 +140,47 @@ def test_a_film_is_the_same_although_stderr_cannot_be_written(
     assert done.returncode == 0
     assert (tmp_path / "film.mp4").read_bytes() == (usual_folder / "film.mp4").read_bytes()
     assert stored_files(tmp_path) == stored_files(usual_folder)
+
+
+NAME = "\x1b]0;pwn\x07\x9b31m\x08\r\u202ename"
+CONTROLS = set("\x1b\x07\x9b\x08\r\u202e")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", f"{NAME}.yaml"),
+        ("check", f"{NAME}.nothing"),
+        ("check", "film.yaml", "--set", f"{NAME}=1"),
+        ("check", "film.yaml", "--device", NAME),
+        ("inspect", f"{NAME}.png"),
+        ("inspect", "nothing" + NAME),
+        ("interpolate", "folder", "-o", "x.mp4"),
+        ("models",),
+        ("models", "get", NAME),
+        ("models", "get", "[/b]"),
+        ("models", "import", NAME),
+        ("score", "--text", "a sky", f"{NAME}.png"),
+        ("still", "film.yaml", "--at", "0s", "-o", "theirs.png"),
+        ("check", "named.yaml"),
+        ("latents", "named.yaml"),
+    ],
+)
+def test_no_name_and_no_content_controls_the_terminal(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    board = Path("film.yaml").read_text()
+    Path(f"{NAME}.yaml").write_text(board)
+    Path("named.yaml").write_text(board.replace("red", "red \u202e\u2067"))
+    Path(f"{NAME}.png").write_bytes(b"no picture")
+    Path("folder").mkdir()
+    for folder in ("folder", "models"):
+        Path(folder).mkdir(exist_ok=True)
+        Path(folder, f"{NAME}.safetensors").write_bytes(b"no latent")
+    write_png(Path("theirs.png"), np.zeros((8, 8, 3), np.uint8), {"render": "1", "kind": NAME})
+    monkeypatch.setenv("RENDER_MODELS", str(Path("models").absolute()))
+    code, out, err = run(*arguments)
+    assert code in (0, 2), err
+    assert not CONTROLS & {*out, *err}
+    assert out or err

@@ -12,6 +12,7 @@ import torch
 from cli.console import raising
 from PIL import Image
 from plans import make_keyframes, plan_for
+from safetensors.torch import save_file
 from tiny_film import MODELS, optimised_first_keyframe, tiny_plan
 
 from render.errors import FilmError
@@ -209,14 +210,35 @@ def test_a_state_that_is_not_the_keyframe_s_is_not_used(tmp_path: Path) -> None:
     ):
         store.save_unfinished(keyframe.key, Unfinished(index, tensors), arithmetic)
         assert store.load_unfinished(keyframe.key, arithmetic) is None
+    # Changed on the disk: a number, and how many steps are done.
+    store.save_unfinished(keyframe.key, Unfinished(3, good), arithmetic)
+    whole = path.read_bytes()
+    for changed in (whole[:-1] + b"\x80", whole.replace(b'index\\": 3', b'index\\": 1')):
+        assert changed != whole
+        path.write_bytes(changed)
+        assert store.load_unfinished(keyframe.key, arithmetic) is None
+    for note in ("5", "null", "[]"):
+        save_file(good, path, {"render": note})
+        assert store.load_unfinished(keyframe.key, arithmetic) is None
+    store.save_unfinished(keyframe.key, Unfinished(3, good), arithmetic)
     path.write_bytes(path.read_bytes()[:-4])
     assert store.load_unfinished(keyframe.key, arithmetic) is None
     # One that only looks right is set aside when it does not fit.
-    store.save_unfinished(
-        keyframe.key, Unfinished(1, {"start": torch.zeros(1, 1, 1, 1)}), arithmetic
-    )
-    make_keyframes(plan, MODELS, store, [keyframe], Meter(plan, [keyframe], 0), lambda _: None)
-    assert torch.equal(store.load(keyframe.key), optimised_first_keyframe(plan))
+    for index in (1, 10**12):
+        state = Unfinished(index, {"start": torch.zeros(1, 1, 1, 1)})
+        store.save_unfinished(keyframe.key, state, arithmetic)
+        make_keyframes(plan, MODELS, store, [keyframe], Meter(plan, [keyframe], 0), lambda _: None)
+        assert torch.equal(store.load(keyframe.key), optimised_first_keyframe(plan))
+        store.path(keyframe.key).unlink()
+
+
+def test_what_a_kill_left_beside_a_finished_latent_is_removed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.save("done", torch.zeros(1, 4, 8, 12), {})
+    for key in ("done", "begun"):
+        store.save_unfinished(key, Unfinished(1, {"start": torch.zeros(1)}), MODELS.arithmetic)
+    store.prepare()
+    assert [store.unfinished_path(key).exists() for key in ("done", "begun")] == [False, True]
 
 
 def test_fewer_cutouts_at_once_where_a_card_runs_out_of_memory(

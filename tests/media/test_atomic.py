@@ -34,16 +34,18 @@ def test_a_file_is_replaced_when_it_is_complete(tmp_path: Path) -> None:
 
 
 def test_only_abandoned_partial_files_are_removed(tmp_path: Path) -> None:
-    kept = ["a.txt", "a.txt.2.partial", "a.txt.partial", "b[1].txt.3.partial", "c.partial.mp4"]
-    for name in [*kept, "a.txt.1.partial", "a.txt.1-0123abcd.partial"]:
+    fresh, other = "a.txt.2-0123abcd.partial", "b[1].txt.3-0123abcd.partial"
+    # Somebody's own files have such names: the report of a year, a number of a draft.
+    kept = ["a.txt", fresh, "a.txt.2023.partial", "a.txt.partial", other, "c.partial.mp4"]
+    for name in [*kept, "a.txt.1-0123abcd.partial"]:
         (tmp_path / name).touch()
-        if name != "a.txt.2.partial":
+        if name != fresh:
             os.utime(tmp_path / name, (0, 0))
     remove_stale_partials(tmp_path, "a.txt")
-    assert sorted(os.listdir(tmp_path)) == kept
+    assert sorted(os.listdir(tmp_path)) == sorted(kept)
     remove_stale_partials(tmp_path, "b[1].txt")
     remove_stale_partials(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == [name for name in kept if name[0] != "b"]
+    assert sorted(os.listdir(tmp_path)) == sorted({*kept} - {other})
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not tell without harm")
@@ -170,3 +172,15 @@ def test_a_link_stays_a_link(tmp_path: Path, exists: bool) -> None:
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
     assert not list(tmp_path.glob("**/*.partial"))
+
+
+def test_the_first_write_in_a_folder_removes_what_killed_processes_left(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f"other.png.{ended.pid}-{machine_digits()}0000.partial"
+    own, theirs = tmp_path / "notes.partial", tmp_path / f"x.{os.getpid()}-0000.partial"
+    for path in (left, own, theirs):
+        path.touch()
+    with atomic_write(tmp_path / "a.txt") as partial:
+        partial.write_text("a")
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a.txt", own, theirs])

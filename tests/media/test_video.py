@@ -222,8 +222,8 @@ def test_what_the_frames_raise_goes_on_and_nothing_is_left(
 
 def test_what_killed_runs_left_is_swept_and_what_others_write_is_not(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
-    left = [tmp_path / "film.mp4.1.partial", tmp_path / "film.mp4.1-0123abcd.partial"]
-    theirs = [tmp_path / "film.mp4.2.partial", tmp_path / "film.partial.mp4"]
+    left = [tmp_path / f"film.mp4.{n}-0123abcd.partial" for n in (1, 2)]
+    theirs = [tmp_path / "film.mp4.3-0123abcd.partial", tmp_path / "film.partial.mp4"]
     for file in left + theirs:
         file.touch()
     for file in left:

@@ -10,7 +10,7 @@ from PIL import Image
 from plans import plan_for
 from storyboard import samples
 
-from render.storyboard import model
+from render.storyboard import animated, model
 from render.storyboard.model import Storyboard
 from render.storyboard.parser import parse
 from render.storyboard.problems import StoryboardError
@@ -307,3 +307,19 @@ def test_formulas_that_jump_too_often_are_refused(monkeypatch: pytest.MonkeyPatc
     moves = "{x: (5*sin(t))%/s, zoom: (1 + 0.1*abs(sin(t)))/s}"
     smooth = f"- {{duration: 4s, prompts: a, camera: {moves}}}\n"
     assert len(board("version: 1\nshots:\n" + smooth * 5).shots) == 5
+
+
+def test_formulas_of_too_many_frames_are_refused_before_they_take_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(animated, "EVALUATED_OF_FILM", 30 * (240 + 20) * 3)
+    formula = "0.1 + 0.01*sin(t) + 0.001*u**2"
+    assert len(formula) == 30
+    shot = "- {{duration: 10s, prompts: sky, losses: {{{}}}}}\n"
+    rows = [f"{name}: {formula}" for name in ("latent", "hold", "smoothness", "contrast")]
+    head = "version: 1\nfps: 24\ndefaults: {keyframes: 0.5s}\nshots:\n"
+    parse(head + shot.format(", ".join(rows[:3])), Path())
+    with pytest.raises(StoryboardError) as caught:
+        parse(head + shot.format(", ".join(rows)), Path())
+    (only,) = caught.value.problems
+    assert "and the formulas before it are too long for so many frames" in only.message

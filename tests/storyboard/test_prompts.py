@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from storyboard.samples import GROUND, HEAD, board, check_mistake
 
 from render.cli.describe import describe_prompt
+from render.curves.curve import Key, keyed
 from render.curves.easing import EASINGS
 from render.plan.active_prompts import active_prompts
 from render.storyboard.model import Prompt
@@ -250,3 +251,31 @@ def test_no_weight_is_left_in_a_text(written: str) -> None:
     # Three numbers are one too many, and then what is left ends in a digit: refused above.
     head, _, tail = text.rpartition(":")
     assert not (head and tail.strip().replace(".", "").isdecimal() and tail.isascii())
+
+
+def test_many_texts_are_refused_before_they_take_memory() -> None:
+    many = ", ".join(f"{number}f: text {number}" for number in range(180))
+    assert mistake("{text: {" + many + "}}") == "text holds 180 texts. Keep at most 100"
+    several = ", ".join("a | b | c" for _ in range(60))
+    assert "holds 102 prompts. Keep at most 100" in mistake(several)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([*EASINGS])), min_size=2))
+def test_the_shares_of_texts_are_those_of_keys_at_every_change(
+    changes: list[tuple[str, str]],
+) -> None:
+    """Keys that change nothing are left out, because texts times changes would be too many."""
+    changes = changes[:30]
+    ways = ["linear", *(ease for _, ease in changes[1:])]
+    entries = ", ".join(
+        f"{number}f: {{value: {text}, ease: {ease}}}"
+        for number, ((text, _), ease) in enumerate(zip(changes, ways, strict=True))
+    )
+    for prompt in prompts("{text: {" + entries + "}}"):
+        every = keyed(
+            Key(Fraction(number, 24), float(text == prompt.text), ease)
+            for number, ((text, _), ease) in enumerate(zip(changes, ways, strict=True))
+        )
+        for number in range(4 * len(changes)):
+            time = Fraction(number, 96)
+            assert prompt.share.at(time) == every.at(time)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -189,7 +191,7 @@ def test_a_latent_without_a_digest_is_accepted_but_not_as_a_keyframe(
 def test_preparing_makes_the_folder_and_removes_stale_partial_files(tmp_path: Path) -> None:
     store = Store(tmp_path / "film.latents")
     store.prepare()
-    old, fresh = (store.folder / f"key.safetensors.{n}.partial" for n in (1, 2))
+    old, fresh = (store.folder / f"key.safetensors.{n}-0123abcd.partial" for n in (1, 2))
     old.touch()
     fresh.touch()
     os.utime(old, (0, 0))
@@ -201,3 +203,35 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LatentError, match=r"cannot be made \(Not a directory\); keep the latents"):
         Store(tmp_path / "file" / "film.latents").prepare()
+
+
+@pytest.mark.parametrize(
+    ("note", "shape"),
+    [("5", (1, 4, 2, 2)), ("null", (1, 4, 2, 2)), ('{"format": "render.latent.1"}', (1, 3, 0, 0))],
+)
+def test_a_note_or_a_tensor_of_another_kind_is_refused(
+    tmp_path: Path, note: str, shape: tuple[int, ...]
+) -> None:
+    path = tmp_path / "key.safetensors"
+    tensors = {"latent": torch.zeros(shape), "other": torch.zeros(1)}
+    save_file(tensors, path, {"render": note})
+    with pytest.raises(LatentError):
+        load_latent(path)
+    assert latent_damage(tmp_path, "key")
+    # Not even a text: safetensors itself refuses it.
+    header = json.dumps({"__metadata__": {"render": 5}, **ENTRY}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+    with pytest.raises(LatentError):
+        load_latent(path)
+    assert latent_damage(tmp_path, "key")
+
+
+ENTRY = {"latent": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+
+
+def test_a_link_to_nowhere_is_set_aside(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.path("key").symlink_to("nowhere")
+    assert [*store.set_damaged_aside(["key"])] == ["key"]
+    assert not os.path.lexists(store.path("key"))
+    assert os.path.lexists(tmp_path / "key.safetensors.damaged-1")
