@@ -6,7 +6,7 @@
     python tools/torture.py fuzz --minutes 60   fuzzing for an hour on each core
 
 It exits with 1 if anything did not survive, and keeps the folders of what did not. It needs a
-system with fork; fuzzing needs `pip install atheris`.
+system with fork; fuzzing needs `pip install '.[fuzz]'`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from rich.console import Console
 from rich.table import Table
 from trials.endings import kills, pairs
 from trials.faults import faults
+from trials.fuzz import fuzz
+from trials.hostile import hostile
 from trials.leaks import leaks
 from trials.scene import import_all, write_template
 from trials.stored import latents
@@ -36,6 +38,8 @@ TRIALS: dict[str, Trial] = {
     "kills": lambda work, given: kills(work, given.share, given.jobs),
     "pairs": lambda work, given: pairs(work, given.share, given.jobs),
     "latents": lambda work, given: latents(work, given.share, given.jobs),
+    "hostile": lambda work, given: hostile(work, given.share, given.jobs),
+    "fuzz": lambda work, given: fuzz(work, given.minutes, given.jobs),
     "leaks": lambda work, given: leaks(work, given.share, given.jobs),
 }
 
@@ -53,8 +57,9 @@ def main() -> int:
     if unknown := set(given.trials) - TRIALS.keys():
         parser.error(f"no such trial: {', '.join(sorted(unknown))}; there are {', '.join(TRIALS)}")
     work = Path(tempfile.mkdtemp(prefix="torture-"))
-    import_all()
-    write_template(work / "template")
+    if set(given.trials) != {"fuzz"}:
+        import_all()
+        write_template(work / "template")
     rows: list[Tally] = []
     for name in given.trials or TRIALS:
         for row in TRIALS[name](work, given):

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # no decoder that runs other programs
+# What Pillow, zlib and `has_all_rows` raise for broken files, as fuzzing found.
+BROKEN = (
+    OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError,
+    OverflowError, struct.error, zlib.error,
+)  # fmt: skip
 DEEP = 65535  # the greatest value of a channel of 16 bits
 LARGE = 16_000_000  # pixels
 BAND = 256  # rows of a deep picture that are converted at a time
@@ -181,6 +186,6 @@ def is_dark(path: Path) -> bool:
     """Returns whether a mask is black or transparent everywhere; False if it cannot be read."""
     try:
         extrema = flattened(read_picture(path), "black").getextrema()
-    except (OSError, SyntaxError, ValueError, PictureError):
+    except (*BROKEN, PictureError):
         return False
     return max(int(high) for _, high in extrema) == 0  # type: ignore[misc]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from render.media.animation import ENDINGS, find_note
+from render.media.pictures import BROKEN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +87,7 @@ def _picture_is_intact(path: Path, seal: str) -> bool:
                 if image.width * image.height > LARGEST_PICTURE:
                     return False
                 return image.mode == "RGB" and seal_of_picture(np.asarray(image)) == seal
-    except (SyntaxError, ValueError, Image.DecompressionBombError):
+    except (*BROKEN, Image.DecompressionBombError):
         return False
 
 

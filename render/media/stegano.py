@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from render.errors import InputError
+from render.media.pictures import BROKEN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +64,7 @@ def find_hidden(path: Path) -> str | None:
             if image.mode not in ("RGB", "RGBA") or image.width * image.height > LARGEST_PICTURE:
                 return None
             flat = np.asarray(image)[..., :3].reshape(-1)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (*BROKEN, Image.DecompressionBombError):
         return None
 
     def read(first: int, count: int) -> bytes:

@@ -6,15 +6,19 @@ import hashlib
 import itertools
 import os
 import re
-import struct
 import warnings
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from render.media.pictures import IMAGE_FORMATS, PictureError, has_all_rows, scaled_to_bytes
+from render.media.pictures import (
+    BROKEN,
+    IMAGE_FORMATS,
+    PictureError,
+    has_all_rows,
+    scaled_to_bytes,
+)
 from render.storyboard.context import FilmContext, ShotContext
 from render.storyboard.reader import Reader, single_value
 from render.storyboard.yaml_nodes import SIZE_LIMIT, Mistake, Node, Scalar, Sequence, compose
@@ -288,8 +292,7 @@ def probe_image(path: Path) -> tuple[int, int] | str:
         return f"is far too large. {too_large}"
     except PermissionError:
         return "may not be read. Give yourself the right to read it"
-    # What Pillow, zlib and has_all_rows raise for broken files.
-    except (OSError, SyntaxError, ValueError, KeyError, struct.error, zlib.error):
+    except BROKEN:
         known = ", ".join(IMAGE_FORMATS)
         return f"is not an image that can be read, or is damaged. Use one of {known}"
     return width, height

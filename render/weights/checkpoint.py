@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import lzma
 import pickle
 import re
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -155,10 +157,13 @@ def _zip_errors() -> Iterator[None]:
         zipfile.LargeZipFile,
         EOFError,
         NotImplementedError,
+        RuntimeError,  # of an encrypted entry
         OverflowError,
         OSError,
         ValueError,
         struct.error,
+        zlib.error,
+        lzma.LZMAError,
     ) as error:
         raise _DamagedError(str(error) or type(error).__name__) from error
 

@@ -245,7 +245,11 @@ def _load_yaml(path: Path) -> Any:
         return OmegaConf.create(text)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror or error})") from error
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+    # AssertionError is OmegaConf's for a text that is no mapping.
+    except (
+        *(yaml.YAMLError, OmegaConfBaseException, ValueError),
+        *(RecursionError, AssertionError, TypeError, AttributeError),
+    ) as error:
         raise ModelError(f"{path} is not readable YAML ({' '.join(str(error).split())})") from error
 
 

@@ -85,7 +85,11 @@ def add_own_model(name: str, from_file: Path, config: dict[str, Any] | None) -> 
         raise ModelError(
             f"{name!r} cannot be a name: letters, digits, dot, dash and underscore can"
         )
-    if any(name.lower() == path.stem.lower() for path in own_files()):
+    same_name = (path for path in own_files() if path.stem.lower() == name.lower())
+    if existing := next(same_name, None):
+        if existing.stem == name and _is_of(existing, from_file, config):
+            write_record(existing, sha256_of(existing), sha256_of(from_file))
+            return existing  # as when a disk was full just after the weights were written
         raise ModelError(
             f"{name} is one of your models already, in {models_folder()}; choose another name, or "
             "delete its file there first"
@@ -108,6 +112,17 @@ def add_own_model(name: str, from_file: Path, config: dict[str, Any] | None) -> 
     return install_model(
         own_model(name, role, config, from_file), lambda done, total: None, from_file
     )
+
+
+def _is_of(weights: Path, source: Path, config: dict[str, Any] | None) -> bool:
+    """Returns whether a weights file was made from this file, with this config."""
+    try:
+        metadata, digest = weights_metadata(weights), sha256_of(source)
+        if config is None:
+            return sha256_of(weights) == digest
+        return metadata["source_sha256"] == digest and json.loads(metadata["config"]) == config
+    except (OSError, ModelError, KeyError, ValueError, RecursionError):
+        return False
 
 
 def _install_from_file(model: Model, source: Path, target: Path, pinned: str | None) -> Path:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import struct
 import subprocess
 import sys
 import time
 import wave
+import zipfile
 import zlib
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import torch
 
+from render.errors import InputError
 from render.media import ffmpeg, video
 from render.media.ffmpeg import VideoError, input_arguments, run_ffmpeg
 from render.media.sound import sound_length, sound_problem
 from render.media.video import read_metadata, write_video
+from render.storyboard.named_files import probe_image
+from render.synthesis.images import load_image
+from render.weights.catalog import ModelError
+from render.weights.checkpoint import open_tensors
+from render.weights.convert import read_config
 
 
 @pytest.fixture
@@ -157,3 +166,47 @@ def test_a_crafted_note_takes_little_memory(tmp_path: Path, name: str, data: byt
         [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) < 100
+
+
+# Fuzzing found these.
+IEND_FIRST = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAAElFTkSuQmCC")
+
+
+def test_a_png_without_pixels_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(IEND_FIRST)
+    assert "is not an image that can be read" in str(probe_image(tmp_path / "a.png"))
+    with pytest.raises(InputError, match="is damaged and cannot be read whole"):
+        load_image(tmp_path / "a.png", torch.device("cpu"))
+
+
+def test_an_archive_with_an_encrypted_part_is_no_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "a.ckpt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", b"\x80\x02}.")
+        archive.writestr("a/byteorder", b"little")
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\x01\x02") + 8] |= 1  # in the directory
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match="is damaged or was cut off"), open_tensors(path):
+        pass
+
+
+@pytest.mark.parametrize("text", ["70", "\n999", "- 1", "null", "''", "[" * 90])
+def test_a_config_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ModelError):
+        read_config(path)
+
+
+def test_an_archive_whose_compression_is_broken_is_no_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "a.ckpt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", b"\x80\x02}.", zipfile.ZIP_STORED)
+        archive.writestr("a/byteorder", b"little")
+    data = bytearray(path.read_bytes())
+    begins = data.index(b"a/byteorder") + len(b"a/byteorder")
+    data[begins : begins + 4] = b"\xff" * 4
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match="is damaged or was cut off"), open_tensors(path):
+        pass

@@ -142,7 +142,12 @@ def test_only_ordinary_files_are_read_as_configs(tmp_path: Path) -> None:
 def test_a_name_of_one_s_own_is_not_given_twice(tmp_path: Path, models: Path) -> None:
     source = tmp_path / "clip.pt"
     torch.save(build_clip(TRANSFORMER).state_dict(), source)
-    install.add_own_model("my-clip", source, TRANSFORMER)
+    path = install.add_own_model("my-clip", source, TRANSFORMER)
+    # The same again, as after a disk that was full behind the weights, is no mistake.
+    path.with_suffix(".sha256").unlink()
+    assert install.add_own_model("my-clip", source, TRANSFORMER) == path
+    assert path.with_suffix(".sha256").exists()
+    assert install.add_own_model("my-clip", path, None) == path
     for name in ("my-clip", "My-Clip"):
         with pytest.raises(ModelError, match=f"{name} is one of your models already, in "):
             install.add_own_model(name, source, RESNET)

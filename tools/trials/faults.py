@@ -133,7 +133,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def is_made(name: str, command: Command) -> bool:
     """Returns whether a file is what a command was asked for."""
-    return any(PurePath(name).match(pattern) for pattern in command.made)
+    is_partial = name.endswith(".partial")
+    return not is_partial and any(PurePath(name).match(pattern) for pattern in command.made)
 
 
 def faults(work: Path, share: float, jobs: int) -> Iterator[Tally]:
