@@ -17,7 +17,7 @@ from render.synthesis.optimize import ONE_BY_ONE
 
 TOOLS = [
     "bench", "bench_film", "bench_generators", "contact_sheet", "eval_starter", "gpu_check",
-    "plot_bench", "quality", "record", "twin",
+    "plot_bench", "quality", "record", "torture", "twin",
 ]  # fmt: skip
 
 

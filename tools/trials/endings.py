@@ -17,7 +17,6 @@ from trials.tally import Tally, sample, tally, undocumented
 
 KILLS, PAIRS = 60, 12  # at --share 1
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-WHOLE = 7.0  # seconds: about what the command takes
 EARLY = 0.4  # seconds, in which the command line is imported
 
 
@@ -132,7 +131,12 @@ def expected_film(work: Path) -> dict[str, bytes]:
 def kills(work: Path, share: float, jobs: int) -> Iterator[Tally]:
     """Ends renders by SIGKILL and by the signals that ask, at random moments."""
     expected, chance = expected_film(work), random.Random(4)
-    moments = sorted(chance.uniform(0, WHOLE) for _ in range(KILLS))
+    (alone := work / "alone").mkdir()
+    set_up(alone)
+    began = time.monotonic()
+    start(alone, *FILM.arguments).communicate()
+    whole = time.monotonic() - began
+    moments = sorted(chance.uniform(0, whole) for _ in range(KILLS))
     early = [index * EARLY / KILLS for index in range(KILLS)]
     for name in ("SIGKILL", *SIGNALS):
         cases = [Ending(name, after) for after in moments]

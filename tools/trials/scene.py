@@ -7,11 +7,10 @@ import io
 import os
 import pkgutil
 import shutil
-import subprocess
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,23 +109,6 @@ def environment(folder: Path) -> dict[str, str]:
     """Returns the environment of a command in a folder: nothing of it is outside the folder."""
     inside = {"RENDER_MODELS": str(folder / "models"), "XDG_CACHE_HOME": str(folder / "cache")}
     return {**os.environ, **ENVIRONMENT, **inside}
-
-
-def installed(
-    folder: Path, *arguments: str, more: Mapping[str, str] | None = None, limit: float = 100
-) -> subprocess.CompletedProcess[str]:
-    """Runs the installed command in a folder, to its end."""
-    return subprocess.run(
-        [RENDER, *arguments],
-        cwd=folder,
-        env={**environment(folder), **(more or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=limit,
-        check=False,
-    )
 
 
 def forked(
