@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from render import __version__
-from render.cli.exits import report_errors, report_interruption
+from render.cli.exits import FAILED, report_errors, report_interruption
+from render.cli.first_run import SHELLS
 from render.cli.options import (
     FILE,
     SETTINGS,
@@ -89,8 +91,12 @@ class Commands(click.Group):
         """The commands in the order of their help."""
         return [
             *("film", "check", "still", "variants", "sheet", "latents", "interpolate"),
-            *("color", "score", "inspect", "models", "schema"),
+            *("color", "score", "inspect", "models", "schema", "new", "doctor", "completion"),
         ]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What may follow `render`: a command or a storyboard."""
+        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
 
 
 @click.group(cls=Commands, context_settings=SETTINGS, invoke_without_command=True)
@@ -600,3 +606,52 @@ def schema() -> None:
         from render.storyboard.schema import json_schema
 
         write_answer(json.dumps(json_schema(), indent=2))
+
+
+@cli.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Write a storyboard with comments to NAME.yaml, to begin with: three shots, ten seconds."""
+    with report_errors():
+        from render.cli.first_run import next_commands, write_storyboard
+
+        path = write_storyboard(name)
+        lines = [f"{path} is a storyboard. Read it, change it, and then:"]
+        write_answer("\n".join([*lines, *(f"  {command}" for command in next_commands(path))]))
+
+
+@cli.command()
+def doctor() -> None:
+    """Tell what this machine has for Render, and what to do about each lack.
+
+    Device, threads, memory, ffmpeg and its codecs, models, disk. Exits with 1 if films cannot be
+    made here.
+    """
+    with report_errors():
+        from render.cli.first_run import described, examine
+
+        findings = list(examine())
+        write_answer("\n".join(described(findings)))
+        if any(finding.is_serious for finding in findings):
+            raise click.exceptions.Exit(FAILED)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(SHELLS), required=False)
+@click.option("--install", is_flag=True, help="Write it where the shell finds it.")
+def completion(shell: str | None, install: bool) -> None:
+    """Complete commands, options and files in SHELL: print the script, or --install it.
+
+    SHELL is your own unless you name one.
+    """
+    with report_errors():
+        from render.cli.first_run import completion_script, install_completion, shell_of_user
+
+        shell = shell or shell_of_user()
+        script = completion_script(shell, cli)
+        if not install:
+            write_answer(script, end="")
+            return
+        for path in install_completion(shell, script):
+            write_answer(f"{path} is written")
+        write_answer("Open a new terminal, and the Tab key completes what follows `render`.")
