@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
-JOINERS = "\t\u200c\u200d"  # what is not printable by Python's rule, and harmless
+OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # of direction
 
 
 def is_printable(text: str) -> bool:
@@ -41,19 +41,22 @@ def nearest(word: str, names: Iterable[str], likeness: float = 0.6) -> str | Non
 def escape_unprintable(line: str) -> str:
     """Returns a line that cannot control the terminal that shows it.
 
-    Control characters, and those that turn the direction of writing, become escapes such as
-    "\\x1b"; tabs, spaces of every width and the joiners within words and emoji stay.
+    Control characters, halves of surrogate pairs, line separators, and the characters that override
+    the direction of writing become escapes such as "\\x1b". Everything else stays, as emoji that
+    Python does not know yet and the marks of scripts that are written from the right.
     """
     if line.isprintable():
         return line
     return "".join(
-        character
-        if character.isprintable()
-        or character in JOINERS
-        or unicodedata.category(character) == "Zs"
-        else ascii(character)[1:-1]
-        for character in line
+        ascii(character)[1:-1] if _controls(character) else character for character in line
     )
+
+
+def _controls(character: str) -> bool:
+    """Returns whether a character could control a terminal, or show a text in another order."""
+    if character == "\t":
+        return False
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in OVERRIDES
 
 
 def seconds_text(time: Fraction | float) -> str:

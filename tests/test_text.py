@@ -117,3 +117,11 @@ def test_columns_are_as_wide_as_their_longest_cell() -> None:
 def test_the_nearest_name_is_found_in_any_case() -> None:
     assert nearest("vit-b-32", ["RN50", "ViT-B/32", "starter"]) == "ViT-B/32"
     assert nearest("zebra", ["RN50", "ViT-B/32"]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\U0001fae8 \U0001f3f4\U000e0067\U000e0062", "\u05e9\u05dc\u200f", "a\u00adb\u3000\ue0b0"],
+)
+def test_what_only_looks_strange_is_shown_as_it_is(text: str) -> None:
+    assert escape_unprintable(text) == text

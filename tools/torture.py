@@ -5,14 +5,15 @@
     python tools/torture.py --share 0.02        an evenly spread part of every trial, in minutes
     python tools/torture.py fuzz --minutes 60   fuzzing for an hour on each core
 
-It exits with 1 if anything did not survive, and keeps the folders of what did not. It needs a
-system with fork; fuzzing needs `pip install '.[fuzz]'`.
+It exits with 1 if anything did not survive, and keeps the folders of what did not. It needs
+Linux; fuzzing needs `pip install '.[fuzz]'`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -68,6 +69,8 @@ def main() -> int:
                 print(f"  {failure}", flush=True)
             rows.append(row)
     show(rows)
+    if not any(row.failures for row in rows):
+        shutil.rmtree(work, ignore_errors=True)
     return 1 if any(row.failures for row in rows) else 0
 
 

@@ -6,14 +6,15 @@ import signal
 def main() -> None:
     """Run the command line and exit with its code.
 
-    While it is imported, Ctrl-C ends the process without a word: nothing has begun.
+    During its import Ctrl-C ends the process and nothing is printed, because nothing has begun.
     """
-    given = signal.getsignal(signal.SIGINT)
-    if given == signal.default_int_handler:
+    is_usual = signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    if is_usual:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from render.cli.entry import main
 
-    signal.signal(signal.SIGINT, given)
+    if is_usual:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     main()
 
 

@@ -176,7 +176,8 @@ def preview_writer(
         # disk stops the film itself, at the next latent.
         with suppress(FileError):
             # With a note, so that the next run recognises it as Render's own and may overwrite it.
-            write_png(path, picture, {"render": __version__, "kind": "preview"})
+            note = {"render": __version__, "kind": "preview"}
+            write_png(path, picture, note, through_link=False)
         last = clock()
 
     return write

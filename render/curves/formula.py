@@ -73,7 +73,7 @@ class Clock:
 
     @property
     def moment_count(self) -> int:
-        """How many moments `moments` yields, about."""
+        """About how many moments `moments` yields."""
         steps = (1 / self.fps, self.every)
         return sum(min(POINT_LIMIT, math.ceil(self.duration / step)) for step in steps)
 

@@ -75,10 +75,11 @@ def file_errors(path: Path) -> Iterator[None]:
 def atomic_write(path: Path, through_link: bool = True) -> Iterator[Path]:
     """Yields the name to write to; afterwards `path` is complete and on disk, or as it was before.
 
-    A link stays one: what it points to is replaced. Without `through_link`, for names that nobody
-    has chosen, the link itself is. Before the first file in a folder, partial files of killed
-    processes are removed from it. An exception raised inside is raised on unchanged, and the
-    partial file is removed. Raises FileError if the finished file cannot be flushed or renamed.
+    A link stays one: what it points to is replaced. Without `through_link` the link itself is
+    replaced, which is right for names that the user has not chosen. Before the first file in a
+    folder, partial files of killed processes are removed from it. An exception raised inside is
+    raised on unchanged, and the partial file is removed. Raises FileError if the finished file
+    cannot be flushed or renamed.
     """
     if through_link and path.is_symlink():
         with file_errors(path):
@@ -130,10 +131,13 @@ def machine_digits() -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:4]
 
 
+def _is_of_this_machine(found: re.Match[str]) -> bool:
+    """Returns whether this machine can tell if the process of a partial file has ended."""
+    return os.name != "nt" and found["machine"] == machine_digits()
+
+
 def _is_dead(found: re.Match[str]) -> bool:
-    """Returns whether the process of a partial file is known to have ended."""
-    if os.name == "nt" or found["machine"] != machine_digits():
-        return False
+    """Returns whether the process of a partial file of this machine has ended."""
     try:
         os.kill(int(found["pid"]), 0)  # asks only
     except ProcessLookupError:
@@ -155,7 +159,8 @@ def keep_fresh(partial: Path) -> None:
 @cache
 def _sweep_once(folder: Path) -> None:
     """Removes abandoned partial files from a folder, the first time that this process asks."""
-    remove_stale_partials(folder)
+    with suppress(OSError):  # a folder that cannot be listed may still take files
+        remove_stale_partials(folder)
 
 
 def remove_stale_partials(folder: Path, name: str = "") -> None:
@@ -166,7 +171,9 @@ def remove_stale_partials(folder: Path, name: str = "") -> None:
     """
     for partial in folder.glob(f"{glob.escape(name)}*.partial"):
         with suppress(OSError):
-            age = time.time() - partial.stat().st_mtime
             found = PARTIAL_NAME.search(partial.name)
-            if found and (_is_dead(found) or age > STALE_AFTER):
+            if not found:
+                continue
+            age = time.time() - partial.stat().st_mtime
+            if _is_dead(found) if _is_of_this_machine(found) else age > STALE_AFTER:
                 partial.unlink()

@@ -47,6 +47,8 @@ class Claims:
             place = place_of(name)
             if not _lock(self.descriptor, place):
                 return False
+            if os.fstat(self.descriptor).st_nlink > 1:
+                return True  # a copy by links, or somebody else's file: locked, but not written to
             holder = f"process {os.getpid()} on {socket.gethostname()}"
             os.lseek(self.descriptor, place, os.SEEK_SET)
             os.write(self.descriptor, holder.encode(errors="replace")[: LINE - 1].ljust(LINE))
@@ -73,13 +75,13 @@ class Claims:
 
 def _open(path: Path) -> int:
     """Returns a descriptor of the file, which is created; raises OSError where its name stands for
-    a file of somebody else: a link, or no ordinary file."""
+    a symbolic link, or for no ordinary file."""
     flags = os.O_RDWR | os.O_CREAT
     for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):  # Windows has none of them
         flags |= getattr(os, name, 0)
     descriptor = os.open(path, flags, 0o666)
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
     return descriptor

@@ -308,8 +308,8 @@ def check_place(path: Path, example: str) -> None:
             "letter beyond a to z takes up to 4. Choose a shorter one."
         )
     try:
-        path.lstat() and path.stat()
-    except FileNotFoundError:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:  # a link to itself
         raise InputError(f"{path} cannot be written: {error.strerror}. Name another.") from error

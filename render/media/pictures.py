@@ -56,7 +56,7 @@ def read_picture(path: Path) -> Image.Image:
         if upright.mode in ("P", "PA", "1", "La", "RGBa"):
             has_alpha = "A" in upright.mode or "a" in upright.mode or "transparency" in upright.info
             upright = upright.convert("RGBA" if has_alpha else "RGB")
-        # What Pillow could not average as it was.
+        # Pillow could not average a palette or deep channels.
         if (factor := math.isqrt(upright.width * upright.height // LARGE)) > 1:
             upright = upright.reduce(factor)
         if isinstance(profile, bytes):

@@ -71,9 +71,10 @@ def write_png(
     frame: NDArray[np.uint8],
     note: Mapping[str, Any] | None = None,
     stegano: bool = False,
+    through_link: bool = True,
 ) -> None:
     """Writes a frame, (H, W, 3) uint8, as a PNG with a note, atomically; with `stegano` the note is
-    also in the lowest bits of its pixels.
+    also in the lowest bits of its pixels. `through_link` is that of `atomic_write`.
 
     The same frame and note give the same bytes. Raises FileError, and TooSmallError for a note that
     the pixels cannot hide.
@@ -86,7 +87,7 @@ def write_png(
     chunks = PngInfo()
     if note is not None:
         chunks.add_itxt(NOTE_NAME, to_text({**note, FIELD: seal_of_picture(frame)}))
-    with file_errors(path), atomic_write(path) as partial:
+    with file_errors(path), atomic_write(path, through_link) as partial:
         Image.fromarray(frame).save(partial, format="png", pnginfo=chunks)
 
 

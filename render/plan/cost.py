@@ -225,7 +225,7 @@ def whole_steps(steps: int) -> int:
 
 
 def early_level(plan: Plan, keyframe: Keyframe) -> int:
-    """The level of the steps before those; see `step_level`."""
+    """The level of the earlier steps, which do not look at the whole picture."""
     low, high = keyframe.settings.cutout_size
     cutout = (low + high) / 2 * min(plan.size)
     needed = max((model.input_size for model in taking_part(plan, keyframe)), default=0)

@@ -29,8 +29,8 @@ from render.text import quoted, seconds_text
 
 LONGEST = 2000  # characters of a number or formula, or of another program's schedule
 HALVINGS_OF_FILM = 6_000  # of cells, for all formulas of speeds; a smooth one takes a few
-# Characters of formulas, times the frames and keyframes at which they are tried: five seconds.
-EVALUATED_OF_FILM = 20_000_000
+# Characters of formulas, times the frames and keyframes at which they are tried: half a minute.
+EVALUATED_OF_FILM = 60_000_000
 GROWTH_LIMIT = 700.0  # natural logarithm of what a zoom may add up to in a shot
 UNITS = {"%": ("%",), "deg": ("degrees", "deg", "°"), "Hz": ("Hz", "hz")}
 # What each unit measures, and how a number in another unit, or a rate in it, converts to it.
@@ -166,6 +166,8 @@ class AnimatedNumber:
             reader.warn_once("formula of frames", node, message)
         if context.clock is None:
             raise AlreadyReported  # that the shot has no usable duration
+        if reader.evaluated > EVALUATED_OF_FILM:
+            raise AlreadyReported
         reader.evaluated += len(expression.text) * context.clock.moment_count
         if reader.evaluated > EVALUATED_OF_FILM:
             message = f"{text} and the formulas before it are too long for so many frames. Write "
@@ -180,7 +182,8 @@ class AnimatedNumber:
         formula = Formula(expression, context.clock, 1 / self.per)
         curve = Curve(formula, kind, self.growth and kind == "value")
         try:
-            if self.rate is not None:  # a rate is also evaluated between the frames, to add it up
+            # A rate is also evaluated between the frames, to add it up, until it is too much.
+            if self.rate is not None and reader.halvings <= HALVINGS_OF_FILM:
                 curve.total(Fraction(0), context.clock.duration)
                 reader.halvings += formula.halvings(curve.logarithmic)
         except FormulaError as error:

@@ -113,8 +113,7 @@ class Texts:
         for place, (_, text, _) in enumerate(keys):
             places.setdefault(text, []).append(place)
         if len(places) > PROMPT_LIMIT:
-            message = f"{key} holds {len(places)} texts. Keep at most {PROMPT_LIMIT}"
-            raise Mistake(node, message)
+            raise Mistake(node, f"{key} holds {len(places)} texts. Keep at most {PROMPT_LIMIT}")
         return tuple((text, _share(keys, places[text])) for text in places)
 
     def schema(self) -> dict[str, Any]:
@@ -126,8 +125,8 @@ class Texts:
 def _share(keys: list[tuple[Fraction, str, str]], places: list[int]) -> Curve:
     """The share over time of the text that stands at these places among keys.
 
-    It has a key wherever its value, or the slope of a smooth way, is not 0 on both sides: with a
-    key at every place, many texts would take the square of their number.
+    Keys far from the text itself, where its share stays 0, are left out: with a key at every place,
+    many texts would take memory by the square of their number.
     """
     near = {place + by for place in places for by in (-2, -1, 0, 1, 2)} | {0, len(keys) - 1}
     own = set(places)
@@ -186,7 +185,7 @@ class Prompts:
             if len(found) > PROMPT_LIMIT:
                 break
         if len(found) > PROMPT_LIMIT:
-            raise Mistake(node, f"{key} holds {len(found)} prompts. Keep at most {PROMPT_LIMIT}")
+            raise Mistake(node, f"{key} holds too many prompts. Keep at most {PROMPT_LIMIT}")
         if len(reader.problems) > before:
             raise AlreadyReported
         if all(prompt.weight.extremes() == (0, 0) for prompt in found):

@@ -44,6 +44,8 @@ def _opened(path: Path) -> Image.Image:
     except PictureError as error:
         raise InputError(f"{path} {error}") from error
     except BROKEN as error:
+        if isinstance(error, OSError) and error.errno:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from error
         raise InputError(f"{path} is damaged and cannot be read whole: {error}") from error
 
 

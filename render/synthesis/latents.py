@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,6 +31,11 @@ LARGEST_VALUE = 1e5  # of a latent; those of known models are below 100
 # The ends of sentences: what to do about a file that cannot be used.
 PUT_RIGHT = "put the right one back"
 OR_MAKE_AGAIN = ", or move it away to have its keyframe made again"
+
+# What a state that somebody else wrote may raise.
+UNREADABLE = (
+    OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError,
+)  # fmt: skip
 
 
 class LatentError(InputError):
@@ -171,9 +177,7 @@ class Store:
                 return None
             if note.get("sha256") != state_digest(state):
                 return None
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-        except RecursionError:
+        except UNREADABLE:
             return None
         usable = all(
             tensor.dtype == torch.float32 and bool(torch.isfinite(tensor).all())
@@ -202,7 +206,7 @@ class Store:
                 if not path.is_file() and not path.is_symlink():
                     raise
                 names = (path.with_name(f"{path.name}.damaged-{n}") for n in range(1, 10_000))
-                aside = next(name for name in names if not name.exists())
+                aside = next(name for name in names if not os.path.lexists(name))
                 try:
                     path.rename(aside)
                 except OSError as refusal:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import lzma
 import pickle
 import re
 import struct
@@ -157,13 +156,11 @@ def _zip_errors() -> Iterator[None]:
         zipfile.LargeZipFile,
         EOFError,
         NotImplementedError,
-        RuntimeError,  # of an encrypted entry
         OverflowError,
         OSError,
         ValueError,
         struct.error,
         zlib.error,
-        lzma.LZMAError,
     ) as error:
         raise _DamagedError(str(error) or type(error).__name__) from error
 
@@ -197,6 +194,9 @@ def _check_archive(archive: zipfile.ZipFile, path: Path) -> str:
         raise ModelError(f"{path} is not a checkpoint of tensors: its pickle is too large")
     with contextlib.suppress(KeyError):
         order = archive.getinfo(f"{roots[0]}/byteorder")
+        plain = order.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        if not plain or order.flag_bits & 1:  # encrypted
+            raise ModelError(f"{path} is not as PyTorch writes it: its byteorder cannot be read")
         if order.file_size > 16 or archive.read(order) != b"little":
             raise ModelError(f"{path} was written on a big-endian machine; that is not read")
     return roots[0]

@@ -35,6 +35,11 @@ _PREFIXES = ("", "first_stage_model.", "model.", "module.", "module.model.")
 # Which codes a transformer uses; a remapped VQGAN's codebook is the whole one.
 _USED_CODES = "quantize.used"
 _DEPTH_LIMIT = 50  # nesting of a YAML config
+# What YAML and OmegaConf raise; AssertionError is OmegaConf's for a text that is no mapping.
+UNREADABLE = (
+    yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError, AssertionError, TypeError,
+    AttributeError,
+)  # fmt: skip
 
 
 def convert(source: Path, target: Path, model: Model, source_sha256: str) -> None:
@@ -245,11 +250,7 @@ def _load_yaml(path: Path) -> Any:
         return OmegaConf.create(text)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror or error})") from error
-    # AssertionError is OmegaConf's for a text that is no mapping.
-    except (
-        *(yaml.YAMLError, OmegaConfBaseException, ValueError),
-        *(RecursionError, AssertionError, TypeError, AttributeError),
-    ) as error:
+    except UNREADABLE as error:
         raise ModelError(f"{path} is not readable YAML ({' '.join(str(error).split())})") from error
 
 

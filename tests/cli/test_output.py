@@ -172,7 +172,9 @@ def test_no_name_and_no_content_controls_the_terminal(
 ) -> None:
     board = Path("film.yaml").read_text()
     Path(f"{NAME}.yaml").write_text(board)
-    Path("named.yaml").write_text(board.replace("red", "red \u202e\u2067"))
+    named = board.replace("prompts: sea", "prompts: sea \u202e\u2067")
+    assert named != board
+    Path("named.yaml").write_text(named)
     Path(f"{NAME}.png").write_bytes(b"no picture")
     Path("folder").mkdir()
     for folder in ("folder", "models"):

@@ -187,7 +187,7 @@ def test_an_archive_with_an_encrypted_part_is_no_checkpoint(tmp_path: Path) -> N
     data = bytearray(path.read_bytes())
     data[data.rindex(b"PK\x01\x02") + 8] |= 1  # in the directory
     path.write_bytes(data)
-    with pytest.raises(ModelError, match="is damaged or was cut off"), open_tensors(path):
+    with pytest.raises(ModelError, match="its byteorder cannot be read"), open_tensors(path):
         pass
 
 

@@ -24,7 +24,7 @@ SLOWEST = 40  # seconds for one command
 MOST_MEMORY = 2500  # megabytes that one command may take, with what torch takes
 PRECIOUS = b"a line of the user's\n" * 500
 ESCAPES = "\x1b]0;x\x07\x9b31m\x08\r\u202e"
-CONTROLS = {0x1B, 0x07, 0x08}
+CONTROLS = set(ESCAPES) - set("]0;x31m")
 
 
 @dataclass(frozen=True)
@@ -124,15 +124,15 @@ def archive(pickled: bytes) -> bytes:
     return content.getvalue()
 
 
-def link(name: str, command: tuple[str, ...]) -> Hostile:
-    """A link to a file of the user's under a name that Render writes to."""
+def link(name: str, command: tuple[str, ...], target: str = "precious.txt") -> Hostile:
+    """A link to a file of the user's, or to where none is, under a name that Render writes to."""
 
     def make(folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
-        path.symlink_to(os.path.relpath(folder / "precious.txt", path.parent))
+        path.symlink_to(os.path.relpath(folder / target, path.parent))
 
-    return Hostile(f"a link at {name}", make, (command,))
+    return Hostile(f"a link at {name} to {target}", make, (command,))
 
 
 def pipe(name: str, *commands: tuple[str, ...]) -> Hostile:
@@ -218,6 +218,7 @@ HOSTILE = (
     read_as_checkpoint("the old format", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."),
     link("film.latents/claims", FILM),
     link("film.preview.png", FILM),
+    link("film.preview.png", FILM, "owned"),
     link("still.png", ("still", "film.yaml", "--at", "0s", "-o", "still.png")),
     pipe("film.latents/claims", FILM),
     pipe("models/theirs.safetensors", CHECK, ("models",)),
@@ -237,7 +238,7 @@ def attempt(hostile: Hostile, folder: Path) -> str | None:
     for command in hostile.commands:
         code, said = forked(folder, command)
         wrong = undocumented(code, said)
-        if wrong is None and CONTROLS & {*said.encode(errors="replace")}:
+        if wrong is None and CONTROLS & set(said):
             wrong = f"it wrote control characters: {said!r}"
         if wrong is None and (folder / "precious.txt").read_bytes() != PRECIOUS:
             wrong = "a file of the user's was changed"
