@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from render.film.sheet import EMPTY, GAP, INK, LINE, PAPER, fitting
+from render.film.sheet import GAP, LINE
+from render.media.lettering import EMPTY, INK, PAPER, draw_text
 from render.synthesis.images import Frame
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def bar_chart(
     height = max(THUMBNAIL, line * len(texts)) + GAP
     width = THUMBNAIL + LABEL + BAR + 130 + 4 * GAP
     chart = Image.new("RGB", (width, height * len(pictures) + GAP), PAPER)
-    draw, font = ImageDraw.Draw(chart), ImageFont.load_default()
+    draw = ImageDraw.Draw(chart)
     for row, (frame, cosines, shares) in enumerate(
         zip(pictures, similarities, probabilities, strict=True)
     ):
@@ -40,13 +41,13 @@ def bar_chart(
         chart.paste(small, (GAP, top))
         for place, (text, cosine, share) in enumerate(zip(texts, cosines, shares, strict=True)):
             y, left = top + place * line, THUMBNAIL + 2 * GAP
-            draw.text((left, y + 3), fitting(text, font, LABEL), fill=INK, font=font)
+            draw_text(draw, (left, y + 3), text, LABEL)
             left += LABEL + GAP
             draw.rectangle((left, y + 2, left + BAR, y + line - 4), fill=EMPTY)
             color = BEST if share == max(shares) else FILL
             draw.rectangle((left, y + 2, left + round(BAR * share), y + line - 4), fill=color)
             said = f"{100 * share:5.1f}%   {cosine:.3f}"
-            draw.text((left + BAR + GAP, y + 3), said, fill=INK, font=font)
+            draw_text(draw, (left + BAR + GAP, y + 3), said, width)
     return np.asarray(chart)
 
 
@@ -57,7 +58,7 @@ def colour_chart(colours: Frame, texts: Sequence[str], scores: np.ndarray) -> Fr
     size = columns * CELL, rows * CELL
     each = size[1] + LINE + GAP
     chart = Image.new("RGB", (size[0] + 2 * GAP, each * (len(texts) + 1) + GAP), PAPER)
-    draw, font = ImageDraw.Draw(chart), ImageFont.load_default()
+    draw = ImageDraw.Draw(chart)
     chart.paste(_enlarged(colours, size), (GAP, GAP))
     for number, text in enumerate(texts):
         top = GAP + each * (number + 1)
@@ -68,7 +69,7 @@ def colour_chart(colours: Frame, texts: Sequence[str], scores: np.ndarray) -> Fr
         row, column = np.unravel_index(int(own.argmax()), own.shape)
         x, y = GAP + int(column) * CELL, top + int(row) * CELL
         draw.rectangle((x - 1, y - 1, x + CELL, y + CELL), outline=INK, width=2)
-        draw.text((GAP, top + size[1] + 1), fitting(text, font, size[0]), fill=INK, font=font)
+        draw_text(draw, (GAP, top + size[1] + 1), text, size[0])
     return np.asarray(chart)
 
 
@@ -76,11 +77,11 @@ def colour_strips(strips: Sequence[np.ndarray], texts: Sequence[str]) -> Frame:
     """Returns the steps of each colour, (steps, 3) uint8, from left to right, above its text."""
     width, each = 640, STRIP + LINE + GAP
     chart = Image.new("RGB", (width + 2 * GAP, each * len(strips) + GAP), PAPER)
-    draw, font = ImageDraw.Draw(chart), ImageFont.load_default()
+    draw = ImageDraw.Draw(chart)
     for row, (strip, text) in enumerate(zip(strips, texts, strict=True)):
         top = GAP + row * each
         chart.paste(_enlarged(strip[None], (width, STRIP)), (GAP, top))
-        draw.text((GAP, top + STRIP + 1), fitting(text, font, width), fill=INK, font=font)
+        draw_text(draw, (GAP, top + STRIP + 1), text, width)
     return np.asarray(chart)
 
 

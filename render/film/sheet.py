@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from render.film.frames import frames
+from render.media.lettering import EMPTY, PAPER, draw_text
 from render.plan.plan import Plan
 from render.synthesis.device import Device
 from render.synthesis.images import Frame
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 WIDTH = 240  # pixels of a frame on the sheet
 GAP, LINE = 12, 16  # pixels between frames, and of a line of text
-PAPER, INK, EMPTY = "#141414", "#e6e6e6", "#2a2a2a"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def drawn_sheet(cells: Sequence[Cell], size: tuple[int, int], columns: int) -> F
     rows = math.ceil(len(cells) / columns)
     each = (size[0] + GAP, size[1] + 2 * LINE + GAP)
     sheet = Image.new("RGB", (columns * each[0] + GAP, rows * each[1] + GAP), PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default()
+    draw = ImageDraw.Draw(sheet)
     for place, cell in enumerate(cells):
         left, top = GAP + place % columns * each[0], GAP + place // columns * each[1]
         if cell.frame is None:
@@ -82,7 +82,7 @@ def drawn_sheet(cells: Sequence[Cell], size: tuple[int, int], columns: int) -> F
             sheet.paste(_scaled(cell.frame, size), (left, top))
         for line, text in enumerate(cell.lines):
             below = (left, top + size[1] + 2 + line * LINE)
-            draw.text(below, fitting(text, font, size[0]), fill=INK, font=font)
+            draw_text(draw, below, text, size[0])
     return np.asarray(sheet)
 
 
@@ -99,11 +99,3 @@ def caption(plan: Plan, number: int) -> Iterator[str]:
 def _scaled(frame: Frame, size: tuple[int, int]) -> Picture:
     """A frame in the size that it has on the sheet."""
     return ImageOps.pad(Image.fromarray(frame), size, Image.Resampling.LANCZOS, EMPTY)
-
-
-def fitting(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """As much of a text as fits into a width, in letters that the font has."""
-    text = text.encode("latin-1", "replace").decode("latin-1")
-    while text and font.getlength(text) > width:
-        text = text[:-4] + "..." if len(text) > 4 else ""
-    return text
