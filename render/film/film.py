@@ -18,10 +18,10 @@ from render.media.note_text import to_text
 from render.media.provenance import place_of
 from render.media.seal import FIELD, UNSEALED
 from render.media.sequence import SequenceWriter, is_sequence
-from render.media.sound import Soundtrack
 from render.media.video import VideoWriter, video_writer
 from render.plan.memory import memory_advice
 from render.plan.notes import frame_note, note_of
+from render.plan.part import soundtrack_of
 from render.plan.plan import Keyframe, Plan
 from render.plan.progress import Meter, Progress, Show
 from render.plan.schedule import MakeKeyframe, SendFrame, schedule
@@ -113,13 +113,9 @@ def film_writer(plan: Plan, output: Path) -> AbstractContextManager[FrameWriter]
     title = board.source.stem if board.source else ""
     note = note_of(plan, "film") | {"made_from": place_of(board.source, output), FIELD: UNSEALED}
     metadata = {"title": title, "comment": to_text(note)}
-    sound = None
-    if board.audio:
-        parts = [(part.start / board.fps, part.stop / board.fps) for part in plan.part]
-        sound = Soundtrack(board.audio, plan.frame_count / board.fps, tuple(parts))
     codec = chosen_codec(board.codec, output)
     settings = board.size, board.fps, codec, board.quality
-    return video_writer(output, *settings, metadata, sound)
+    return video_writer(output, *settings, metadata, soundtrack_of(plan))
 
 
 @contextmanager

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
 from render.errors import InputError
-from render.media.ffmpeg import first_complaint, input_arguments, run_ffmpeg
+from render.media.ffmpeg import (
+    VideoError,
+    ffmpeg_path,
+    first_complaint,
+    input_arguments,
+    run_ffmpeg,
+)
 
 # The sound encoder of each container. "-flags:a +bitexact" keeps their versions out of the film.
 ENCODERS: dict[str, tuple[str, ...]] = {
@@ -203,6 +211,46 @@ def sound_arguments(
         graph.append(f"{joined}concat=n={count}:v=0:a=1{ending}[heard]")
         filters = ["-filter_complex", ";".join(graph), "-map", "[heard]"]
     return [*repeat, *input_arguments(audio.file)], [*filters, *encoding]
+
+
+RATE = 8000  # samples a second that a waveform is measured from
+
+
+def waveform(soundtrack: Soundtrack, count: int) -> list[float]:
+    """Returns how loud a film's sound is in each of `count` equal parts of the whole film: the
+    greatest sample, from 0 to 1. Decodes it in small pieces; raises VideoError."""
+    import numpy as np
+
+    filters = sound_filters(soundtrack.audio, soundtrack.length)
+    command = [
+        *(ffmpeg_path(), "-hide_banner", "-nostats", "-loglevel", "error"),
+        *(("-stream_loop", "-1") if soundtrack.audio.loop else ()),
+        *input_arguments(soundtrack.audio.file),
+        *("-map", "0:a:0", "-af", ",".join(filters), "-ac", "1", "-ar", str(RATE)),
+        *("-f", "s16le", "-"),
+    ]
+    total = max(1, round(soundtrack.length * RATE))
+    peaks = np.zeros(count)
+    done = 0  # samples
+    with tempfile.TemporaryFile() as complaints:
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints
+        ) as process:
+            assert process.stdout is not None
+            try:
+                while data := process.stdout.read(1 << 20):
+                    samples = np.abs(np.frombuffer(data[: len(data) // 2 * 2], np.int16) / 32768)
+                    places = (done + np.arange(len(samples))) * count // total
+                    np.maximum.at(peaks, np.minimum(places, count - 1), samples)
+                    done += len(samples)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            complaints.seek(0)
+            complaint = first_complaint(complaints.read())
+            raise VideoError(f"{soundtrack.audio.file} cannot be decoded: {complaint}.")
+    return [float(peak) for peak in peaks]
 
 
 def sound_filters(audio: Audio, length: Fraction) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from render.errors import InputError
+from render.media.sound import Soundtrack
 from render.plan.plan import Plan
 from render.storyboard import literals
 from render.text import nearest, quoted
@@ -92,6 +93,15 @@ def _joined(ranges: list[range]) -> tuple[range, ...]:
         else:
             joined.append(part)
     return tuple(joined)
+
+
+def soundtrack_of(plan: Plan) -> Soundtrack | None:
+    """What is heard of the film's sound in what is shown; None if it has none."""
+    board = plan.board
+    if board.audio is None:
+        return None
+    parts = tuple((part.start / board.fps, part.stop / board.fps) for part in plan.part)
+    return Soundtrack(board.audio, plan.frame_count / board.fps, parts)
 
 
 def seconds_shown(plan: Plan) -> Fraction:

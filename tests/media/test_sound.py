@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from render.media.codecs import CODECS, CONTAINERS
-from render.media.ffmpeg import input_arguments, run_ffmpeg
+from render.media.ffmpeg import VideoError, input_arguments, run_ffmpeg
 from render.media.sound import (
     ENCODERS,
     Audio,
@@ -20,6 +20,7 @@ from render.media.sound import (
     layout_remark,
     sound_length,
     sound_problem,
+    waveform,
 )
 from render.media.video import read_video, write_video
 from render.storyboard.audio import check_audio
@@ -250,3 +251,30 @@ def test_no_channel_of_many_is_left_out(tmp_path: Path) -> None:
     for codec, ending in (("h264", ".mp4"), ("vp9", ".webm"), ("ffv1", ".mkv")):
         film = write_film(tmp_path / f"film{ending}", Audio(path), codec)
         assert np.abs(decoded_sound(film).astype(float)).mean() > 100, ending
+
+
+@pytest.mark.parametrize(
+    ("audio", "loud"),
+    [
+        ({}, [True] * 8 + [False] * 2),
+        ({"loop": True}, [True] * 10),
+        ({"start": Fraction(-1, 2)}, [False] * 4 + [True] * 6),
+        ({"start": Fraction(1, 2)}, [True] * 4 + [False] * 6),
+    ],
+)
+def test_a_waveform_tells_when_a_film_is_loud(
+    track: Path, audio: dict[str, object], loud: list[bool]
+) -> None:
+    """In ten parts of a film of 1.25 s; the sound has 1 s."""
+    peaks = waveform(Soundtrack(Audio(track, **audio), LENGTH), 10)  # type: ignore[arg-type]
+    assert [peak > 0.2 for peak in peaks] == loud
+    assert max(peaks) == pytest.approx(8000 / 32768, abs=0.01)
+    faded = waveform(Soundtrack(Audio(track, volume=0.5), LENGTH), 10)
+    assert max(faded) == pytest.approx(4000 / 32768, abs=0.01)
+
+
+def test_a_sound_that_cannot_be_decoded_has_no_waveform(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF no sound")
+    with pytest.raises(VideoError, match=r"a\.wav cannot be decoded: "):
+        waveform(Soundtrack(Audio(path), LENGTH), 10)
