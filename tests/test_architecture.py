@@ -107,9 +107,19 @@ def test_the_plan_s_half_never_imports_torch(wing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["--help"], ["check", "storyboards/first-light.yaml"], ["models"], ["schema"]]
+    "command",
+    [
+        [],
+        ["--help"],
+        ["check", "storyboards/first-light.yaml"],
+        ["animatic", "storyboards/audio.yaml", "--to", "0.5s", "-o"],
+        ["models"],
+        ["schema"],
+    ],
 )
-def test_quick_commands_never_import_torch(command: list[str]) -> None:
+def test_quick_commands_never_import_torch(command: list[str], tmp_path: Path) -> None:
+    if command[-1:] == ["-o"]:
+        command = [*command, str(tmp_path / "moves.mp4")]
     script = (
         "import sys; from render.cli import main\n"
         f"sys.argv = ['render', *{command!r}]\n"

@@ -51,6 +51,7 @@ COMMANDS = (
     "",
     "film",
     "check",
+    "animatic",
     "still",
     "interpolate",
     "inspect",

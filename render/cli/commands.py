@@ -30,6 +30,7 @@ from render.cli.options import (
     latents_option,
     log_option,
     part_options,
+    plan_options,
     quiet_option,
     rendering_options,
     settings_options,
@@ -44,7 +45,7 @@ from render.cli.preflight import (
     plan_film,
     plan_part,
 )
-from render.cli.rendering import render_film, render_still
+from render.cli.rendering import render_animatic, render_film, render_still
 from render.cli.request import RenderRequest
 from render.errors import InputError
 
@@ -90,8 +91,9 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of their help."""
         return [
-            *("film", "check", "still", "variants", "sheet", "latents", "interpolate"),
-            *("color", "score", "inspect", "models", "schema", "new", "doctor", "completion"),
+            *("film", "check", "animatic", "still", "variants", "sheet", "latents"),
+            *("interpolate", "color", "score", "inspect", "models", "schema"),
+            *("new", "doctor", "completion"),
         ]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -188,6 +190,32 @@ def check(expand: bool, log_format: str, **options: Any) -> None:
         else:
             write_answer("\n".join(describe_plan(plan, request.latents_folder)))
         check_latents(request.latents_folder)
+
+
+@cli.command()
+@click.argument("storyboard", type=FILE)
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="MOVES.mp4",
+    help="The animatic.  [default: STORYBOARD.animatic.mp4 beside the storyboard]",
+)
+@part_options
+@plan_options
+@click.option("--force", is_flag=True, help="Overwrite MOVES.mp4 even if Render did not write it.")
+@quiet_option
+@log_option
+def animatic(quiet: bool, log_format: str, **options: Any) -> None:
+    """Play STORYBOARD in seconds, without any model: moves, cuts, prompts, beats and sound.
+
+    A test card, or the picture that a shot begins with, moves exactly as the film will, frame for
+    frame. Below it are the time, the shot, the camera's speed, the prompts with their weights, and
+    the sound. The picture's longer side has 320 to 640 pixels.
+    """
+    request = RenderRequest(log=Log(quiet, log_format == "json"), **options)
+    with report_errors(request.log):
+        render_animatic(request)
 
 
 @cli.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -73,34 +74,41 @@ draft_option = click.option(
 )
 
 
-def settings_options(command: Any) -> Any:
-    """Adds the options that set keys of the storyboard, and passes them as `settings`."""
-    options = (
-        ("--set", "KEY=VALUE", "Another value for a key, as in losses.hold=0.8 for all shots or "
-         "shots.storm.step=0.5 for one.", True),
-        ("--seed", "NUMBER", "Another seed.", False),
-        ("--fps", "RATE", "Another frame rate.", False),
-        ("--size", "WxH", "Another size.", False),
-        ("--codec", "NAME", "Another codec.", False),
-        ("--quality", "NUMBER", "Another quality: less is better.", False),
-    )  # fmt: skip
+SETTING_OPTIONS = (
+    ("--set", "KEY=VALUE", "Another value for a key, as in losses.hold=0.8 for all shots or "
+     "shots.storm.step=0.5 for one."),
+    ("--seed", "NUMBER", "Another seed."),
+    ("--fps", "RATE", "Another frame rate."),
+    ("--size", "WxH", "Another size."),
+    ("--codec", "NAME", "Another codec."),
+    ("--quality", "NUMBER", "Another quality: less is better."),
+)  # fmt: skip
+
+
+def settings_options(command: Any, but: Collection[str] = ()) -> Any:
+    """Adds the options that set keys of the storyboard, `but` some; they arrive as `settings`."""
     command = click.option(
         "--allow-outside",
         is_flag=True,
         help="Let the storyboard name files that are not in its folder.",
     )(command)
-    for name, metavar, text, multiple in reversed(options):
+    for name, metavar, text in reversed([row for row in SETTING_OPTIONS if row[0] not in but]):
         key = {"--codec": "output.codec", "--quality": "output.quality"}.get(name, name[2:])
         command = click.option(
             name,
             key.replace(".", "_"),
             metavar=metavar,
-            multiple=multiple,
+            multiple=name == "--set",
             expose_value=False,
             callback=_collect(key),
             help=f"{text} For this run only.",
         )(command)
     return command
+
+
+def plan_options(command: Any) -> Any:
+    """Adds those of `settings_options` that say what happens in the film, not how it is encoded."""
+    return settings_options(command, but=("--codec", "--quality"))
 
 
 def _collect(key: str) -> Any:

@@ -193,6 +193,30 @@ def render_still(request: RenderRequest, times: tuple[str, ...], stegano: bool =
         report_made(log, file, 1, None, plan.board.size, began, f"frame {number}")
 
 
+def render_animatic(request: RenderRequest) -> None:
+    """Make the animatic of a request, without any model; raises RenderError."""
+    from render.media.codecs import check_frame, check_output, chosen_codec
+
+    began, log = time.monotonic(), request.log
+    board = load_storyboard(request)
+    output = request.film_output(".animatic.mp4")
+    plan = plan_part(plan_film(board, request.draft), request)
+    check_output(output, chosen_codec("auto", output))
+    check_overwrite(output, request.force, files_needed(board), "animatic", board.source)
+
+    from render.cli.progress import display
+    from render.report.animatic import QUALITY, Animatic, make_animatic
+
+    check_sound(replace(board, codec="auto"), output, log)
+    with report_interruption(log, lambda: "Interrupted."), display(log.display) as show:
+        animatic = Animatic(plan)
+        check_frame(animatic.size, board.fps, chosen_codec("auto", output), QUALITY)
+        make_animatic(animatic, output, show)
+    count = len(plan.shown)
+    length = float(count / board.fps) if plan.part else float(board.duration)
+    report_made(log, output, count, length, animatic.size, began)
+
+
 def render_sheet(request: RenderRequest, count: int, columns: int) -> None:
     """Make a contact sheet of the frames whose keyframes are stored; raises RenderError."""
     began = time.monotonic()

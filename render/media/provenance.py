@@ -136,12 +136,18 @@ def why_not_replaced(path: Path, kind: str, made_from: str | None, lesser: str =
     if not intact:
         return "was changed since Render wrote it"
     if note.get("kind") != kind:
-        return f"is a {note.get('kind')} that Render made, and not a {kind}"
+        there, new = _with_article(note.get("kind")), _with_article(kind)
+        return f"is {there} that Render made, and not {new}"
     if note.get("made_from") != made_from:
         return f"is the {kind} of another storyboard, {note.get('storyboard_file')}"
     if lesser and not (note.get("draft") or note.get("frames")):
         return f"is the whole film, and {lesser} would take its place"
     return None
+
+
+def _with_article(kind: object) -> str:
+    """Returns the name of a kind of file with "a" or "an"."""
+    return f"{'an' if str(kind)[:1] in tuple('aeiou') else 'a'} {kind}"
 
 
 def place_of(storyboard: Path | None, output: Path) -> str | None:

@@ -62,6 +62,12 @@ def inverse(m: Matrix) -> Matrix:
     return tuple(value / determinant for value in cofactors)  # type: ignore[return-value]
 
 
+def determinant(m: Matrix) -> float:
+    """Returns the determinant of a matrix."""
+    a, b, c, d, e, f, g, h, i = m
+    return a * (e * i - f * h) + b * (f * g - d * i) + c * (d * h - e * g)
+
+
 def pose_matrix(camera: Camera, time: Fraction, frame: tuple[float, float]) -> Matrix:
     """Returns the pose at `time` seconds into the shot, as a matrix from scene to picture.
 

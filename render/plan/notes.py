@@ -47,7 +47,7 @@ def note_of(
         note["included"] = dict(board.included)
     if board.settings:
         note["settings"] = list(board.settings)
-    if plan.part and kind == "film":
+    if plan.part and kind in ("film", "animatic"):
         note["frames"] = [[part.start, part.stop] for part in plan.part]
     if board.draft:
         note["draft"] = True
