@@ -68,8 +68,7 @@ class Animatic:
     """The frames of an animatic: pictures, and a panel below them."""
 
     def __init__(self, plan: Plan) -> None:
-        """Reads the pictures that shots begin with, and the sound; raises InputError and
-        VideoError for one that cannot be read."""
+        """Decodes the sound; raises VideoError where that is not possible."""
         self.plan = plan
         width, height = picture_size(plan.board.size)
         self.painter = Painter(plan, (width, height))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Painter:
     """Paints what the camera sees, at a size of its own."""
 
     def __init__(self, plan: Plan, size: tuple[int, int]) -> None:
-        """`size` is (width, height); raises InputError for a picture that cannot be read."""
+        """`size` is (width, height)."""
         self.plan, self.size = plan, size
         self.poses = keyframe_poses(plan)
         self.half = (plan.size[0] / plan.size[1] / 2, 0.5)  # of the made picture
@@ -51,23 +51,26 @@ class Painter:
             for count, side in zip(size, plan.frame_size, strict=True)
         )
         self.x, self.y = x[None, :].astype(np.float32), y[:, None].astype(np.float32)
-        self.photos: list[Photo | None] = []  # what each keyframe's chain begins with
+        self.begins: list[Path | None] = []  # the picture that each keyframe's chain begins with
         for keyframe in plan.keyframes:
             if keyframe.parent is not None:
-                photo = self.photos[keyframe.parent]
-            elif keyframe.init is None or keyframe.init.suffix.lower() == LATENT_SUFFIX:
-                photo = None  # a latent is a picture only to its generator
+                begins = self.begins[keyframe.parent]
             else:
-                photo = _photo(keyframe.init, plan.size, 1 / self.pixel)
-            self.photos.append(photo)
+                begins = keyframe.init
+                if begins and begins.suffix.lower() == LATENT_SUFFIX:
+                    begins = None  # a latent is a picture only to its generator
+            self.begins.append(begins)
+        # A film may have many: those of two shots, and the next.
+        self._photo = lru_cache(maxsize=3)(partial(load_photo, plan.size, 1 / self.pixel))
         self._seen = lru_cache(maxsize=4)(self._seen_anew)  # while the camera rests
 
     def paint(self, number: int, moment: Moment) -> Frame:
-        """Returns the picture of a frame of the film, (height, width, 3), and of its moment."""
+        """Returns the picture of a frame of the film, (height, width, 3), and of its moment; raises
+        InputError for a file that cannot be read."""
         planes = self._moment(moment, self._colour(number))
         frame = np.empty((*planes.shape[1:], 3), np.uint8)
         for channel, plane in enumerate(planes):
-            frame[..., channel] = np.clip(plane, 0, 1) * np.float32(255) + np.float32(0.5)
+            frame[..., channel] = plane * np.float32(255) + np.float32(0.5)
         return frame
 
     def _colour(self, number: int) -> Colour:
@@ -112,13 +115,13 @@ class Painter:
         """The moved picture of a moment, where it newly shows what is beyond the keyframe before
         it as its border gives that: at the next keyframe it will have been painted."""
         back = inverse(moment.from_left)
+        if not self._shows_outside(back):
+            return moved
         x, y, w = homogeneous(back, self.x, self.y)
         if not isinstance(w, float):
             w = np.maximum(w, np.float32(1e-6))
         across, down = np.broadcast_arrays(x / w / self.half[0], y / w / self.half[1])
         there = np.flatnonzero((np.abs(across) > 1) | (np.abs(down) > 1))
-        if not len(there):
-            return moved
         if moment.border in FOLDS:
             sides = (side.ravel()[there].clip(-FAR, FAR) for side in (across, down))
             across, down = (FOLDS[moment.border](side) for side in sides)
@@ -135,6 +138,16 @@ class Painter:
         result: Floats = framed
         return result
 
+    def _shows_outside(self, back: Matrix) -> bool:
+        """Whether a corner of the frame is outside the picture that `back` leads to: no other part
+        of the frame is farther out, unless that corner is behind the camera."""
+        for x in (self.x[0, 0], self.x[0, -1]):
+            for y in (self.y[0, 0], self.y[-1, 0]):
+                across, down, w = (back[k] * x + back[k + 1] * y + back[k + 2] for k in (0, 3, 6))
+                if w <= 0 or abs(across) > self.half[0] * w or abs(down) > self.half[1] * w:
+                    return True
+        return False
+
     def _seen_anew(self, index: int, matrix: Matrix, colour: Colour) -> Floats:
         """What lies where a keyframe's picture does, moved by a matrix."""
         return self._shade(index, inverse(matrix), self.x, self.y, colour)
@@ -142,10 +155,11 @@ class Painter:
     def _shade(self, index: int, back: Matrix, x: Floats, y: Floats, colour: Colour) -> Floats:
         """What lies on the plane of a keyframe, (3, ...), at points of a picture that `back` leads
         to the keyframe's own."""
-        pose, photo = self.poses[index], self.photos[index]
+        pose, begins = self.poses[index], self.begins[index]
         drawn = card(multiply(pose.to_grid(), back), x, y, self.pixel, colour)
-        if photo is None:
+        if begins is None:
             return drawn
+        photo = self._photo(begins)
         border = self.plan.keyframes[index].border
         return self._with_photo(drawn, photo, multiply(pose.to_plane(), back), x, y, border)
 
@@ -187,9 +201,10 @@ class Photo:
     pixels: float  # in one height of the made picture, of the first level
 
 
-def _photo(path: Path, size: tuple[int, int], resolution: float) -> Photo:
+def load_photo(size: tuple[int, int], resolution: float, path: Path) -> Photo:
     """Returns the picture that a shot begins with, scaled and cropped as the film does it to the
-    `size` of the pictures that are made; raises InputError."""
+    `size` of the pictures that are made; `resolution` is the pixels of what is seen, in one height
+    of those. Raises InputError."""
     try:
         image = flattened(read_picture(path), "white")
     except PictureError as error:

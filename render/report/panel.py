@@ -131,7 +131,7 @@ class Panel:
         if sound:
             peaks = waveform(sound, max(width, min(plan.frame_count, 20 * width)))
             self._draw_sound(draw, peaks, height, low)
-        self._draw_beats(draw, height, low)
+        self._draw_beats(draw, height + low, low // 4 if sound else low)
         first = 0
         for x in range(1, width + 1):
             if x < width and plan.shot_of(numbers[x]) == plan.shot_of(numbers[first]):
@@ -176,7 +176,7 @@ class Panel:
             half = min(1.0, loud) * (height / 2 - 1)
             draw.line((x, round(middle - half), x, round(middle + half)), fill=SOUND)
 
-    def _draw_beats(self, draw: ImageDraw.ImageDraw, top: int, height: int) -> None:
+    def _draw_beats(self, draw: ImageDraw.ImageDraw, bottom: int, height: int) -> None:
         """Draw a tick for each beat, if there is room."""
         plan, shown = self.plan, self.plan.shown
         if not plan.board.bpm:
@@ -189,7 +189,7 @@ class Panel:
             beat, _ = beat_at(plan, number)
             if last is not None and beat != last and beat >= 0:
                 x = round(index / len(shown) * self.width)
-                draw.line((x, top + height - height // 4, x, top + height), fill=ACCENT)
+                draw.line((x, bottom - height, x, bottom), fill=ACCENT)
             last = beat
 
 

@@ -19,7 +19,8 @@ from render.plan.plan import Plan
 # The plane repeats after so many units of `Pose.to_grid`, a power of two: 32-bit floats still tell
 # apart thousandths of a unit there.
 PERIOD = 256
-FLAT = 1e-9  # of the perspective of a matrix, below which it is a rounding error
+FLAT = 1e-8  # of the perspective across a picture, below which it is not seen
+LIMIT = 2**24  # units: where a photo at the middle of the plane is too far away to be seen
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class Pose:
         the camera sees its plane through `view`.
 
         Where `view` is not that of the plane, as when a shot goes on with another's tilted picture,
-        `outer` takes in the step as it is; then only 2^40 of zoom are exact.
+        `outer` takes in the step as it is, until the zoom has left no perspective to be seen.
         """
         outer = multiply(step, self.outer)
-        plane = normalised(multiply(inverse(view), outer))
-        if max(abs(plane[6]), abs(plane[7])) > FLAT:
+        plane = _flattened(normalised(multiply(inverse(view), outer)))
+        if plane is None:
             return Pose(normalised(outer), self.inner, self.depth, self.origin)
         return Pose(view, self.inner, self.depth, self.origin)._through(plane)
 
@@ -75,8 +76,8 @@ class Pose:
     def to_plane(self) -> Matrix:
         """Returns the matrix from this picture to the plane, where the chain's first picture is the
         one that a camera at rest sees; far into a zoom it loses its digits."""
-        x, y = (float(side) for side in self.origin)
-        shrink = math.ldexp(1.0, max(-1000, -self.depth))
+        x, y = (float(side) if abs(side) < LIMIT else float(LIMIT) for side in self.origin)
+        shrink = min(LIMIT, math.ldexp(1.0, max(-1000, min(1000, -self.depth))))
         a, b, c, d = (shrink * value for value in _inverse_2x2(self.inner))
         return multiply((a, b, x, c, d, y, 0.0, 0.0, 1.0), inverse(self.outer))
 
@@ -99,6 +100,22 @@ def keyframe_poses(plan: Plan) -> list[Pose]:
             lens, time = before.camera, before.duration
         poses.append(poses[keyframe.parent].moved(keyframe.matrix, camera.view(lens, time)))
     return poses
+
+
+def _flattened(m: Matrix) -> Matrix | None:
+    """Returns a homography to a picture as the affine matrix that it is within this picture; None
+    if its perspective can be seen."""
+    if max(abs(m[6]), abs(m[7])) < FLAT:
+        return (*m[:6], 0.0, 0.0, 1.0)
+    back = normalised(inverse(m))
+    x, y = back[2], back[5]  # what the middle of the picture shows
+    w = m[6] * x + m[7] * y + m[8]
+    if w <= 0:
+        return None
+    a, b, c, d = (m[place] / w for place in (0, 1, 3, 4))  # the derivative there
+    if math.hypot(m[6], m[7]) / w > FLAT * math.sqrt(abs(a * d - b * c)):
+        return None
+    return (a, b, -a * x - b * y, c, d, -c * x - d * y, 0.0, 0.0, 1.0)
 
 
 def normalised(m: Matrix) -> Matrix:

@@ -93,17 +93,20 @@ def _cells(
     lines_v: Any = 0.0
     names: Any = 0.0
     for side, share in ((size, appeared), (2 * size, 1 - appeared)):
-        across, down = u / side, v / side
+        across, down = u * (1 / side), v * (1 / side)
         column, row = np.floor(across), np.floor(down)
-        half = 0.5 * column + 0.5 * row
-        chess = chess + share * (2 * (half - np.floor(half)) - 0.5)  # much faster than a modulus
-        strong = share if side is size else 1.0
-        width = 0.25 + 0.35 * (strong if side is size else 1.0) + 0.3 * (side is not size) * share
-        lines_u = np.maximum(lines_u, strong * _line(across, side / slope_u, width))
-        lines_v = np.maximum(lines_v, strong * _line(down, side / slope_v, width))
-        if np.max(share) > 0.02:
+        parity = column + row
+        parity *= np.float32(0.5)
+        parity -= np.floor(parity)  # much faster than a modulus
+        chess = chess + (2 * share) * parity - 0.5 * share
+        new = side is size
+        strength, width = (share, 0.25 + 0.35 * share) if new else (1.0, 0.6 + 0.3 * share)
+        lines_u = np.maximum(lines_u, strength * _line(across, side / slope_u, width))
+        lines_v = np.maximum(lines_v, strength * _line(down, side / slope_v, width))
+        bold = np.clip(2 * share - 0.5, 0, 1)  # half of the time there is only one kind of names
+        if np.max(bold) > 0:
             name = _name(across - column, down - row, column, row, side / slope_u)
-            names = names + share * name
+            names = names + np.asarray(bold, np.float32) * name
     tone = 1 + np.float32(0.36) * np.asarray(chess, np.float32)
     inks = ((0.5 * lines_v, COOL), (0.5 * lines_u, WARM), (0.6 * names, WHITE))
     shape = np.broadcast_shapes(tone.shape, *(np.shape(amount) for amount, _ in inks))
@@ -121,7 +124,12 @@ def _line(place: Floats, pixels: Any, width: Any) -> Any:
 
     `place` counts cells, of so many `pixels`; `width` is half that of a line, in pixels.
     """
-    return np.clip(width + 0.5 - np.abs(place - np.rint(place)) * pixels, 0, 1)
+    away = np.rint(place)
+    away -= place
+    np.abs(away, out=away)
+    away *= -pixels
+    away += width + 0.5
+    return np.clip(away, 0, 1, out=away)
 
 
 def _name(x: Floats, y: Floats, column: Floats, row: Floats, pixels: Any) -> Floats:
