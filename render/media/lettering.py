@@ -46,8 +46,9 @@ def draw_text(
 def fitting(text: str, width: float, size: int = SIZE) -> tuple[str, Font]:
     """Returns as much of a text as fits into a width in pixels, and the font that it is for.
 
-    Letters that no font has are drawn without their accents, or as "?".
+    Letters that no font has are drawn without their accents, or as "?"; it is one line.
     """
+    text = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
     font = font_of(text, size)
     text = "".join(_known(letter, font) for letter in text)
     if font.getlength(text) <= width:

@@ -81,7 +81,8 @@ def speed_at(plan: Plan, number: int) -> str:
     across, down = (
         -100 * shift / side / seconds for shift, side in zip((c, f), plan.frame_size, strict=True)
     )
-    said = [f"zoom {zoom:.2f}/s"] if abs(zoom - 1) >= 0.005 else []
+    factor = f"{zoom:.2f}" if zoom < 100 else "100+"
+    said = [f"zoom {factor}/s"] if abs(zoom - 1) >= 0.005 else []
     said += [f"x {across:+.0f}%/s"] if abs(across) >= 0.5 else []
     said += [f"y {down:+.0f}%/s"] if abs(down) >= 0.5 else []
     said += [f"turn {turn:+.0f}°/s"] if abs(turn) >= 0.5 else []

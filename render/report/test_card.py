@@ -56,7 +56,7 @@ def card(m: Matrix, x: Floats, y: Floats, pixel: float, colour: Colour) -> Float
     u, v, w = homogeneous(m, x, y)
     fog: Any = 0.0
     if isinstance(w, float):
-        slope_u, slope_v = math.hypot(m[0], m[1]) * pixel, math.hypot(m[3], m[4]) * pixel
+        slope_u, slope_v = (math.hypot(*m[k : k + 2]) * pixel / abs(m[8]) for k in (0, 3))
         level: Any = math.floor(math.log2(max(slope_u, slope_v) * CELL / pixel)) + 1
         size: Any = 2.0**level
     else:

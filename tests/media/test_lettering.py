@@ -38,6 +38,10 @@ def test_the_font_is_the_one_with_the_most_letters(monkeypatch: pytest.MonkeyPat
     assert font_of("abcd") is made["b.ttf"]
 
 
+def test_a_text_of_several_lines_is_drawn_as_one() -> None:
+    assert fitting("a castle\non a\thill", 500)[0] == "a castle on a hill"
+
+
 @pytest.mark.parametrize("width", [0, 5, 20, 60, 100])
 def test_long_text_is_cut(width: int) -> None:
     shown, font = fitting("a castle on a very high hill", width)

@@ -36,7 +36,7 @@ def test_prompts_cross_over_with_the_shots() -> None:
     ]  # fmt: skip
 
 
-def test_files_and_regions_are_named(tmp_path: Path) -> None:
+def test_regions_are_named() -> None:
     plan = plan_of("  - {duration: 1s, prompts: [{text: sea, where: bottom}]}\n")
     assert prompts_at(plan, 0, plan.moment(0)) == [("[bottom] sea", 1.0)]
 
