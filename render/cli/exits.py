@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import io
 import os
 import re
@@ -12,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 
 FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+# Errors of a file or folder that somebody else may have, or that cannot have such a name.
+NOT_TO_BE_HAD = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR)
 
 
 class TerminatedError(KeyboardInterrupt):
@@ -75,19 +78,31 @@ def report_errors(log: Log = TEXT_LOG, verbose: bool = False) -> Iterator[None]:
     except RenderError as error:
         _report_error(log, error)
         raise click.exceptions.Exit(error.exit_code) from error
+    except OSError as error:
+        if error.errno not in NOT_TO_BE_HAD or not error.filename:
+            _report_defect(log, error, verbose)
+        name = os.fsdecode(error.filename)
+        message = f"{name} cannot be reached: {error.strerror}. Change its rights, or name another"
+        log.tell("error", message, f"render: {message}")
+        raise click.exceptions.Exit(WRONG_INPUT) from error
     except Exception as error:
-        show_traceback = verbose or bool(os.environ.get("RENDER_TRACEBACK"))
-        if show_traceback and not log.json:
-            raise
-        message = (
-            f"{type(error).__name__}: {error}. This is a defect of Render, not of your storyboard; "
-            "finished keyframes are kept. Run again with RENDER_TRACEBACK=1 to see where."
-        )
-        details: dict[str, object] = {}
-        if show_traceback:
-            details["traceback"] = traceback.format_exc()
-        log.tell("error", message, f"render: {message}", details)
-        raise click.exceptions.Exit(FAILED) from error
+        _report_defect(log, error, verbose)
+
+
+def _report_defect(log: Log, error: Exception, verbose: bool) -> NoReturn:
+    """Tell of an error that nobody expected, and exit."""
+    show_traceback = verbose or bool(os.environ.get("RENDER_TRACEBACK"))
+    if show_traceback and not log.json:
+        raise error
+    message = (
+        f"{type(error).__name__}: {error}. This is a defect of Render, not of your storyboard; "
+        "finished keyframes are kept. Run again with RENDER_TRACEBACK=1 to see where."
+    )
+    details: dict[str, object] = {}
+    if show_traceback:
+        details["traceback"] = traceback.format_exc()
+    log.tell("error", message, f"render: {message}", details)
+    raise click.exceptions.Exit(FAILED) from error
 
 
 def _report_error(log: Log, error: RenderError) -> None:

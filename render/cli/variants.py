@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import time
 from dataclasses import dataclass, replace
@@ -139,6 +140,23 @@ def _planned(request: RenderRequest, at: str, settings: list[str]) -> list[Varia
     return found
 
 
+def check_latent(path: Path, force: bool) -> None:
+    """Raises InputError unless a file may be replaced by a latent: only another one may, or with
+    `force` any file."""
+    from render.media.provenance import ProvenanceError, read_note
+
+    if force or not os.path.lexists(path):
+        return
+    try:
+        kind = read_note(path).get("kind")
+    except ProvenanceError:
+        kind = None
+    if kind != "latent":
+        raise InputError(
+            f"{path} exists and is no latent of Render's; choose another folder or add --force"
+        )
+
+
 def _render(
     request: RenderRequest,
     at: str,
@@ -158,6 +176,7 @@ def _render(
     check_overwrite(sheet, request.force, needed, "sheet", first.board.source)
     for file in files if folder else ():
         check_overwrite(file, request.force, needed, "frame", first.board.source)
+        check_latent(file.with_suffix(LATENT_SUFFIX), request.force)
     if folder and folder.is_dir() and not request.force:
         own = {file.with_suffix(LATENT_SUFFIX) for file in files}
         if others := sorted(set(folder.glob(f"*{LATENT_SUFFIX}")) - own):
@@ -194,7 +213,7 @@ def _render(
             write_png(file, frame, frame_note(plan, variant.number, file))
             kept = file.with_suffix(LATENT_SUFFIX)
             stored = latent_path(request.latents_folder, variant.key)
-            with file_errors(kept), atomic_write(kept) as partial_file:
+            with file_errors(kept), atomic_write(kept, through_link=False) as partial_file:
                 partial_file.write_bytes(stored.read_bytes())
     columns = min(len(cells), max(1, math.ceil(math.sqrt(len(cells)))))
     picture = drawn_sheet(cells, first.board.size, columns)

@@ -132,7 +132,7 @@ def save_readouts(readouts: dict[int, Readout], path: Path, digest: str) -> None
         for name, tensor in readout.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as partial:
+    with atomic_write(path, through_link=False) as partial:
         partial.write_bytes(save(tensors, {"generator": digest}))
 
 

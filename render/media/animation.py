@@ -59,7 +59,7 @@ def _block(content: bytes, text: bytes) -> bytes:
 def _find(content: bytes, place: int) -> tuple[str, int, int] | None:
     """Returns the first comment of a GIF's extensions that is a JSON object, from `place` on."""
     while content[place] == 0x21:
-        start, label, text = place, content[place + 1], b""
+        start, label, text = place, content[place + 1], bytearray()
         place += 2
         while size := content[place]:
             text += content[place + 1 : place + 1 + size]

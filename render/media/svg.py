@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from render.media.note_text import LARGEST_NOTE
 from render.media.seal import FIELD, UNSEALED, seal_film
 
 START = '<svg xmlns="http://www.w3.org/2000/svg"'  # of every SVG that Render writes
-NOTE = re.compile(r'<metadata id="render">(.*?)</metadata>', re.DOTALL)
+NOTE = '<metadata id="render">'
 
 
 @dataclass(frozen=True)
@@ -73,5 +72,8 @@ def _path(stroke: Stroke) -> str:
 
 def read_svg(path: Path, file: IO[bytes], size: int) -> str | None:
     """Returns the text of the note in an SVG; None if it has none."""
-    found = NOTE.search(file.read(LARGEST_NOTE).decode(errors="replace"))
-    return unescape(found[1]) if found else None
+    text = file.read(LARGEST_NOTE).decode(errors="replace")
+    # Not a pattern of both ends, which would take the square of a text that has only one of them.
+    _, start, rest = text.partition(NOTE)
+    found, end, _ = rest.partition("</metadata>")
+    return unescape(found) if start and end else None

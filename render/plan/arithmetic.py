@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from render.media.atomic import atomic_write
+from render.media.records import read_record_text
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 # How a generator's convolutions are computed: by the library of the device with the channels of a
@@ -75,7 +76,7 @@ def remember_choice(models_folder: Path, machine: str, subject: str, choice: str
     choices[machine] = {**choices.get(machine, {}), subject: choice}
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as partial:
+        with atomic_write(path, through_link=False) as partial:
             partial.write_text(json.dumps(choices, indent=1))
 
 
@@ -83,7 +84,7 @@ def _known_choices(path: Path) -> dict[str, dict[str, str]]:
     """Returns the choices that a file holds, by machine and subject; what is no choice is left
     out."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(read_record_text(path))
     except (OSError, ValueError, RecursionError):  # missing or damaged
         return {}
     machines = found.items() if isinstance(found, dict) else ()

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from render.media.atomic import atomic_write, nearest_folder
+from render.media.records import read_record_text
 from render.plan.memory import MemoryBudget, cutouts_at_once, machine_memory, peak_memory
 from render.plan.plan import Keyframe, Plan
 from render.text import megabytes_text
@@ -313,7 +314,7 @@ def remember_speed(
     speeds[device] = [*speeds.get(device, []), now][-KEPT_SPEEDS:]
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as partial:
+        with atomic_write(path, through_link=False) as partial:
             partial.write_text(json.dumps(speeds))
 
 
@@ -321,7 +322,7 @@ def _measured_speeds(path: Path) -> dict[str, list[tuple[float, float]]]:
     """The rates and starts that a file holds, by device; invalid ones are left out."""
     speeds: dict[str, list[tuple[float, float]]] = {}
     with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
-        for device, measured in json.loads(path.read_text()).items():
+        for device, measured in json.loads(read_record_text(path)).items():
             with suppress(ValueError, TypeError, OverflowError):
                 pairs = [(float(rate), float(start)) for rate, start in measured]
                 speeds[device] = [

@@ -188,7 +188,12 @@ def similar_name(path: Path) -> str:
 def latent_problem(path: Path, generator: Model) -> str | None:
     """Why a file is no latent of that generator, as the end of a sentence; None if it is one."""
     from render.media.provenance import ProvenanceError, read_note
-    from render.media.safetensors_header import is_whole, read_header, tensors_end
+    from render.media.safetensors_header import (
+        LARGEST_LATENT,
+        is_whole,
+        read_header,
+        tensors_end,
+    )
 
     if not path.exists():
         return f"is not there. Put the latent at {path}, or correct its name"
@@ -198,6 +203,8 @@ def latent_problem(path: Path, generator: Model) -> str | None:
         note = {}
     if note.get("kind") != "latent":
         return "is not a latent that Render wrote. Name one of a film's .latents folder"
+    if path.stat().st_size > LARGEST_LATENT:
+        return "holds no latent of a size that Render makes. Name another"
     header = read_header(path)
     if wrong := _wrong_shape(header.get("latent", {}), path, note, generator):
         return wrong
@@ -215,15 +222,12 @@ def _wrong_shape(
     """Why a safetensors header's entry is no float32 latent (1, C, h, w) of a possible size, as the
     end of a sentence; None if it is one."""
     from render.media.provenance import generator_of
-    from render.media.safetensors_header import LARGEST_LATENT
 
     if generator_of(note)[0] != generator.name:
         return None  # which is told
     shape = entry.get("shape")
-    is_large = path.stat().st_size > LARGEST_LATENT
     if (
-        is_large
-        or entry.get("dtype") != "F32"
+        entry.get("dtype") != "F32"
         or not isinstance(shape, list)
         or not is_shape_of(generator, shape)
     ):

@@ -104,6 +104,9 @@ def _included(
 ) -> tuple[Path, Nodes]:
     """The path and the shots of another file; none after noting its mistake."""
     nothing = film.folder / "none", ()
+    reader.include_count += 1
+    if reader.include_count > SHOT_LIMIT + 1:
+        return nothing  # which is told
     try:
         given = read_entries(
             INCLUDE.entries(node, "an include", film, reader), ShotContext(film), reader
@@ -114,7 +117,6 @@ def _included(
         if path in within or len(within) >= INCLUDE_DEPTH:
             what = "takes in itself" if path in within else f"is {INCLUDE_DEPTH} files deep"
             raise Mistake(node, f"{quoted(path.name)} {what}. Write its shots out")
-        reader.include_count += 1
         if reader.include_count > SHOT_LIMIT:
             raise Mistake(node, f"more than {SHOT_LIMIT} includes. Put their shots into one file")
         if path not in reader.files:

@@ -25,6 +25,8 @@ from render.media.digest import sha256_of
 OnProgress = Callable[[int, int], None]  # bytes so far, bytes in total (0: not known)
 
 _CHUNK = 1 << 20  # bytes read at once
+# Bytes of a download whose size nobody knows: more than any published model has.
+LARGEST = 20_000_000_000
 _ATTEMPTS = 5  # at one address, as long as each attempt brings new bytes or the server is busy
 _BUSY = (429, 502, 503, 504)  # answers after which the same request may succeed
 _LONGEST_PAUSE = 60.0  # seconds that a busy server is waited for
@@ -240,8 +242,12 @@ def _check_scheme(url: str) -> None:
     anyone on the way could replace. This machine itself may be asked without TLS."""
     from urllib.parse import urlsplit
 
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _UnusableAddress(f"sends on to what is no address ({error})") from error
+    here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if parts.scheme != "https" and not here:
         raise _UnusableAddress(f"is no https address ({parts.scheme}://{parts.hostname})")
 
 
@@ -251,13 +257,13 @@ def _check_response(response: Any, received: int, download: _Download) -> int:
     if content_type in ("text/html", "application/xhtml+xml"):
         raise _UnusableAddress("answers with a web page instead of the file")
     if response.status == 206:
-        start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+        start = re.match(r"bytes ([0-9]{1,18})-", response.headers.get("Content-Range", ""))
         if start is None or int(start[1]) != received:
             raise _UnusableAddress("answers with another part of the file than was asked for")
         total = _size_in_range(response.headers)
     else:
         length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdigit() else 0
+        total = int(length) if re.fullmatch(r"[0-9]{1,18}", length) else 0
     if download.size is not None and total and total != download.size:
         raise _UnusableAddress(f"has another file: {total:,} bytes, not {download.size:,}")
     return total or download.size or 0
@@ -278,7 +284,7 @@ def _retry_after(headers: Any) -> float | None:
 
 def _size_in_range(headers: Any) -> int:
     """Returns the size of the whole file in the Content-Range header, 0 if there is none."""
-    found = re.search(r"/(\d+)$", headers.get("Content-Range", ""))
+    found = re.search(r"/([0-9]{1,18})$", headers.get("Content-Range", ""))
     return int(found[1]) if found else 0
 
 
@@ -315,8 +321,9 @@ def _append(
             if not chunk:
                 break
             received += len(chunk)
-            if total and received > total:
-                raise _UnusableAddress(f"sends more than the {total:,} bytes it should")
+            if received > (total or LARGEST):
+                most = total or LARGEST
+                raise _UnusableAddress(f"sends more than the {most:,} bytes it should")
             file.write(chunk)
             report(received, total)
         file.flush()

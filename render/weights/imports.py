@@ -31,11 +31,13 @@ class Found:
 def usual_folders() -> list[Path]:
     """Returns the folders of OpenAI's clip, open_clip (by Hugging Face's hub and by torch's) that
     there are for this user."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
     faces = Path(os.environ.get("HF_HOME") or cache / "huggingface")
     hub = Path(os.environ.get("HF_HUB_CACHE") or faces / "hub")
     torch = Path(os.environ.get("TORCH_HOME") or cache / "torch")
-    return [one for one in (cache / "clip", hub, torch / "hub" / "checkpoints") if one.is_dir()]
+    return [
+        one for one in (cache / "clip", hub, torch / "hub" / "checkpoints") if os.path.isdir(one)
+    ]
 
 
 def find_weights(folders: Iterable[Path]) -> Iterator[Found]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from render.media.atomic import atomic_write
 from render.media.digest import file_digest, sha256_of
+from render.media.records import read_record_text
 from render.media.safetensors_header import read_header
 from render.text import nearest
 from render.weights.catalog import CATALOG, OF_CLIPS, Model, ModelError
@@ -47,12 +48,18 @@ def models_folder() -> Path:
                 f"RENDER_MODELS={chosen}: there is no home of such a user; name a folder"
             ) from error
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = Path("~/Library/Caches")
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "render" / "models"
+        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    try:
+        return base.expanduser() / "render" / "models"
+    except RuntimeError as error:
+        raise ModelError(
+            "there is no home folder for the models; name a folder in the environment variable "
+            "RENDER_MODELS"
+        ) from error
 
 
 def weights_file(model: Model) -> Path:
@@ -322,14 +329,14 @@ def write_record(path: Path, digest: str, source: str) -> None:
         f"# source {source}",
         f"# stamp {status.st_size} {status.st_mtime_ns}",
     ]
-    with atomic_write(path.with_suffix(".sha256")) as partial:
+    with atomic_write(path.with_suffix(".sha256"), through_link=False) as partial:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def read_record(path: Path) -> dict[str, str]:
     """Returns the record beside a weights file: sha256, source, stamp; empty if there is none."""
     try:
-        first, *others = path.with_suffix(".sha256").read_text(encoding="utf-8").splitlines()
+        first, *others = read_record_text(path.with_suffix(".sha256")).splitlines()
     except (OSError, ValueError):
         return {}
     found = {"sha256": first.split(" ", 1)[0]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -184,3 +185,17 @@ def test_a_wrong_command_line_is_one_json_object(
     assert error["event"] == "error"
     assert message in error["message"]
     assert "\n" not in error["message"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has other rights")
+def test_a_file_that_may_not_be_looked_at_is_no_defect(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "locked/a.png")
+    monkeypatch.setattr("render.cli.rendering.plan_film", raising(refused))
+    code, _, err = run("film.yaml", "-o", "film.mp4")
+    assert code == 2
+    assert "locked/a.png cannot be reached: Permission denied. Change its rights" in err
+    monkeypatch.setattr("render.cli.rendering.plan_film", raising(OSError("strange")))
+    code, _, err = run("film.yaml", "-o", "film.mp4")
+    assert (code, "This is a defect of Render" in err) == (1, True)

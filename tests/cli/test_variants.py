@@ -96,3 +96,12 @@ def test_a_folder_without_pictures_is_no_journey(run: Run) -> None:
     Path("empty").mkdir()
     code, _, err = run("interpolate", "empty", "empty", "-o", "m.mp4", *CPU)
     assert (code, "empty is a folder; name a picture or a latent in it" in err) == (2, True)
+
+
+def test_a_file_of_the_user_s_is_not_replaced_by_a_latent(run: Run) -> None:
+    Path("v").mkdir()
+    Path("v/001-seed-1.safetensors").write_text("mine")
+    code, _, err = run("variants", "film.yaml", "--seeds", "1,2", "--at", "0s", "-o", "v")
+    assert code == 2
+    assert "001-seed-1.safetensors exists and is no latent of Render's" in err
+    assert Path("v/001-seed-1.safetensors").read_text() == "mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,11 @@ from render.errors import InputError
 from render.media.atomic import atomic_write
 from render.media.claims import FILE, Claims
 from render.media.codecs import check_place
+from render.media.provenance import ProvenanceError, read_note
 from render.media.safetensors_header import has_latent, latent_damage, latent_path, read_header
+from render.plan.arithmetic import remember_choice
+from render.plan.cost import known_speed, remember_speed
+from render.weights.library import read_record, write_record
 
 
 @pytest.fixture
@@ -72,3 +77,38 @@ def test_a_link_to_nowhere_is_no_latent(tmp_path: Path) -> None:
     assert latent_damage(tmp_path, "key") == (
         "is a link to nowhere, and its keyframe is made again"
     )
+
+
+def test_records_beside_models_are_not_written_through_links(precious: Path) -> None:
+    before = precious.read_bytes()
+    models = precious.parent / "models"
+    models.mkdir()
+    for name in ("speed.json", "arithmetic.json"):
+        precious.with_name(name).symlink_to(precious)
+    (models / "mine.sha256").symlink_to(precious)
+    (models / "mine.safetensors").write_bytes(b"weights")
+    remember_choice(models, "here", "convolutions", "plain")
+    remember_speed(models, "cpu", 1000, 10, 1)
+    write_record(models / "mine.safetensors", "0" * 64, "1" * 64)
+    assert precious.read_bytes() == before
+    assert read_record(models / "mine.safetensors")["source"] == "1" * 64
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no FIFOs")
+def test_a_record_that_is_a_pipe_or_huge_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "mine.sha256")
+    assert read_record(tmp_path / "mine.safetensors") == {}
+    (tmp_path / "speed.json").touch()
+    os.truncate(tmp_path / "speed.json", 1 << 31)
+    assert known_speed(tmp_path / "models", "cpu") is None
+
+
+def test_notes_that_never_end_take_no_time(tmp_path: Path) -> None:
+    """Each took minutes: by the square of its length."""
+    drawing, picture = tmp_path / "a.svg", tmp_path / "a.gif"
+    drawing.write_text("<svg" + '<metadata id="render">' * 100_000)
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
+    picture.write_bytes(head + b"!\xfe" + b"\x01{" + b"\x01a" * 1_000_000 + b"\0;")
+    for path in (drawing, picture):
+        with pytest.raises(ProvenanceError):
+            read_note(path)
