@@ -313,7 +313,9 @@ def test_two_runs_of_one_film_share_its_keyframes(
         assert "makes a keyframe of this film now; run this again" in said[2]
 
 
-@pytest.mark.parametrize("wanted", [3, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.ci])])
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.parametrize("wanted", [20])
 def test_killed_many_times_the_film_is_the_same(
     render: Render, board: Path, tmp_path: Path, models_folder: Path, wanted: int
 ) -> None:
