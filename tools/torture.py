@@ -40,7 +40,7 @@ TRIALS: dict[str, Trial] = {
     "pairs": lambda work, given: pairs(work, given.share, given.jobs),
     "latents": lambda work, given: latents(work, given.share, given.jobs),
     "hostile": lambda work, given: hostile(work, given.share, given.jobs),
-    "fuzz": lambda work, given: fuzz(work, given.minutes, given.jobs),
+    "fuzz": lambda work, given: fuzz(work, given.minutes, given.jobs, given.runs),
     "leaks": lambda work, given: leaks(work, given.share, given.jobs),
 }
 
@@ -53,6 +53,9 @@ def main() -> int:
     parser.add_argument("trials", nargs="*", metavar="TRIAL", help=", ".join(TRIALS))
     parser.add_argument("--share", type=float, default=1.0, help="of the cases of each trial")
     parser.add_argument("--minutes", type=float, default=1.0, help="of fuzzing each reader")
+    parser.add_argument(
+        "--runs", type=int, help="fuzz by so many inputs, the same ones every time, not by minutes"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes at once")
     given = parser.parse_args()
     if unknown := set(given.trials) - TRIALS.keys():

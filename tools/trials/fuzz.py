@@ -71,8 +71,9 @@ def seeds(folder: Path) -> dict[str, list[bytes]]:
     }  # fmt: skip
 
 
-def fuzz(work: Path, minutes: float, jobs: int) -> Iterator[Tally]:
-    """Fuzzes each reader for so many minutes; yields a row for each."""
+def fuzz(work: Path, minutes: float, jobs: int, runs: int | None = None) -> Iterator[Tally]:
+    """Fuzzes each reader for so many minutes, or by so many inputs; yields a row for each."""
+    limit = f"-max_total_time={round(60 * minutes)}" if runs is None else f"-runs={runs}"
     (folder := work / "seeds").mkdir()
     beginnings, waiting = seeds(folder), list(READERS)
     running: dict[str, subprocess.Popen[bytes]] = {}
@@ -82,17 +83,17 @@ def fuzz(work: Path, minutes: float, jobs: int) -> Iterator[Tally]:
             (corpus := CORPUS / name).mkdir(parents=True, exist_ok=True)
             for number, data in enumerate(beginnings[name]):
                 (corpus / f"seed-{number}").write_bytes(data)
-            running[name] = start(name, corpus, work, minutes)
+            running[name] = start(name, corpus, work, limit)
         for name in [name for name, process in running.items() if process.poll() is not None]:
             yield result(name, running.pop(name).returncode, work)
         time.sleep(0.2)
 
 
-def start(name: str, corpus: Path, work: Path, minutes: float) -> subprocess.Popen[bytes]:
+def start(name: str, corpus: Path, work: Path, limit: str) -> subprocess.Popen[bytes]:
     """Starts the fuzzing of a reader."""
     command = [
         *(sys.executable, "-m", "trials.fuzz_one", name, str(corpus)),
-        *(f"-max_total_time={round(60 * minutes)}", f"-timeout={SLOWEST}"),
+        *(limit, "-seed=1", f"-timeout={SLOWEST}"),
         *(f"-max_len={LARGEST}", f"-rss_limit_mb={MOST_MEMORY}", "-print_final_stats=1"),
         f"-artifact_prefix={work}/{name}-",
     ]
