@@ -20,10 +20,10 @@ from click.shell_completion import CompletionItem
 
 from render import __version__
 from render.cli.exits import FAILED, report_errors, report_interruption
-from render.cli.first_run import SHELLS
 from render.cli.options import (
     FILE,
     SETTINGS,
+    SHELLS,
     convolutions_option,
     device_option,
     draft_option,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
-# Errors of a file or folder that somebody else may have, or that cannot have such a name.
+# Errors of a file or folder that the user named: it may not be read, or cannot have such a name.
 NOT_TO_BE_HAD = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR)
 
 
@@ -82,7 +82,9 @@ def report_errors(log: Log = TEXT_LOG, verbose: bool = False) -> Iterator[None]:
         if error.errno not in NOT_TO_BE_HAD or not error.filename:
             _report_defect(log, error, verbose)
         name = os.fsdecode(error.filename)
-        message = f"{name} cannot be reached: {error.strerror}. Change its rights, or name another"
+        is_right = error.errno in (errno.EACCES, errno.EPERM)
+        way = "Change its rights, or name another" if is_right else "Name another"
+        message = f"{name} cannot be reached: {error.strerror}. {way}"
         log.tell("error", message, f"render: {message}")
         raise click.exceptions.Exit(WRONG_INPUT) from error
     except Exception as error:

@@ -16,13 +16,13 @@ import click
 from click.shell_completion import get_completion_class
 
 from render import __version__
+from render.cli.options import SHELLS
 from render.errors import InputError
 from render.media.atomic import atomic_write, file_errors, nearest_folder
 from render.text import gibibytes_text, megabytes_text, plural
 
 LITTLE_DISK = 1_000_000_000  # bytes
 LITTLE_MEMORY = 2 * 2**30  # bytes; a film of the embedded models takes about half of it
-SHELLS = ("bash", "zsh", "fish")
 MARK = "# Completion of render's commands"
 
 
@@ -173,11 +173,12 @@ def _models() -> Iterator[Finding]:
 
 def _disk() -> Iterator[Finding]:
     """Room for latents and films, here and where models are kept."""
+    from render.weights.catalog import ModelError
     from render.weights.library import models_folder
 
-    for subject, folder in (("disk here", Path.cwd()), ("disk of models", models_folder())):
-        with suppress(OSError):
-            present = nearest_folder(folder)
+    for subject, folder_of in (("disk here", Path.cwd), ("disk of models", models_folder)):
+        with suppress(OSError, ModelError):  # a models' folder that is none was told above
+            present = nearest_folder(folder_of())
             free = shutil.disk_usage(present).free
             advice = ""
             if free < LITTLE_DISK:
@@ -202,8 +203,10 @@ def shell_of_user() -> str:
     """Returns the name of the user's shell; raises InputError if it is none of SHELLS."""
     name = Path(os.environ.get("SHELL", "")).name
     if name not in SHELLS:
-        told = f"your shell {name} is not one of" if name else "it is not known which you use of"
-        raise InputError(f"{told} {', '.join(SHELLS)}: name one of them")
+        known = ", ".join(SHELLS)
+        if not name:
+            raise InputError(f"it is not known which shell you use; name one of {known}")
+        raise InputError(f"your shell {name} is not one of {known}: name one of them")
     return name
 
 
@@ -219,7 +222,12 @@ def install_completion(shell: str, script_text: str) -> list[Path]:
 
     For bash and zsh a line that reads the script is added to the shell's own file, once.
     """
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise InputError("you have no home folder here; print the script without --install") from (
+            error
+        )
     if shell == "fish":
         config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
         script, own_file = config / "fish" / "completions" / "render.fish", None

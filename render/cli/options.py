@@ -31,6 +31,7 @@ class File(click.Path):
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 FILE = File(path_type=Path)
+SHELLS = ("bash", "zsh", "fish")  # whose completion is known
 latents_option = click.option(
     "--latents",
     type=FILE,

@@ -64,6 +64,19 @@ def read_picture(path: Path) -> Image.Image:
         return upright.convert("RGBA")
 
 
+def open_picture(path: Path) -> Image.Image:
+    """Returns what `read_picture` gives; raises InputError, also for pixels that are damaged, which
+    is only found when they are decoded."""
+    try:
+        return read_picture(path)
+    except PictureError as error:
+        raise InputError(f"{path} {error}") from error
+    except BROKEN as error:
+        if isinstance(error, OSError) and error.errno:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{path} is damaged and cannot be read whole: {error}") from error
+
+
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
     """Returns a picture that is not loaded yet, averaged over squares of `factor` pixels, if there
     are several in one and if Pillow can do that for what it holds."""

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from render.errors import InputError
-from render.media.pictures import BROKEN, PictureError, flattened, read_picture
+from render.media.pictures import flattened, open_picture
 from render.plan.camera import IDENTITY, Matrix, determinant, inverse, moves, multiply
 from render.plan.moments import Moment
 from render.plan.plan import Plan
@@ -205,12 +204,7 @@ def load_photo(size: tuple[int, int], resolution: float, path: Path) -> Photo:
     """Returns the picture that a shot begins with, scaled and cropped as the film does it to the
     `size` of the pictures that are made; `resolution` is the pixels of what is seen, in one height
     of those. Raises InputError."""
-    try:
-        image = flattened(read_picture(path), "white")
-    except PictureError as error:
-        raise InputError(f"{path} {error}") from error
-    except BROKEN as error:
-        raise InputError(f"{path} is damaged and cannot be read whole: {error}") from error
+    image = flattened(open_picture(path), "white")
     height = max(2, round(2 * resolution))  # twice what is seen, for a zoom
     width = max(2, round(height * size[0] / size[1]))
     scale = max(width / image.width, height / image.height)

@@ -11,9 +11,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from render.errors import InputError
 from render.generators.warp import resample
-from render.media.pictures import BROKEN, PictureError, flattened, read_picture
+from render.media.pictures import flattened, open_picture
 from render.plan.camera import Matrix, moves
 from render.storyboard.model import BOXES, FADES, Region
 
@@ -24,29 +23,16 @@ def load_image(path: Path, device: torch.device, size: tuple[int, int] | None = 
     """Returns a picture file as (1, 3, H, W) in [0, 1], scaled and cropped to `size`, (width,
     height), if given.
 
-    It is what `read_picture` gives; transparent pixels are put on white.
+    It is what `open_picture` gives; transparent pixels are put on white.
     """
-    return _to_tensor(flattened(_opened(path), "white"), device, size)
+    return _to_tensor(flattened(open_picture(path), "white"), device, size)
 
 
 def load_mask(path: Path, device: torch.device, size: tuple[int, int]) -> Tensor:
     """Returns a mask file as (1, 1, height, width) in [0, 1]: how bright it is, and 0 where it is
     transparent."""
-    bright = flattened(_opened(path), "black")
+    bright = flattened(open_picture(path), "black")
     return _to_tensor(bright, device, size).mean(1, keepdim=True)
-
-
-def _opened(path: Path) -> Image.Image:
-    """Returns what `read_picture` gives; raises InputError for a file whose pixels are damaged,
-    which is only found when they are decoded."""
-    try:
-        return read_picture(path)
-    except PictureError as error:
-        raise InputError(f"{path} {error}") from error
-    except BROKEN as error:
-        if isinstance(error, OSError) and error.errno:
-            raise InputError(f"{path} cannot be read: {error.strerror}") from error
-        raise InputError(f"{path} is damaged and cannot be read whole: {error}") from error
 
 
 def _to_tensor(image: Image.Image, device: torch.device, size: tuple[int, int] | None) -> Tensor:

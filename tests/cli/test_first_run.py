@@ -123,3 +123,16 @@ def test_bash_completes_commands_and_files(tmp_path: Path) -> None:
     }
     done = subprocess.run([RENDER], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == ["plain,check", "file,che"]
+
+
+def test_the_doctor_goes_on_where_there_is_no_home(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RENDER_MODELS", "~no-such-user/models")
+    code, out, err = run("doctor")
+    assert (code, err) == (1, "")
+    assert "there is no home of such a user" in out
+    assert "disk here" in out
+    monkeypatch.setenv("SHELL", "")
+    code, _, err = run("completion")
+    assert (code, "it is not known which shell you use; name one of bash" in err) == (2, True)

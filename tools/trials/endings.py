@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from trials.faults import contents
+from trials.faults import contents, goes_on
 from trials.scene import FILM, RENDER, environment, forked, set_up
 from trials.tally import Tally, sample, tally, undocumented
 
@@ -59,18 +59,6 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def goes_on(folder: Path, expected: dict[str, bytes]) -> str | None:
-    """Runs the film again; returns what is not as an undisturbed run leaves it."""
-    code, said = forked(folder, FILM.arguments)
-    if code:
-        return f"the next run ended with {code}: {said[-600:]!r}"
-    found = contents(folder)
-    differing = sorted(
-        name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)
-    )
-    return f"after the next run these are not the same: {differing}" if differing else None
-
-
 def attempt_ending(expected: dict[str, bytes], ending: Ending, folder: Path) -> str | None:
     """Sends a signal to a render and runs it again."""
     set_up(folder)
@@ -86,7 +74,7 @@ def attempt_ending(expected: dict[str, bytes], ending: Ending, folder: Path) -> 
             return wrong
     elif ending.signal != "SIGKILL" and said.strip():
         return f"it was ended in the middle of its work: {said[-300:]!r}"
-    return goes_on(folder, expected)
+    return goes_on(FILM, folder, expected)
 
 
 def attempt_pair(expected: dict[str, bytes], pair: Pair, folder: Path) -> str | None:
@@ -113,7 +101,7 @@ def attempt_pair(expected: dict[str, bytes], pair: Pair, folder: Path) -> str | 
             return f"{output} is another film"
         path.unlink(missing_ok=True)
         path.with_suffix(".preview.png").unlink(missing_ok=True)
-    return goes_on(folder, expected)
+    return goes_on(FILM, folder, expected)
 
 
 def expected_film(work: Path) -> dict[str, bytes]:

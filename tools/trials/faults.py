@@ -101,6 +101,11 @@ def attempt(expected: dict[str, bytes], fault: Fault, folder: Path) -> str | Non
         return f"it left {changed}, which are not those of an undisturbed run"
     if code == 0 and len(made) < sum(is_made(name, command) for name in expected):
         return "it ended with 0, and a file is missing"
+    return goes_on(command, folder, expected)
+
+
+def goes_on(command: Command, folder: Path, expected: dict[str, bytes]) -> str | None:
+    """Runs a command again; returns what is not as an undisturbed run leaves it, or None."""
     code, said = forked(folder, command.arguments)
     if code:
         return f"the next run ended with {code}: {said[-600:]!r}"
